@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Every maximum in one place, each with its reason. A list, buffer or message without a line here
+ * must not exist.
+ */
+#ifndef ZL_BASE_LIMITS_H
+#define ZL_BASE_LIMITS_H
+
+enum {
+  ZL_MAX_ID = 128,            /* display id of a container: becomes a directory and cgroup name */
+  ZL_MAX_NAME = 64,           /* user-given name, service name, volume name */
+  ZL_MAX_SPEC_FILE = 4 << 20, /* a deployment file; real ones are a few KiB */
+  ZL_MAX_SPEC_DEPTH = 32,     /* YAML nesting */
+  ZL_MAX_SPEC_ERRORS = 256,   /* errors kept of one file */
+  ZL_MAX_SERVICES = 1024,     /* services in one deployment */
+  ZL_MAX_LIST = 4096,         /* entries of any list in a spec (env, args, mounts, ...) */
+  ZL_MAX_JSON = 4 << 20,      /* a manifest or image config: what registries themselves accept */
+  ZL_MAX_JSON_DEPTH = 32,     /* JSON nesting */
+  ZL_MAX_LAYERS = 128,        /* layers of one image: overlayfs itself stops at 500 */
+  ZL_MAX_INDEX = 1024,        /* manifests in one index */
+  ZL_MAX_BUNDLE = 4 << 20,    /* config.json given to the shim */
+  ZL_MAX_CONTROL_MSG =
+      192 << 10,                 /* one control message; exec's argv and env must fit (SO_SNDBUF) */
+  ZL_MAX_CONTROL_FDS = 4,        /* descriptors with one control message */
+  ZL_MAX_ATTACH = 8,             /* clients attached to one container at once */
+  ZL_MAX_EXEC_SESSIONS = 64,     /* running exec processes of one container */
+  ZL_MAX_EXEC_OUTPUT = 16 << 20, /* buffered exec: bytes kept of each stream */
+  ZL_MAX_LOG_LINE = 16 << 10,    /* longer lines are split and marked partial (the CRI's figure) */
+  ZL_MAX_PASSWD = 1 << 20,       /* /etc/passwd or /etc/group of an image */
+  ZL_MAX_GROUPS = 256,           /* supplementary groups */
+  ZL_MAX_MOUNTS = 512,           /* mounts of one container */
+  ZL_MAX_SMALL_FILE = 64 << 10   /* /proc and cgroup files, state files */
+};
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/path.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+
+/* openat2 answers EAGAIN when a rename raced with ".."; the kernel asks to try again. */
+enum {
+  MAX_TRIES = 128
+};
+
+static int open2(int dirfd, const char *path, int flags, mode_t mode, uint64_t resolve)
+{
+  struct open_how how = { .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
+                          .mode = (flags & (O_CREAT | O_TMPFILE)) ? mode : 0,
+                          .resolve = resolve };
+  long fd = -1;
+
+  for (int i = 0; i < MAX_TRIES; i++) {
+    fd = syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+    if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
+      break;
+  }
+  return fd < 0 ? -errno : (int)fd;
+}
+
+int zl_path_open_in_root(int root_fd, const char *path, int flags, mode_t mode)
+{
+  return open2(root_fd, *path != '\0' ? path : ".", flags, mode,
+               RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+}
+
+int zl_path_open_beneath(int dirfd, const char *path, int flags, mode_t mode)
+{
+  return open2(dirfd, path, flags, mode,
+               RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV);
+}
+
+/* Copies the next component of *path to `name` and advances; 0 at the end, -errno when too long. */
+static int next_component(const char **path, char name[NAME_MAX + 1])
+{
+  const char *p = *path;
+  size_t len;
+
+  while (*p == '/')
+    p++;
+  len = strcspn(p, "/");
+  if (len > NAME_MAX)
+    return -ENAMETOOLONG;
+  memcpy(name, p, len);
+  name[len] = '\0';
+  *path = p + len;
+  return len > 0;
+}
+
+/* The longest existing prefix is resolved by the kernel with links kept inside the root. Where a
+ * component is missing it is made in its opened parent, by name, so no link can be planted between.
+ */
+int zl_path_mkdirs_in_root(int root_fd, const char *path, mode_t mode)
+{
+  const int flags = O_PATH | O_DIRECTORY;
+  char name[NAME_MAX + 1];
+  zl_autofree char *prefix = NULL;
+  size_t len = 0;
+  const char *rest = path;
+  zl_autofd dir = zl_path_open_in_root(root_fd, ".", flags, 0);
+  int r;
+
+  if (dir < 0)
+    return dir;
+  prefix = calloc(1, strlen(path) + 2);
+  if (prefix == NULL)
+    return -ENOMEM;
+  while ((r = next_component(&rest, name)) > 0) {
+    int child;
+
+    prefix[len++] = '/';
+    memcpy(prefix + len, name, strlen(name) + 1);
+    len += strlen(name);
+    child = zl_path_open_in_root(root_fd, prefix, flags, 0);
+    if (child == -ENOENT) {
+      if (mkdirat(dir, name, mode) < 0 && errno != EEXIST)
+        return -errno;
+      child = zl_path_open_in_root(dir, name, flags | O_NOFOLLOW, 0);
+    }
+    if (child < 0)
+      return child;
+    (void)close(dir);
+    dir = child;
+  }
+  return r < 0 ? r : zl_steal_fd(&dir);
+}
+
+int zl_path_touch_in_root(int root_fd, const char *path, mode_t mode)
+{
+  const char *base = strrchr(path, '/');
+  zl_autofree char *parent = NULL;
+  zl_autofd dir = -1, made = -1;
+  int fd = zl_path_open_in_root(root_fd, path, O_PATH, 0);
+
+  if (fd != -ENOENT)
+    return fd;
+  base = base != NULL ? base + 1 : path;
+  if (*base == '\0' || strcmp(base, ".") == 0 || strcmp(base, "..") == 0)
+    return -EISDIR;
+  parent = strndup(path, (size_t)(base - path));
+  if (parent == NULL)
+    return -ENOMEM;
+  dir = zl_path_mkdirs_in_root(root_fd, parent, 0755);
+  if (dir < 0)
+    return dir;
+  made = zl_path_open_in_root(dir, base, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
+  if (made < 0)
+    return made == -EEXIST ? -ELOOP : made; /* a dangling link: refuse rather than follow */
+  return zl_path_open_in_root(dir, base, O_PATH | O_NOFOLLOW, 0);
+}
+
+int zl_path_open_dir(int dirfd, const char *path, mode_t mode)
+{
+  zl_autofree char *copy = strdup(path);
+  int fd;
+
+  if (copy == NULL)
+    return -ENOMEM;
+  fd = zl_fd_open(dirfd, path, O_RDONLY | O_DIRECTORY, 0);
+  if (fd != -ENOENT)
+    return fd;
+  for (char *p = copy + 1;; p++) {
+    char c = *p;
+
+    if (c != '/' && c != '\0')
+      continue;
+    *p = '\0';
+    if (mkdirat(dirfd, copy, mode) < 0 && errno != EEXIST)
+      return -errno;
+    *p = c;
+    if (c == '\0')
+      break;
+  }
+  return zl_fd_open(dirfd, path, O_RDONLY | O_DIRECTORY, 0);
+}
+
+const char *zl_path_of_fd(int fd, char text[ZL_FD_PATH])
+{
+  (void)snprintf(text, ZL_FD_PATH, "/proc/self/fd/%d", fd);
+  return text;
+}
+
+bool zl_path_is_name(const char *name, size_t max)
+{
+  size_t len = strlen(name);
+
+  if (len == 0 || len > max)
+    return false;
+  for (size_t i = 0; i < len; i++) {
+    char c = name[i];
+    bool alnum = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+
+    if (!alnum && (i == 0 || (c != '_' && c != '.' && c != '-')))
+      return false;
+  }
+  return true;
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/limits.h"
+
+enum {
+  CHILD_STACK = 64 << 10,
+  MAX_CHILD_FD = 64
+};
+
+struct child {
+  const struct zl_proc_options *opt;
+  sigset_t mask;
+  int null_fd;
+  volatile int failure; /* shared with the parent by CLONE_VM */
+};
+
+/* Sources are first moved above every target, so that no dup2 can overwrite a source. */
+static int arrange_fds(const struct child *c, int *exec_fd)
+{
+  const struct zl_proc_options *opt = c->opt;
+  int moved[MAX_CHILD_FD];
+  int null_fd = fcntl(c->null_fd, F_DUPFD_CLOEXEC, MAX_CHILD_FD);
+
+  if (null_fd < 0 || opt->n_fds > MAX_CHILD_FD)
+    return null_fd < 0 ? errno : E2BIG;
+  if (*exec_fd >= 0) {
+    *exec_fd = fcntl(*exec_fd, F_DUPFD_CLOEXEC, MAX_CHILD_FD);
+    if (*exec_fd < 0)
+      return errno;
+  }
+  for (size_t i = 0; i < opt->n_fds; i++) {
+    moved[i] = fcntl(opt->fds[i].from, F_DUPFD_CLOEXEC, MAX_CHILD_FD);
+    if (moved[i] < 0)
+      return errno;
+  }
+  if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+    return errno;
+  for (int fd = 0; fd <= 2; fd++)
+    if (dup2(null_fd, fd) < 0)
+      return errno;
+  for (size_t i = 0; i < opt->n_fds; i++)
+    if (dup2(moved[i], opt->fds[i].to) < 0)
+      return errno;
+  return 0;
+}
+
+/* Runs on the parent's memory with its own stack until exec: nothing here may touch shared state
+ * except c->failure. */
+static int child_main(void *arg)
+{
+  struct child *c = arg;
+  static const char *const no_env[] = { NULL };
+  const char *const *envp = c->opt->envp != NULL ? c->opt->envp : no_env;
+  struct sigaction dfl = { .sa_handler = SIG_DFL };
+  sigset_t none;
+  int exec_fd = c->opt->exec_fd;
+
+  for (int sig = 1; sig < NSIG; sig++)
+    (void)sigaction(sig, &dfl, NULL);
+  if (c->opt->new_session)
+    (void)setsid();
+  c->failure = arrange_fds(c, &exec_fd);
+  if (c->failure != 0)
+    _exit(127);
+  (void)sigemptyset(&none);
+  (void)sigprocmask(SIG_SETMASK, &none, NULL);
+  if (exec_fd >= 0)
+    (void)syscall(SYS_execveat, exec_fd, "", c->opt->argv, envp, AT_EMPTY_PATH);
+  else
+    (void)execve(c->opt->path, (char *const *)(uintptr_t)c->opt->argv,
+                 (char *const *)(uintptr_t)envp);
+  c->failure = errno;
+  _exit(127);
+}
+
+static int exec_failure(const char *path, int os_error, struct zl_error *err)
+{
+  enum zl_code code = os_error == ENOENT                          ? ZL_E_NO_COMMAND
+                      : os_error == EACCES || os_error == ENOEXEC ? ZL_E_NOT_EXECUTABLE
+                                                                  : ZL_E_SYSTEM;
+
+  return zl_fail(err, code, os_error, "executing '%s'", path);
+}
+
+int zl_proc_spawn(const struct zl_proc_options *opt, struct zl_proc *ret, struct zl_error *err)
+{
+  struct child c = { .opt = opt, .null_fd = -1 };
+  zl_autofd null_fd = zl_fd_open(AT_FDCWD, "/dev/null", O_RDWR, 0);
+  int pidfd = -1;
+  sigset_t all;
+  char *stack;
+  pid_t pid;
+  int os_error;
+
+  if (null_fd < 0)
+    return zl_fail(err, ZL_E_SYSTEM, -null_fd, "opening /dev/null");
+  c.null_fd = null_fd;
+  stack = mmap(NULL, CHILD_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK,
+               -1, 0);
+  if (stack == MAP_FAILED)
+    return zl_fail_errno(err, "stack of a child process");
+  (void)sigfillset(&all);
+  (void)pthread_sigmask(SIG_SETMASK, &all, &c.mask);
+  /* CLONE_VM|CLONE_VFORK: no page tables are copied, and the parent waits for exec. */
+  pid = clone(child_main, stack + CHILD_STACK, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &c,
+              &pidfd);
+  os_error = errno;
+  (void)pthread_sigmask(SIG_SETMASK, &c.mask, NULL);
+  (void)munmap(stack, CHILD_STACK);
+  if (pid < 0)
+    return zl_fail(err, ZL_E_SYSTEM, os_error, "starting '%s'", opt->path);
+  if (c.failure != 0) {
+    (void)waitpid(pid, NULL, 0);
+    (void)close(pidfd);
+    return exec_failure(opt->path, c.failure, err);
+  }
+  ret->pid = pid;
+  ret->pidfd = pidfd;
+  return 0;
+}
+
+int zl_proc_wait(struct zl_proc *proc, int *ret_status, struct zl_error *err)
+{
+  int status;
+  pid_t r;
+
+  do
+    r = waitpid(proc->pid, &status, 0);
+  while (r < 0 && errno == EINTR);
+  zl_fd_closep(&proc->pidfd);
+  if (r < 0)
+    return zl_fail_errno(err, "waiting for process %d", (int)proc->pid);
+  *ret_status = status;
+  return 0;
+}
+
+void zl_proc_kill(struct zl_proc *proc)
+{
+  int status;
+
+  if (proc->pidfd < 0)
+    return;
+  (void)pidfd_send_signal(proc->pidfd, SIGKILL, NULL, 0);
+  (void)zl_proc_wait(proc, &status, NULL);
+}
+
+int zl_proc_start_time(pid_t pid, uint64_t *ret_ticks, struct zl_error *err)
+{
+  zl_autobuf buf = ZL_BUF_INIT(ZL_MAX_SMALL_FILE);
+  char path[48];
+  const char *p;
+  int r;
+
+  (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+  r = zl_file_read(AT_FDCWD, path, &buf, err);
+  if (r < 0)
+    return r;
+  p = strrchr(buf.data, ')'); /* the name before it may hold anything, also ')' */
+  for (int field = 2; p != NULL && field < 22; field++) {
+    p = strchr(p, ' ');
+    p = p != NULL ? p + 1 : NULL;
+  }
+  if (p == NULL)
+    return zl_fail(err, ZL_E_SYSTEM, 0, "'%s' has no start time", path);
+  *ret_ticks = strtoull(p, NULL, 10);
+  return 0;
+}

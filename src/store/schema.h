@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The database schema, one text per version (PRAGMA user_version); steps are never edited once
+ * released, only added. Private to the store room.
+ */
+#ifndef ZL_STORE_SCHEMA_H
+#define ZL_STORE_SCHEMA_H
+
+static const char *const zl_store_schema[] = {
+  /* 1 */
+  "CREATE TABLE containers ("
+  " id TEXT PRIMARY KEY," /* display id */
+  " name TEXT UNIQUE,"    /* second name, or NULL */
+  " deployment TEXT, service TEXT NOT NULL,"
+  " replica INTEGER NOT NULL, role TEXT NOT NULL, node_id INTEGER NOT NULL,"
+  " backend TEXT NOT NULL, isolation TEXT NOT NULL,"
+  " image TEXT NOT NULL, image_digest TEXT NOT NULL,"
+  " config TEXT NOT NULL," /* JSON: what the runtime needs later (command, ports, stop signal, …) */
+  " phase TEXT NOT NULL," /* creating, ready, removing: what the last writer was about to do */
+  " boot_id TEXT NOT NULL,"
+  " auto_remove INTEGER NOT NULL,"
+  " created_at INTEGER NOT NULL, started_at INTEGER NOT NULL DEFAULT 0,"
+  " outcome TEXT" /* JSON of the recorded end, once seen */
+  ") WITHOUT ROWID;"
+  /* A host object that may exist; written before it is made, deleted after it is gone. */
+  "CREATE TABLE journal ("
+  " container TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, boot_id TEXT NOT NULL,"
+  " PRIMARY KEY (container, kind, name)) WITHOUT ROWID;"
+  "CREATE TABLE leases ("
+  " address INTEGER PRIMARY KEY," /* IPv4, host byte order */
+  " container TEXT NOT NULL UNIQUE, link TEXT NOT NULL, boot_id TEXT NOT NULL);"
+  "CREATE TABLE ports ("
+  " host_ip TEXT NOT NULL, host_port INTEGER NOT NULL, protocol TEXT NOT NULL,"
+  " container TEXT NOT NULL, container_port INTEGER NOT NULL,"
+  " PRIMARY KEY (host_ip, host_port, protocol)) WITHOUT ROWID;"
+  "CREATE TABLE images ("
+  " reference TEXT PRIMARY KEY, digest TEXT NOT NULL, pulled_at INTEGER NOT NULL) WITHOUT ROWID;"
+  "CREATE TABLE manifests ("
+  " digest TEXT PRIMARY KEY, media_type TEXT NOT NULL, manifest BLOB NOT NULL,"
+  " config BLOB NOT NULL, os TEXT NOT NULL, arch TEXT NOT NULL);"
+  /* key: directory name below ROOT/layers */
+  "CREATE TABLE layers ("
+  " key TEXT PRIMARY KEY, diff_id TEXT NOT NULL, bytes INTEGER NOT NULL, files INTEGER NOT NULL)"
+  " WITHOUT ROWID;"
+  "CREATE TABLE manifest_layers ("
+  " digest TEXT NOT NULL, position INTEGER NOT NULL, key TEXT NOT NULL,"
+  " PRIMARY KEY (digest, position)) WITHOUT ROWID;"
+  "CREATE TABLE volumes ("
+  " name TEXT PRIMARY KEY, created_at INTEGER NOT NULL) WITHOUT ROWID;"
+  "CREATE TABLE volume_users ("
+  " name TEXT NOT NULL, container TEXT NOT NULL, PRIMARY KEY (name, container)) WITHOUT ROWID;",
+};
+
+#endif

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <cmocka.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/digest.h"
+#include "base/fd.h"
+#include "base/json.h"
+#include "base/lock.h"
+#include "base/path.h"
+#include "base/proc.h"
+#include "base/rand.h"
+#include "base/strv.h"
+#include "base/time.h"
+
+/* Each case works in its own directory, which must be removable at the end. */
+struct box {
+  char path[64];
+  int fd;
+};
+
+static int box_new(void **state)
+{
+  static struct box box;
+
+  (void)snprintf(box.path, sizeof(box.path), "/tmp/zl-base-XXXXXX");
+  assert_non_null(mkdtemp(box.path));
+  box.fd = open(box.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  assert_true(box.fd >= 0);
+  *state = &box;
+  return 0;
+}
+
+static int box_free(void **state)
+{
+  struct box *box = *state;
+
+  (void)close(box->fd);
+  assert_int_equal(zl_path_remove_tree(AT_FDCWD, box->path), 0);
+  assert_int_equal(access(box->path, F_OK), -1);
+  return 0;
+}
+
+static void errors_carry_context_outermost_first(void **state)
+{
+  struct zl_error err = { 0 };
+
+  (void)state;
+  assert_int_equal(zl_fail(&err, ZL_E_NOT_FOUND, ENOENT, "no container '%s'", "a\nb"),
+                   -ZL_E_NOT_FOUND);
+  assert_int_equal(zl_wrap(&err, "stats of '%s'", "web"), -ZL_E_NOT_FOUND);
+  assert_string_equal(err.msg, "stats of 'web': no container 'a b': No such file or directory");
+  assert_int_equal(zl_fail(NULL, ZL_E_LIMIT, 0, "x"), -ZL_E_LIMIT);
+  for (int i = 0; i < 2 * ZL_ERROR_MSG_MAX; i++)
+    (void)zl_wrap(&err, "again");
+  assert_true(strlen(err.msg) < sizeof(err.msg));
+}
+
+static void buffers_keep_their_maximum(void **state)
+{
+  zl_autobuf buf = ZL_BUF_INIT(8);
+  struct zl_error err = { 0 };
+  zl_autofree char *text = NULL;
+
+  (void)state;
+  assert_int_equal(zl_buf_puts(&buf, "12345678", &err), 0);
+  assert_int_equal(zl_buf_puts(&buf, "9", &err), -ZL_E_LIMIT);
+  assert_string_equal(buf.data, "12345678");
+  zl_buf_consume(&buf, 3);
+  assert_int_equal(zl_buf_printf(&buf, &err, "%d", 99), 0);
+  text = zl_buf_steal(&buf);
+  assert_string_equal(text, "4567899");
+}
+
+static void paths_stay_in_their_root(void **state)
+{
+  struct box *box = *state;
+  zl_autofd root = -1, fd = -1;
+
+  assert_int_equal(mkdirat(box->fd, "root", 0755), 0);
+  assert_int_equal(symlinkat("../outside", box->fd, "root/rel"), 0);
+  assert_int_equal(symlinkat("/outside", box->fd, "root/abs"), 0);
+  assert_int_equal(symlinkat("/proc/self/root", box->fd, "root/magic"), 0);
+  root = openat(box->fd, "root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  fd = zl_path_mkdirs_in_root(root, "rel/../abs/a/../b", 0755);
+  assert_int_equal(fd, -ENOTDIR); /* a dangling link is not made into a directory */
+  fd = zl_path_mkdirs_in_root(root, "/outside/a", 0755);
+  assert_true(fd >= 0);
+  (void)close(fd);
+  fd = zl_path_mkdirs_in_root(root, "abs/b/../../c", 0755);
+  assert_true(fd >= 0);
+  assert_int_equal(faccessat(box->fd, "root/outside/b", F_OK, 0), 0);
+  assert_int_equal(faccessat(box->fd, "outside", F_OK, 0), -1);
+  (void)close(fd);
+  fd = zl_path_touch_in_root(root, "rel/file", 0644);
+  assert_true(fd >= 0);
+  assert_int_equal(faccessat(box->fd, "root/outside/file", F_OK, 0), 0);
+  (void)close(fd);
+  assert_int_equal(symlinkat("nowhere", box->fd, "root/dangling"), 0);
+  fd = zl_path_touch_in_root(root, "dangling", 0644);
+  assert_int_equal(fd, -ELOOP);
+}
+
+static void deep_trees_are_removed(void **state)
+{
+  struct box *box = *state;
+  int dir = zl_fd_copy(box->fd);
+
+  for (int i = 0; i < 3000; i++) {
+    int next;
+
+    assert_int_equal(mkdirat(dir, "deeper", 0755), 0);
+    next = openat(dir, "deeper", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(next >= 0);
+    (void)close(dir);
+    dir = next;
+  }
+  (void)close(dir);
+  assert_int_equal(zl_path_remove_tree(box->fd, "deeper"), 0);
+  assert_int_equal(zl_path_remove_tree(box->fd, "deeper"), 0);
+}
+
+static void names_are_one_safe_component(void **state)
+{
+  (void)state;
+  assert_true(zl_path_is_name("a.b-c_D9", 8));
+  assert_false(zl_path_is_name("a.b-c_D9", 7));
+  assert_false(zl_path_is_name("", 8));
+  assert_false(zl_path_is_name("..", 8));
+  assert_false(zl_path_is_name("-a", 8));
+  assert_false(zl_path_is_name("a/b", 8));
+}
+
+static void files_are_replaced_whole(void **state)
+{
+  struct box *box = *state;
+  zl_autobuf buf = ZL_BUF_INIT(64);
+  struct zl_error err = { 0 };
+
+  assert_int_equal(zl_file_replace(box->fd, "f", "one", 3, 0600, true, &err), 0);
+  assert_int_equal(zl_file_replace(box->fd, "f", "two!", 4, 0600, false, &err), 0);
+  assert_int_equal(zl_file_read(box->fd, "f", &buf, &err), 0);
+  assert_string_equal(buf.data, "two!");
+  assert_int_equal(zl_file_read(box->fd, "none", &buf, &err), -ZL_E_NOT_FOUND);
+}
+
+static void children_report_exec_failure(void **state)
+{
+  static const char *const argv[] = { "x", "-c", "exit 3", NULL };
+  struct zl_proc_options opt = { .path = "/nonexistent", .exec_fd = -1, .argv = argv };
+  struct zl_proc proc = { .pidfd = -1 };
+  struct zl_error err = { 0 };
+  int status;
+
+  (void)state;
+  assert_int_equal(zl_proc_spawn(&opt, &proc, &err), -ZL_E_NO_COMMAND);
+  opt.path = "/etc/passwd";
+  assert_int_equal(zl_proc_spawn(&opt, &proc, &err), -ZL_E_NOT_EXECUTABLE);
+  opt.path = "/bin/sh";
+  assert_int_equal(zl_proc_spawn(&opt, &proc, &err), 0);
+  assert_int_equal(zl_proc_wait(&proc, &status, &err), 0);
+  assert_int_equal(WEXITSTATUS(status), 3);
+}
+
+static void children_get_only_their_descriptors(void **state)
+{
+  static const char *const argv[] = { "sh", "-c", "ls /proc/self/fd | tr '\\n' ' '; cat <&5",
+                                      NULL };
+  static const char *const env[] = { "PATH=/usr/bin:/bin", NULL };
+  int out[2], in[2];
+  struct zl_proc_fd fds[2];
+  struct zl_proc_options opt = {
+    .path = "/bin/sh", .exec_fd = -1, .argv = argv, .envp = env, .fds = fds, .n_fds = 2
+  };
+  struct zl_proc proc;
+  char text[64] = "";
+  int status;
+
+  (void)state;
+  assert_int_equal(zl_fd_pipe(out, NULL), 0);
+  assert_int_equal(zl_fd_pipe(in, NULL), 0);
+  fds[0] = (struct zl_proc_fd){ .from = out[1], .to = 1 };
+  fds[1] = (struct zl_proc_fd){ .from = in[0], .to = 5 };
+  assert_int_equal(zl_proc_spawn(&opt, &proc, NULL), 0);
+  (void)close(out[1]);
+  assert_int_equal(write(in[1], "hi", 2), 2);
+  (void)close(in[1]);
+  (void)close(in[0]);
+  assert_true(zl_fd_read_full(out[0], text, sizeof(text) - 1) > 0);
+  (void)close(out[0]);
+  assert_int_equal(zl_proc_wait(&proc, &status, NULL), 0);
+  assert_string_equal(text, "0 1 2 3 5 hi"); /* 3 is ls's own */
+}
+
+static void locks_exclude_and_die_with_their_holder(void **state)
+{
+  struct box *box = *state;
+  int a = -1, b = -1;
+  struct zl_error err = { 0 };
+
+  assert_false(zl_lock_is_held(box->fd, "l"));
+  assert_int_equal(zl_lock_acquire(box->fd, "l", 0, &a, &err), 0);
+  assert_true(zl_lock_is_held(box->fd, "l"));
+  assert_int_equal(zl_lock_acquire(box->fd, "l", 0, &b, &err), -ZL_E_CONFLICT);
+  assert_int_equal(zl_lock_acquire(box->fd, "l", 20 * ZL_NS_PER_MS, &b, &err), -ZL_E_TIMEOUT);
+  (void)close(a);
+  assert_false(zl_lock_is_held(box->fd, "l"));
+  assert_int_equal(zl_lock_acquire(box->fd, "l", 0, &b, &err), 0);
+  (void)close(b);
+}
+
+static void json_is_strict(void **state)
+{
+  struct zl_error err = { 0 };
+  zl_autojson *json = NULL;
+  zl_autostrv list = NULL;
+  char deep[200];
+  int64_t n;
+
+  (void)state;
+  assert_int_equal(zl_json_parse("{\"a\":1,\"a\":2}", 13, "m", &json, &err), -ZL_E_INVALID);
+  assert_non_null(strstr(err.msg, "m: line 1"));
+  memset(deep, '[', sizeof(deep));
+  assert_int_equal(zl_json_parse(deep, sizeof(deep), "m", &json, &err), -ZL_E_LIMIT);
+  assert_int_equal(zl_json_parse("{\"a\":7,\"l\":[\"x\"],\"s\":[1]}", 25, "m", &json, &err), 0);
+  assert_int_equal(zl_json_get_int(json, "p", "a", 0, 5, 0, &n, &err), -ZL_E_INVALID);
+  assert_string_equal(err.msg, "p.a: 7 is not within 0..5");
+  assert_int_equal(zl_json_get_strv(json, "p", "s", 9, &list, &err), -ZL_E_INVALID);
+  assert_string_equal(err.msg, "p.s: expected an array of strings");
+  assert_int_equal(zl_json_get_strv(json, "p", "l", 9, &list, &err), 0);
+  assert_string_equal(list[0], "x");
+}
+
+static void digests_are_checked_and_computed(void **state)
+{
+  char text[ZL_DIGEST_TEXT];
+  struct zl_error err = { 0 };
+
+  (void)state;
+  assert_int_equal(zl_digest_of(ZL_SHA256, "abc", 3, text, &err), 0);
+  assert_string_equal(text,
+                      "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  assert_true(zl_digest_is_valid(text, NULL));
+  text[10] = 'A';
+  assert_false(zl_digest_is_valid(text, NULL));
+  assert_false(zl_digest_is_valid("sha256:../../x", NULL));
+  assert_false(zl_digest_is_valid("md5:00", NULL));
+}
+
+static void times_survive_a_round_trip(void **state)
+{
+  char text[ZL_TIME_TEXT];
+  uint64_t ns;
+
+  (void)state;
+  assert_string_equal(zl_time_format(UINT64_C(1795316645123456789), text),
+                      "2026-11-22T03:04:05.123456789Z");
+  assert_int_equal(zl_time_parse(text, &ns, NULL), 0);
+  assert_true(ns == UINT64_C(1795316645123456789));
+  assert_int_equal(zl_time_parse("2026-11-22T04:04:05.5+01:00", &ns, NULL), 0);
+  assert_true(ns == UINT64_C(1795316645500000000));
+  assert_int_equal(zl_time_parse("yesterday", &ns, NULL), -ZL_E_INVALID);
+}
+
+static void numbers_are_whole_and_bounded(void **state)
+{
+  uint64_t n;
+
+  (void)state;
+  assert_true(zl_parse_u64("18446744073709551615", UINT64_MAX, &n));
+  assert_false(zl_parse_u64("18446744073709551616", UINT64_MAX, &n));
+  assert_false(zl_parse_u64("-1", UINT64_MAX, &n));
+  assert_false(zl_parse_u64("", UINT64_MAX, &n));
+  assert_false(zl_parse_u64("11", 10, &n));
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(errors_carry_context_outermost_first),
+    cmocka_unit_test(buffers_keep_their_maximum),
+    cmocka_unit_test_setup_teardown(paths_stay_in_their_root, box_new, box_free),
+    cmocka_unit_test_setup_teardown(deep_trees_are_removed, box_new, box_free),
+    cmocka_unit_test(names_are_one_safe_component),
+    cmocka_unit_test_setup_teardown(files_are_replaced_whole, box_new, box_free),
+    cmocka_unit_test(children_report_exec_failure),
+    cmocka_unit_test(children_get_only_their_descriptors),
+    cmocka_unit_test_setup_teardown(locks_exclude_and_die_with_their_holder, box_new, box_free),
+    cmocka_unit_test(json_is_strict),
+    cmocka_unit_test(digests_are_checked_and_computed),
+    cmocka_unit_test(times_survive_a_round_trip),
+    cmocka_unit_test(numbers_are_whole_and_bounded),
+  };
+
+  return cmocka_run_group_tests_name("base", tests, NULL, NULL);
+}
