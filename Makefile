@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+# A thin front over Meson. `make help` lists the targets.
+BUILD  ?= build
+PREFIX ?= /usr/local
+PYTHON := /usr/bin/python3
+MESON  := /usr/bin/meson
+
+.PHONY: help setup build run test check bench format install clean images
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: ## install the packages that a build needs (Debian, root)
+	@sh tools/setup build
+
+$(BUILD)/build.ninja:
+	@$(MESON) setup $(BUILD) --prefix=$(PREFIX) -Dtests=false >/dev/null
+
+build: setup $(BUILD)/build.ninja ## build/zlayer, build/zlayer-shim, build/zlayer-unpack
+	@ninja -C $(BUILD) $(if $(V),-v,--quiet)
+
+images: build ## the example image, an OCI layout made of Debian's busybox-static
+	@test -e $(BUILD)/images/hello/index.json || $(PYTHON) tools/mkhello $(BUILD)/images/hello
+
+run: build images ## build all and run the example deployment (root)
+	@sh examples/hello.sh $(BUILD)
+
+test: build images ## all tests (root); ends with "N passed, N failed"
+	@sh tools/setup test
+	@$(PYTHON) tools/runtests
+
+check: setup ## format, layer law, style, clang-tidy, cppcheck, spelling
+	@sh tools/setup test check
+	@$(PYTHON) tools/check
+
+bench: build images ## start, exec and memory against crun and podman, interleaved (root, quiet machine)
+	@sh tools/setup test
+	@$(PYTHON) bench/start
+
+format: ## apply .clang-format
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+install: build ## into PREFIX (default /usr/local)
+	@$(MESON) install -C $(BUILD)
+
+clean: ## remove the build directories
+	@rm -rf $(BUILD) build-test build-asan build-tidy
