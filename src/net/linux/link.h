@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Network links of the kernel over rtnetlink: the pair that joins a container to its bridge, and
+ * what a container's own namespace needs. Small enough for the static shim: no library, no thread,
+ * no heap. Each call opens and closes its own socket in the network namespace of the calling
+ * thread and blocks only for the kernel's answers. IPv4 only: IPv6 is off on these links.
+ *
+ * Every failure is ZL_E_SYSTEM with the kernel's errno and its own explanation where it gives one;
+ * other codes are named below. Addresses are host byte order (net/linux/ip4.h).
+ */
+#ifndef ZL_NET_LINUX_LINK_H
+#define ZL_NET_LINUX_LINK_H
+
+#include <stdint.h>
+#include <zlayer/error.h>
+
+enum {
+  ZL_LINK_NAME = 16, /* IFNAMSIZ: at most 15 characters and the NUL */
+  ZL_MAC = 6
+};
+
+#define ZL_LINK_SELF "eth0" /* the pair's end inside the container */
+
+struct zl_veth {
+  const char *link;   /* name of the host's end; must be new */
+  const char *bridge; /* in the caller's namespace */
+  int netns_fd;       /* the container's network namespace, e.g. /proc/PID/ns/net */
+  uint32_t address;   /* of the container: its MAC is derived from it, and the bridge's port is
+                         locked to that MAC (kernel 5.18) */
+  unsigned mtu;       /* 0: the kernel's 1500 */
+};
+
+/* Makes the pair: the host's end attached to the bridge and up, the other end as eth0, down and
+ * without address, in the given namespace. ZL_E_NOT_FOUND: no such bridge. ZL_E_CONFLICT: the name
+ * is taken. After an error no link is left. Not idempotent. */
+int zl_link_create_veth(const struct zl_veth *spec, struct zl_error *err);
+
+struct zl_link_self {
+  uint32_t address;
+  unsigned prefix;
+  uint32_t gateway; /* 0: no default route */
+  unsigned mtu;     /* 0: as it is */
+  int proc_fd;      /* a directory descriptor of any procfs: turns IPv6 off on eth0 completely;
+                       -1: only no address is generated for it */
+};
+
+/* Called in the container's namespace with CAP_NET_ADMIN there: lo up; eth0 with address, up and
+ * default route. The container's traffic can flow when it returns. */
+int zl_link_configure_self(const struct zl_link_self *self, struct zl_error *err);
+
+/* lo up in the calling thread's namespace. Idempotent. */
+int zl_link_lo_up(struct zl_error *err);
+
+/* Takes a link down: < 1 ms, and from then on nothing answers for its address, while removal of a
+ * pair waits for the kernel's grace periods (~17 ms). The pair itself goes when the container's
+ * namespace does. Idempotent: success also when there is no such link. */
+int zl_link_set_down(const char *name, struct zl_error *err);
+
+/* Removes a link and waits for it. Idempotent. */
+int zl_link_remove(const char *name, struct zl_error *err);
+
+/* 1: there is such a link, 0: none, negative: error. */
+int zl_link_exists(const char *name, struct zl_error *err);
+
+struct zl_link_info {
+  char name[ZL_LINK_NAME];
+  int index;
+  unsigned flags;    /* IFF_… */
+  uint64_t rx_bytes; /* as the link itself counts */
+  uint64_t tx_bytes;
+};
+
+/* Calls fn for each link whose name begins with `prefix`. fn returns 0 to go on, > 0 to stop with
+ * success, < 0 to stop with that code (and *err filled by it). fn may use this interface. */
+typedef int (*zl_link_fn)(void *ctx, const struct zl_link_info *link, struct zl_error *err);
+int zl_link_list(const char *prefix, zl_link_fn fn, void *ctx, struct zl_error *err);
+
+/* Bytes received and sent as the container sees them (the host's end counts the other way round).
+ * ZL_E_NOT_FOUND. */
+int zl_link_stats(const char *name, uint64_t *ret_rx, uint64_t *ret_tx, struct zl_error *err);
+
+/* 02:00 and the four bytes of the address: the same container address always has the same MAC, so
+ * neighbours' ARP caches stay right when an address is used again. */
+void zl_link_mac(uint32_t address, uint8_t mac[ZL_MAC]);
+
+#endif
