@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The image store: from a reference to verified layers that images share. One per open runtime.
+ *
+ * On disk below ROOT: layers/<key>/fs is one unpacked layer, published by rename only after the
+ * digests of its blob and of its content matched; layers/tmp-* is staging, locked by the pull that
+ * fills it; layers/lock-<key> serialises the makers of one layer, between threads and processes.
+ * The database says which image needs which layers; layers that exist on disk without a row are
+ * found again by the next pull of an image that needs them.
+ *
+ * All functions are thread-safe and safe against other processes on the same ROOT.
+ */
+#ifndef ZL_IMAGE_IMAGE_H
+#define ZL_IMAGE_IMAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <zlayer/error.h>
+#include <zlayer/image.h>
+
+#include "base/cleanup.h"
+
+struct zl_store;
+
+/* ---- The store ----------------------------------------------------------------------------- */
+
+struct zl_image_store; /* opaque */
+
+struct zl_image_store_options {
+  int root_fd;            /* the open ROOT; borrowed until close */
+  const char *root;       /* its absolute path, used in the layer paths given out; copied */
+  struct zl_store *store; /* the node's database; borrowed until close */
+  const char *helper_dir; /* where zlayer-unpack is; copied */
+};
+
+/* Makes ROOT/layers (0700) if needed. Reads no configuration and opens no connection: the first
+ * pull does. Does not block on other users. */
+int zl_image_store_open(const struct zl_image_store_options *options, struct zl_image_store **ret,
+                        struct zl_error *err);
+/* NULL is fine. No pull of this store may still run. */
+void zl_image_store_close(struct zl_image_store *store);
+ZL_DEFINE_CLEANUP(struct zl_image_store, zl_image_store_close)
+
+/* ---- Pull ---------------------------------------------------------------------------------- */
+
+/* zl_pull_image of zlayer/image.h: same arguments, results and errors. Blocks until done;
+ * idempotent. `options` may be NULL (if_not_present, stored credentials). */
+int zl_image_pull(struct zl_image_store *store, const char *reference,
+                  const struct zl_pull_options *options, char **ret_digest, struct zl_error *err);
+
+/* ---- Use ----------------------------------------------------------------------------------- */
+
+/* What the image's author set; absent texts are NULL, absent lists NULL (the empty vector). */
+struct zl_image_config {
+  char **entrypoint;
+  char **cmd;
+  char **env; /* "KEY=value" */
+  char *working_dir;
+  char *user;           /* "user[:group]" as written */
+  char *stop_signal;    /* as written: "SIGTERM", "15" */
+  char **exposed_ports; /* "80/tcp" */
+  char **volumes;       /* container paths, as written: resolve them inside the root only */
+  char **labels;        /* "key=value" */
+};
+
+struct zl_image {
+  char *reference;  /* canonical; for a look-up by digest one of its references, or the digest */
+  char *digest;     /* of the manifest */
+  char *os, *arch;  /* "linux", "amd64" */
+  char *variant;    /* "v8", or NULL */
+  char *os_version; /* Windows: "10.0.20348.2966", or NULL */
+  struct zl_image_config config;
+  char **layers; /* absolute paths of the layers' trees, TOP FIRST (as overlayfs wants lowerdir) */
+};
+
+/* Finds a stored image by reference (normalised first), or by digest: the whole "sha256:…" or an
+ * unambiguous prefix of it of at least 6 hex digits, with or without "sha256:". Does not block on
+ * the network. Each layer is checked to be on disk. Free with zl_image_done.
+ * ZL_E_NOT_FOUND: not stored, or a layer was lost (pull it again). ZL_E_INVALID: bad text.
+ * ZL_E_CONFLICT: the prefix is ambiguous.
+ *
+ * To keep the image from being removed meanwhile, call this by full digest inside the write
+ * transaction (zl_store_begin) that inserts the container's row with that `image_digest`: from then
+ * on the row holds the image and its layers. */
+int zl_image_resolve(struct zl_image_store *store, const char *image, struct zl_image *ret,
+                     struct zl_error *err);
+void zl_image_done(struct zl_image *image);
+#define zl_autoimage ZL_CLEANUP(zl_image_done) struct zl_image
+
+/* ---- Keep ---------------------------------------------------------------------------------- */
+
+/* zl_images, zl_remove_image and zl_inspect_image of zlayer/image.h. Users are the rows of table
+ * `containers` with the image's digest. Free the list with zl_image_list_free. */
+int zl_image_list(struct zl_image_store *store, struct zl_image_info **ret, size_t *ret_count,
+                  struct zl_error *err);
+void zl_image_list_free(struct zl_image_info *images, size_t count);
+int zl_image_remove(struct zl_image_store *store, const char *image, bool force,
+                    struct zl_error *err);
+int zl_image_inspect(struct zl_image_store *store, const char *image, char **ret_json,
+                     struct zl_error *err);
+
+struct zl_image_gc_options {
+  bool images;  /* also forget references that no container uses */
+  bool dry_run; /* count only */
+  /* A layer that something on this host uses although no row says so (a container that is not
+   * adopted yet). May be NULL. Called without locks held. */
+  bool (*is_used)(void *ctx, const char *key);
+  void *ctx;
+};
+
+struct zl_image_gc_result {
+  size_t images;  /* references forgotten */
+  size_t layers;  /* layers removed */
+  size_t staging; /* left-overs of dead pulls removed */
+  uint64_t bytes; /* freed, as recorded at unpack time */
+};
+
+/* Removes layers that no stored image and no container needs, and what dead pulls left behind.
+ * Layers that a live pull has found or made, and its staging, are kept. Idempotent; may be called
+ * at any time. Every step is attempted; the first error is returned. `options` may be NULL. */
+int zl_image_gc(struct zl_image_store *store, const struct zl_image_gc_options *options,
+                struct zl_image_gc_result *ret, struct zl_error *err);
+
+struct zl_image_usage {
+  size_t images, layers;
+  uint64_t bytes;             /* of all layers, each counted once */
+  uint64_t reclaimable_bytes; /* of layers that no container needs */
+};
+
+/* From the database alone: cheap. */
+int zl_image_usage(struct zl_image_store *store, struct zl_image_usage *ret, struct zl_error *err);
+
+#endif
