@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the whole-program tests share: a node of their own, a leak probe, TAP output.
+
+A test file calls `main()` with its functions. It is started again in its own network and mount
+namespace, so that bridges, rules and mounts of one test are seen by no other and by nobody else."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+BUILD = pathlib.Path(os.environ.get("ZLAYER_BUILD", "build")).resolve()
+IMAGES = pathlib.Path(os.environ.get("ZLAYER_IMAGES", "build/images")).resolve()
+HELLO = f"oci:{IMAGES}/hello"
+CGROUPS = pathlib.Path("/sys/fs/cgroup")
+
+
+def check(condition, message):
+    if not condition:
+        raise AssertionError(message)
+
+
+def wait_for(condition, seconds=10.0, what="condition"):
+    """Polls until condition() is true and returns its value; fails after `seconds`."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"{what}: not within {seconds} s")
+        time.sleep(0.01)
+
+
+class Node:
+    """One zlayer root in a temporary directory. `with Node() as node: node.run(...)`."""
+
+    def __init__(self, slice_cidr="10.231.0.0/24"):
+        self.root = pathlib.Path(tempfile.mkdtemp(prefix="zlayer-test-"))
+        self.slice = slice_cidr
+        self.before = None
+
+    def __enter__(self):
+        self.before = self.host_objects()
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.zlayer("rm", "-f", *self.ids(), ok=None) if self.ids() else None
+        self.zlayer("system", "check", "--repair", ok=None)
+        self.zlayer("system", "prune", "-f", "-a", "--volumes", ok=None)
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def command(self, *args):
+        return [str(BUILD / "zlayer"), "--root", str(self.root), "--slice-cidr", self.slice, *map(str, args)]
+
+    def zlayer(self, *args, ok=0, timeout=60, **kwargs):
+        """Runs the CLI; ok: the expected exit code, None: any."""
+        kwargs.setdefault("stdin", subprocess.DEVNULL if "input" not in kwargs else None)
+        if "input" in kwargs:
+            kwargs.pop("stdin")
+        done = subprocess.run(self.command(*args), text=True, capture_output=True, timeout=timeout, check=False, **kwargs)
+        if ok is not None:
+            check(done.returncode == ok, f"zlayer {' '.join(map(str, args))}: exit {done.returncode}, expected {ok}\n"
+                  f"stdout: {done.stdout[-800:]}\nstderr: {done.stderr[-800:]}")
+        return done
+
+    def start(self, *args, **kwargs):
+        """Starts the CLI in the background."""
+        return subprocess.Popen(self.command(*args), text=True, **kwargs)
+
+    def json(self, *args, **kwargs):
+        return json.loads(self.zlayer(*args, **kwargs).stdout)
+
+    def ids(self):
+        folder = self.root / "containers"
+        return sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+
+    def inspect(self, name):
+        return self.json("inspect", name)[0]
+
+    def state(self, name):
+        for row in self.json("ps", "-a", "--json"):
+            if name in (row.get("id"), row.get("name")):
+                return row["state"]
+        return None
+
+    def shims(self):
+        """{container id: pid} of the live shims in this test's network namespace."""
+        mine, found = os.readlink("/proc/self/ns/net"), {}
+        for entry in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                if (entry / "comm").read_text().strip() == "zlayer-shim" and os.readlink(entry / "ns/net") == mine:
+                    argv = (entry / "cmdline").read_bytes().split(b"\0")
+                    if len(argv) > 1 and argv[1]:
+                        found[argv[1].decode()] = int(entry.name)
+            except OSError:
+                continue
+        return found
+
+    def rows(self, table):
+        database = self.root / "zlayer.db"
+        if not database.exists():
+            return 0
+        with sqlite3.connect(database) as connection:
+            return connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
+    def host_objects(self):
+        """What may be left on the host: {kind: set of names}."""
+        links = json.loads(subprocess.run(["ip", "-j", "link"], capture_output=True, text=True, check=True).stdout)
+        cgroups = set()
+        for top in [CGROUPS, *CGROUPS.iterdir()]:
+            if top.is_dir():
+                cgroups |= {str(p) for p in top.glob("zlayer-*")}
+        mounts = pathlib.Path("/proc/self/mountinfo").read_text().splitlines()
+        return {
+            "mounts": {" ".join(line.split()[4:5]) for line in mounts},
+            "links": {link["ifname"] for link in links if not re.match(r"^zl-[0-9a-f]{8}$", link["ifname"])},
+            "cgroups": cgroups,
+            "shims": set(map(str, self.shims().values())),
+            "containers": set(self.ids()),
+        }
+
+    def leaks(self):
+        """Objects that were not there when the test began; cgroups only those of shims that are ours to see."""
+        now = self.host_objects()
+        left = {kind: sorted(now[kind] - self.before[kind]) for kind in now}
+        for table in ("containers", "leases", "ports", "journal"):
+            count = self.rows(table)
+            if count:
+                left[f"rows of {table}"] = [str(count)]
+        return {kind: names for kind, names in left.items() if names}
+
+    def expect_no_leaks(self, seconds=5.0):
+        """The kernel takes network namespaces down asynchronously: links get a bounded time to go."""
+        end = time.monotonic() + seconds
+        while self.leaks() and time.monotonic() < end:
+            time.sleep(0.02)
+        left = self.leaks()
+        check(not left, f"left behind: {json.dumps(left)[:1500]}")
+
+
+def isolate():
+    if os.environ.get("ZLTEST_ISOLATED") == str(os.getppid()) or os.environ.get("ZLTEST_INSIDE"):
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        return
+    os.environ["ZLTEST_INSIDE"] = "1"
+    os.execvp("unshare", ["unshare", "--net", "--mount", "--propagation", "private", "/usr/bin/python3", *sys.argv])
+
+
+def main(*tests):
+    """Runs each test function, prints TAP, exits 1 when one failed."""
+    isolate()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    failed = 0
+    print(f"1..{len(tests)}", flush=True)
+    for number, test in enumerate(tests, 1):
+        began = time.monotonic()
+        try:
+            test()
+            print(f"ok {number} - {test.__name__} ({time.monotonic() - began:.1f} s)", flush=True)
+        except Exception as error:  # a test may fail in any way
+            failed += 1
+            print(f"not ok {number} - {test.__name__} ({time.monotonic() - began:.1f} s)", flush=True)
+            for line in traceback.format_exc().splitlines()[-12:] + str(error).splitlines():
+                print(f"# {line}", flush=True)
+    sys.exit(1 if failed else 0)
