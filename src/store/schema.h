@@ -6,6 +6,8 @@
 #ifndef ZL_STORE_SCHEMA_H
 #define ZL_STORE_SCHEMA_H
 
+/* A container's row says that it is meant to be, never how it is: that is a fact, read from the
+ * host each time (runtime/state.c). */
 static const char *const zl_store_schema[] = {
   /* 1 */
   "CREATE TABLE containers ("
@@ -16,11 +18,8 @@ static const char *const zl_store_schema[] = {
   " backend TEXT NOT NULL, isolation TEXT NOT NULL,"
   " image TEXT NOT NULL, image_digest TEXT NOT NULL,"
   " config TEXT NOT NULL," /* JSON: what the runtime needs later (command, ports, stop signal, …) */
-  " phase TEXT NOT NULL," /* creating, ready, removing: what the last writer was about to do */
-  " boot_id TEXT NOT NULL,"
-  " auto_remove INTEGER NOT NULL,"
-  " created_at INTEGER NOT NULL, started_at INTEGER NOT NULL DEFAULT 0,"
-  " outcome TEXT" /* JSON of the recorded end, once seen */
+  " boot_id TEXT NOT NULL," /* the boot that created it */
+  " auto_remove INTEGER NOT NULL, created_at INTEGER NOT NULL"
   ") WITHOUT ROWID;"
   /* A host object that may exist; written before it is made, deleted after it is gone. */
   "CREATE TABLE journal ("
