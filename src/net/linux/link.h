@@ -65,9 +65,7 @@ int zl_link_exists(const char *name, struct zl_error *err);
 struct zl_link_info {
   char name[ZL_LINK_NAME];
   int index;
-  unsigned flags;    /* IFF_… */
-  uint64_t rx_bytes; /* as the link itself counts */
-  uint64_t tx_bytes;
+  unsigned flags; /* IFF_… */
 };
 
 /* Calls fn for each link whose name begins with `prefix`. fn returns 0 to go on, > 0 to stop with
