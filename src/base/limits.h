@@ -29,7 +29,15 @@ enum {
   ZL_MAX_PASSWD = 1 << 20,       /* /etc/passwd or /etc/group of an image */
   ZL_MAX_GROUPS = 256,           /* supplementary groups */
   ZL_MAX_MOUNTS = 512,           /* mounts of one container */
-  ZL_MAX_SMALL_FILE = 64 << 10   /* /proc and cgroup files, state files */
+  ZL_MAX_URL = 8192,             /* an address; signed blob addresses of clouds reach 3 KiB */
+  ZL_MAX_HTTP_HEADERS = 64 << 10, /* all header lines of one reply */
+  ZL_MAX_HTTP_ERROR = 64 << 10,   /* body of an error reply, of which the first message is shown */
+  ZL_MAX_HTTP_TOKEN = 64 << 10,   /* a token server's reply */
+  ZL_MAX_REDIRECTS = 10,          /* of one request */
+  ZL_MAX_CREDENTIALS = 1 << 20,   /* a docker config.json, or what a credential helper prints */
+  ZL_MAX_ARCHIVE_MEMBERS =
+      1 << 16,                 /* files in an oci-archive or docker-archive: blobs, not contents */
+  ZL_MAX_SMALL_FILE = 64 << 10 /* /proc and cgroup files, state files */
 };
 
 #endif
