@@ -6,6 +6,13 @@
 #ifndef ZL_BASE_LIMITS_H
 #define ZL_BASE_LIMITS_H
 
+#include <stdint.h>
+
+/* One layer: beyond the largest model images seen; the disk's own reserve stops most earlier. */
+#define ZL_MAX_LAYER_BYTES (UINT64_C(128) << 30)
+/* Disk space that unpacking leaves free, so that containers go on working. */
+#define ZL_LAYER_RESERVE   (UINT64_C(256) << 20)
+
 enum {
   ZL_MAX_ID = 128,            /* display id of a container: becomes a directory and cgroup name */
   ZL_MAX_NAME = 64,           /* user-given name, service name, volume name */
@@ -36,8 +43,19 @@ enum {
   ZL_MAX_REDIRECTS = 10,          /* of one request */
   ZL_MAX_CREDENTIALS = 1 << 20,   /* a docker config.json, or what a credential helper prints */
   ZL_MAX_ARCHIVE_MEMBERS =
-      1 << 16,                 /* files in an oci-archive or docker-archive: blobs, not contents */
-  ZL_MAX_SMALL_FILE = 64 << 10 /* /proc and cgroup files, state files */
+      1 << 16,                  /* files in an oci-archive or docker-archive: blobs, not contents */
+  ZL_MAX_SMALL_FILE = 64 << 10, /* /proc and cgroup files, state files */
+  ZL_MAX_LAYER_ENTRIES = 2 << 20, /* members of one layer; the largest real ones have 600,000 */
+  ZL_MAX_LAYER_PATH = 4095,       /* bytes of a path in a layer: what the kernel resolves at once */
+  ZL_MAX_LAYER_DEPTH = 256,       /* components of one */
+  ZL_MAX_LAYER_NAME = 255,        /* bytes of one component */
+  ZL_MAX_TAR_EXTENSION = 1 << 20, /* one PAX or GNU header block; Go's reader has the same */
+  ZL_MAX_TAR_CHAIN = 8,           /* such blocks in front of one member */
+  ZL_MAX_TAR_SPARSE = 64 << 10,   /* segments of one sparse file */
+  ZL_MAX_TAR_XATTRS = 64,         /* extended attributes of one member */
+  ZL_MAX_XATTR_VALUE = 64 << 10,  /* XATTR_SIZE_MAX of the kernel */
+  ZL_MAX_LAYER_NOTES = 32 << 10,  /* implicit directories, deferred links, opaque marks: each */
+  ZL_MAX_UNPACK_RESULT = 4 << 20  /* message of the unpacking child */
 };
 
 #endif

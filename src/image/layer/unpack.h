@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From the bytes of a layer blob to a directory that overlayfs can use as a lower layer. The bytes
+ * are decoded and written by a sandboxed child (src/unpack), one per layer: a flaw in a decoder can
+ * reach nothing but the staging directory of the very layer that carries the attack.
+ *
+ * The caller hashes the compressed bytes itself, gives every layer its own empty staging directory
+ * (mode 0700 parent), compares the diff id, flushes (syncfs) and publishes by rename. After any
+ * failure the staging directory holds rubbish and has to be removed.
+ */
+#ifndef ZL_IMAGE_LAYER_UNPACK_H
+#define ZL_IMAGE_LAYER_UNPACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <zlayer/error.h>
+
+#include "base/digest.h"
+
+enum zl_compression {
+  ZL_COMPRESSION_NONE,
+  ZL_COMPRESSION_GZIP,
+  ZL_COMPRESSION_ZSTD,
+  ZL_COMPRESSION_AUTO /* by the first bytes: for archives that do not say */
+};
+
+struct zl_unpack_options {
+  const char *helper;              /* host path of the program zlayer-unpack */
+  int staging_fd;                  /* empty directory, O_RDONLY | O_DIRECTORY; not kept */
+  enum zl_compression compression; /* other bytes than promised are ZL_E_CORRUPT */
+  enum zl_digest_alg diff_alg;     /* algorithm of the diff id */
+  uint64_t max_bytes;              /* uncompressed, also per file; 0: ZL_MAX_LAYER_BYTES */
+  uint64_t max_entries;            /* 0: ZL_MAX_LAYER_ENTRIES */
+  uint64_t reserve_bytes;          /* disk space that must stay free; 0: ZL_LAYER_RESERVE */
+  bool devices;                    /* make device nodes; otherwise they are left out and counted */
+};
+
+struct zl_unpack_result {
+  char diff_id[ZL_DIGEST_TEXT]; /* of the whole uncompressed stream */
+  uint64_t stream_bytes;        /* its length */
+  uint64_t bytes;               /* content of files, holes included */
+  uint64_t entries;             /* members of the archive */
+  uint64_t skipped;             /* device nodes left out */
+  size_t n_implicit;            /* directories the archive uses but does not contain */
+  size_t n_deferred;            /* hard links to files of lower layers */
+  char *fixup;                  /* for zl_layer_fixup; NULL when both are 0 */
+};
+
+struct zl_unpack;
+
+/* Starts the child. Does not block beyond exec. Every started handle ends in zl_unpack_free.
+ * ZL_E_NO_COMMAND: there is no helper at that path. */
+int zl_unpack_start(const struct zl_unpack_options *options, struct zl_unpack **ret,
+                    struct zl_error *err);
+
+/* Hands over the next bytes of the blob; blocks while the child is behind. When the child has
+ * failed this returns the child's own error (ZL_E_CORRUPT, ZL_E_LIMIT, ZL_E_SYSTEM, ...). After an
+ * error only zl_unpack_free may follow. One thread at a time per handle; any thread. */
+int zl_unpack_write(struct zl_unpack *unpack, const void *data, size_t len, struct zl_error *err);
+
+/* Ends the stream, waits for the child, marks opaque directories and writes *ret, to be released
+ * with zl_unpack_result_done. Call once. Errors as of zl_unpack_write. */
+int zl_unpack_finish(struct zl_unpack *unpack, struct zl_unpack_result *ret, struct zl_error *err);
+
+/* Kills and reaps the child if it still runs; frees the handle. Accepts NULL. */
+void zl_unpack_free(struct zl_unpack *unpack);
+
+void zl_unpack_result_done(struct zl_unpack_result *result);
+
+#endif
