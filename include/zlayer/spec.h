@@ -613,6 +613,7 @@ struct zl_deployment {
 /* ---- Errors of a file ---------------------------------------------------------------------- */
 
 struct zl_spec_error {
+  enum zl_code code;     /* ZL_E_INVALID, ZL_E_LIMIT, or ZL_E_UNSUPPORTED: not acted on yet */
   char *path;            /* "services.web.resources.memory"; "" for the file as a whole */
   unsigned line, column; /* from 1; 0: the value does not come from a file */
   char *message;
@@ -717,7 +718,7 @@ ZL_PUBLIC int zl_port_parse(struct zl_service *service, const char *text, struct
 /* "SOURCE:TARGET[:OPTIONS]" or "TARGET": an absolute source is a bind mount, a name a named volume,
  * none an anonymous one. OPTIONS: ro, rw. Appended to the service. */
 ZL_PUBLIC int zl_storage_parse(struct zl_service *service, const char *text, struct zl_error *err);
-/* "TARGET[:size=SIZE,mode=MODE,ro…]": a tmpfs; MODE is octal. Appended to the service. */
+/* "TARGET[:size=SIZE][,mode=MODE]": a tmpfs; MODE is octal. Appended to the service. */
 ZL_PUBLIC int zl_tmpfs_parse(struct zl_service *service, const char *text, struct zl_error *err);
 /* "PATH[:PATH][:rwm]": both paths must be equal. Appended to the service. */
 ZL_PUBLIC int zl_device_parse(struct zl_service *service, const char *text, struct zl_error *err);
