@@ -14,18 +14,21 @@
 #define ZL_LAYER_RESERVE   (UINT64_C(256) << 20)
 
 enum {
-  ZL_MAX_ID = 128,            /* display id of a container: becomes a directory and cgroup name */
-  ZL_MAX_NAME = 64,           /* user-given name, service name, volume name */
-  ZL_MAX_SPEC_FILE = 4 << 20, /* a deployment file; real ones are a few KiB */
-  ZL_MAX_SPEC_DEPTH = 32,     /* YAML nesting */
-  ZL_MAX_SPEC_ERRORS = 256,   /* errors kept of one file */
-  ZL_MAX_SERVICES = 1024,     /* services in one deployment */
-  ZL_MAX_LIST = 4096,         /* entries of any list in a spec (env, args, mounts, ...) */
-  ZL_MAX_JSON = 4 << 20,      /* a manifest or image config: what registries themselves accept */
-  ZL_MAX_JSON_DEPTH = 32,     /* JSON nesting */
-  ZL_MAX_LAYERS = 128,        /* layers of one image: overlayfs itself stops at 500 */
-  ZL_MAX_INDEX = 1024,        /* manifests in one index */
-  ZL_MAX_BUNDLE = 4 << 20,    /* config.json given to the shim */
+  ZL_MAX_ID = 128,             /* display id of a container: becomes a directory and cgroup name */
+  ZL_MAX_NAME = 64,            /* user-given name, service name, volume name */
+  ZL_MAX_SPEC_FILE = 4 << 20,  /* a deployment file; real ones are a few KiB */
+  ZL_MAX_SPEC_DEPTH = 32,      /* YAML nesting */
+  ZL_MAX_SPEC_NODES = 200000,  /* values of a deployment file, aliases expanded */
+  ZL_MAX_SPEC_TEXT = 16 << 20, /* bytes of all its texts, aliases expanded */
+  ZL_MAX_SPEC_ERRORS = 256,    /* errors kept of one file */
+  ZL_MAX_SERVICES = 1024,      /* services in one deployment */
+  ZL_MAX_REPLICAS = 1024,      /* of one service: more than a node's slice has addresses */
+  ZL_MAX_LIST = 4096,          /* entries of any list in a spec (env, args, mounts, ...) */
+  ZL_MAX_JSON = 4 << 20,       /* a manifest or image config: what registries themselves accept */
+  ZL_MAX_JSON_DEPTH = 32,      /* JSON nesting */
+  ZL_MAX_LAYERS = 128,         /* layers of one image: overlayfs itself stops at 500 */
+  ZL_MAX_INDEX = 1024,         /* manifests in one index */
+  ZL_MAX_BUNDLE = 4 << 20,     /* config.json given to the shim */
   ZL_MAX_CONTROL_MSG =
       192 << 10,                 /* one control message; exec's argv and env must fit (SO_SNDBUF) */
   ZL_MAX_CONTROL_FDS = 4,        /* descriptors with one control message */
