@@ -177,7 +177,7 @@ int zl_link_create_veth(const struct zl_veth *spec, struct zl_error *err)
   int r = check_name(spec->link, &own), bridge;
 
   if (r == 0)
-    r = zl_nl_open(&nl, &own);
+    r = zl_nl_open(&nl, NETLINK_ROUTE, &own);
   if (r == 0) {
     bridge = index_of(nl.fd, spec->bridge);
     if (bridge < 0)
@@ -235,7 +235,7 @@ static void ask_default_route(struct zl_nl *nl, int index, uint32_t gateway)
 int zl_link_configure_self(const struct zl_link_self *self, struct zl_error *err)
 {
   zl_autonl nl = { .fd = -1 };
-  int r = zl_nl_open(&nl, err), index;
+  int r = zl_nl_open(&nl, NETLINK_ROUTE, err), index;
 
   if (r < 0)
     return r;
@@ -264,7 +264,7 @@ int zl_link_configure_self(const struct zl_link_self *self, struct zl_error *err
 int zl_link_lo_up(struct zl_error *err)
 {
   zl_autonl nl = { .fd = -1 };
-  int r = zl_nl_open(&nl, err);
+  int r = zl_nl_open(&nl, NETLINK_ROUTE, err);
 
   if (r < 0)
     return r;
@@ -289,7 +289,7 @@ int zl_link_set_down(const char *name, struct zl_error *err)
   int r = check_name(name, err), index;
 
   if (r == 0)
-    r = zl_nl_open(&nl, err);
+    r = zl_nl_open(&nl, NETLINK_ROUTE, err);
   if (r < 0)
     return r;
   index = index_of(nl.fd, name);
@@ -306,7 +306,7 @@ int zl_link_remove(const char *name, struct zl_error *err)
   int r = check_name(name, err);
 
   if (r == 0)
-    r = zl_nl_open(&nl, err);
+    r = zl_nl_open(&nl, NETLINK_ROUTE, err);
   if (r < 0)
     return r;
   info = zl_nl_request(&nl, RTM_DELLINK, 0, sizeof(*info), "removing it");

@@ -37,7 +37,7 @@ int zl_link_list(const char *prefix, zl_link_fn fn, void *ctx, struct zl_error *
 {
   struct listing listing = { .prefix = prefix, .fn = fn, .ctx = ctx };
   zl_autonl nl = { .fd = -1 };
-  int r = zl_nl_open(&nl, err);
+  int r = zl_nl_open(&nl, NETLINK_ROUTE, err);
 
   if (r < 0)
     return r;
@@ -67,7 +67,7 @@ int zl_link_stats(const char *name, uint64_t *ret_rx, uint64_t *ret_tx, struct z
   struct rtnl_link_stats64 stats = { 0 };
   struct zl_error own = { 0 };
   zl_autonl nl = { .fd = -1 };
-  int r = zl_nl_open(&nl, err);
+  int r = zl_nl_open(&nl, NETLINK_ROUTE, err);
 
   if (r < 0)
     return r;

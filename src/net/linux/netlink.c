@@ -1,22 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/linux/netlink.h"
 
-#include <linux/rtnetlink.h>
+#include <arpa/inet.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-int zl_nl_open(struct zl_nl *nl, struct zl_error *err)
+static void empty(struct zl_nl *nl)
+{
+  nl->n_requests = 0;
+  nl->expected = 0;
+  nl->full = false;
+  nl->len = nl->request = 0;
+}
+
+void zl_nl_use_buffer(struct zl_nl *nl, char *buffer, size_t size)
+{
+  nl->data = buffer;
+  nl->size = size;
+  empty(nl);
+}
+
+int zl_nl_open(struct zl_nl *nl, int protocol, struct zl_error *err)
 {
   const int on = 1;
 
-  nl->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+  nl->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
   if (nl->fd < 0)
-    return zl_fail_errno(err, "opening a route socket");
+    return zl_fail_errno(err, "opening a netlink socket");
   nl->seq = 1;
-  nl->n_requests = 0;
-  nl->full = false;
-  nl->len = nl->request = 0;
+  zl_nl_use_buffer(nl, nl->own, sizeof(nl->own));
   /* Only the texts are lost without these (kernel before 4.12). */
   (void)setsockopt(nl->fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
   (void)setsockopt(nl->fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
@@ -34,7 +47,7 @@ static void *take(struct zl_nl *nl, size_t len)
 {
   char *at;
 
-  if (nl->full || len > ZL_NL_SPACE / 2 || nl->len + NLMSG_ALIGN(len) > ZL_NL_SPACE) {
+  if (nl->full || len > ZL_NL_SPACE / 2 || nl->len + NLMSG_ALIGN(len) > nl->size) {
     nl->full = true;
     nl->len = 0;
     len = ZL_NL_SPACE / 2;
@@ -52,7 +65,8 @@ static void grow_request(struct zl_nl *nl)
   header->nlmsg_len = (uint32_t)(nl->len - nl->request);
 }
 
-void *zl_nl_request(struct zl_nl *nl, uint16_t type, uint16_t flags, size_t len, const char *what)
+void *zl_nl_request_quiet(struct zl_nl *nl, uint16_t type, uint16_t flags, size_t len,
+                          const char *what)
 {
   size_t begin = nl->len;
   struct nlmsghdr *header;
@@ -61,17 +75,24 @@ void *zl_nl_request(struct zl_nl *nl, uint16_t type, uint16_t flags, size_t len,
     nl->full = true;
   header = take(nl, NLMSG_HDRLEN + len);
   nl->request = nl->full ? 0 : begin;
-  if (!nl->full)
-    nl->what[nl->n_requests] = what;
   header->nlmsg_type = type;
   header->nlmsg_flags = NLM_F_REQUEST | flags;
-  if ((flags & NLM_F_DUMP) != NLM_F_DUMP)
-    header->nlmsg_flags |= NLM_F_ACK;
   header->nlmsg_seq = nl->seq + nl->n_requests;
   if (!nl->full)
-    nl->n_requests++;
+    nl->what[nl->n_requests++] = what;
   grow_request(nl);
   return (char *)header + NLMSG_HDRLEN;
+}
+
+void *zl_nl_request(struct zl_nl *nl, uint16_t type, uint16_t flags, size_t len, const char *what)
+{
+  /* A dump ends with NLMSG_DONE instead. */
+  uint16_t ack = (flags & NLM_F_DUMP) == NLM_F_DUMP ? 0 : NLM_F_ACK;
+  void *payload = zl_nl_request_quiet(nl, type, flags | ack, len, what);
+
+  if (!nl->full)
+    nl->expected |= UINT64_C(1) << (nl->n_requests - 1);
+  return payload;
 }
 
 void *zl_nl_raw(struct zl_nl *nl, size_t len)
@@ -105,6 +126,11 @@ void zl_nl_put_u32(struct zl_nl *nl, uint16_t type, uint32_t value)
   zl_nl_put(nl, type, &value, sizeof(value));
 }
 
+void zl_nl_put_be32(struct zl_nl *nl, uint16_t type, uint32_t value)
+{
+  zl_nl_put_u32(nl, type, htonl(value));
+}
+
 void zl_nl_put_text(struct zl_nl *nl, uint16_t type, const char *text)
 {
   zl_nl_put(nl, type, text, strlen(text) + 1);
@@ -132,7 +158,7 @@ static int send_batch(struct zl_nl *nl, struct zl_error *err)
   ssize_t n;
 
   if (nl->full)
-    return zl_fail(err, ZL_E_LIMIT, 0, "a netlink request is larger than %d bytes", ZL_NL_SPACE);
+    return zl_fail(err, ZL_E_LIMIT, 0, "a netlink request is larger than %zu bytes", nl->size);
   do
     n = sendto(nl->fd, nl->data, nl->len, 0, (struct sockaddr *)&kernel, sizeof(kernel));
   while (n < 0 && errno == EINTR);
@@ -185,7 +211,7 @@ static int check_ack(struct zl_nl *nl, const struct nlmsghdr *message, struct zl
     return zl_fail(err, ZL_E_SYSTEM, EBADMSG, "%s", nl->what[0]);
   if (ack->error == 0)
     return 0;
-  what = nl->what[(message->nlmsg_seq - nl->seq) % nl->n_requests];
+  what = nl->what[message->nlmsg_seq - nl->seq];
   return text[0] != '\0' ? zl_fail(err, ZL_E_SYSTEM, -ack->error, "%s (%s)", what, text)
                          : zl_fail(err, ZL_E_SYSTEM, -ack->error, "%s", what);
 }
@@ -193,8 +219,7 @@ static int check_ack(struct zl_nl *nl, const struct nlmsghdr *message, struct zl
 struct answer {
   zl_nl_fn fn; /* NULL: only acknowledgements are of interest */
   void *ctx;
-  unsigned left; /* requests without an end yet */
-  int result;    /* first failure, or > 0: fn wants no more */
+  int result; /* first failure, or > 0: fn wants no more */
 };
 
 static void take_message(struct zl_nl *nl, struct answer *answer, const struct nlmsghdr *message,
@@ -205,7 +230,7 @@ static void take_message(struct zl_nl *nl, struct answer *answer, const struct n
   if (message->nlmsg_seq - nl->seq >= nl->n_requests)
     return; /* left over from an exchange that was given up */
   if (message->nlmsg_type == NLMSG_ERROR || message->nlmsg_type == NLMSG_DONE) {
-    answer->left--;
+    nl->expected &= ~(UINT64_C(1) << (message->nlmsg_seq - nl->seq));
     if (message->nlmsg_type == NLMSG_ERROR)
       r = check_ack(nl, message, answer->result < 0 ? NULL : err);
   } else if (answer->fn != NULL && answer->result == 0) {
@@ -220,7 +245,7 @@ static int run(struct zl_nl *nl, struct answer *answer, struct zl_error *err)
   _Alignas(8) char reply[ZL_NL_REPLY];
   int r = send_batch(nl, err);
 
-  while (r == 0 && answer->left > 0) {
+  while (r == 0 && nl->expected != 0) {
     size_t len = 0;
 
     r = receive(nl, reply, &len, err);
@@ -229,9 +254,7 @@ static int run(struct zl_nl *nl, struct answer *answer, struct zl_error *err)
       take_message(nl, answer, message, err);
   }
   nl->seq += nl->n_requests;
-  nl->n_requests = 0;
-  nl->full = false;
-  nl->len = nl->request = 0;
+  empty(nl);
   if (r < 0)
     return r;
   return answer->result < 0 ? answer->result : 0;
@@ -239,14 +262,14 @@ static int run(struct zl_nl *nl, struct answer *answer, struct zl_error *err)
 
 int zl_nl_exchange(struct zl_nl *nl, struct zl_error *err)
 {
-  struct answer answer = { .left = nl->n_requests };
+  struct answer answer = { .fn = NULL };
 
   return run(nl, &answer, err);
 }
 
 int zl_nl_query(struct zl_nl *nl, zl_nl_fn fn, void *ctx, struct zl_error *err)
 {
-  struct answer answer = { .fn = fn, .ctx = ctx, .left = nl->n_requests };
+  struct answer answer = { .fn = fn, .ctx = ctx };
 
   return run(nl, &answer, err);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A bounded rtnetlink exchange: several requests are written into one buffer, sent by one system
+ * A bounded netlink exchange: several requests are written into one buffer, sent by one system
  * call, and the kernel's answer to each is checked. The kernel works them off in order while the
  * send call runs, and goes on after one that fails; so a batch must not hold a request that does
  * harm when an earlier one has failed.
@@ -19,34 +19,46 @@
 #include "base/cleanup.h"
 
 enum {
-  ZL_NL_SPACE = 2048, /* a batch; the largest here is under 600 bytes */
-  ZL_NL_REQUESTS = 8,
-  ZL_NL_REPLY = 32 << 10 /* one read: what the kernel fills for a dump at most */
+  ZL_NL_SPACE = 2048,     /* the built-in buffer; a batch about one link is under 600 bytes */
+  ZL_NL_LARGE = 64 << 10, /* a given buffer: a set of firewall rules, one attribute at most */
+  ZL_NL_REQUESTS = 64,    /* in one batch: the bits of `expected` */
+  ZL_NL_REPLY = 32 << 10  /* one read: what the kernel fills for a dump at most */
 };
 
 struct zl_nl {
   int fd; /* -1: closed */
   uint32_t seq;
   unsigned n_requests;
+  uint64_t expected; /* by request: its end will be told */
   bool full;
-  size_t len;
+  size_t len, size;
   size_t request;                   /* where the request being built begins */
+  char *data;                       /* `own`, or a larger buffer of the caller */
   const char *what[ZL_NL_REQUESTS]; /* borrowed; for errors: "adding the address" */
-  _Alignas(8) char data[ZL_NL_SPACE];
+  _Alignas(8) char own[ZL_NL_SPACE];
 };
 
-/* A NETLINK_ROUTE socket in the calling thread's network namespace. */
-int zl_nl_open(struct zl_nl *nl, struct zl_error *err);
+/* A socket of a netlink protocol (NETLINK_ROUTE, …) in the calling thread's network namespace. The
+ * object must not be moved while it is open. */
+int zl_nl_open(struct zl_nl *nl, int protocol, struct zl_error *err);
+/* Uses `size` bytes of the caller's, at most ZL_NL_LARGE and aligned to 8, from the next batch on.
+ */
+void zl_nl_use_buffer(struct zl_nl *nl, char *buffer, size_t size);
 void zl_nl_close(struct zl_nl *nl);
 #define zl_autonl ZL_CLEANUP(zl_nl_close) struct zl_nl
 
 /* Begins a request; returns its zeroed payload of `len` bytes (ifinfomsg, …), never NULL. `flags`
  * beyond NLM_F_REQUEST | NLM_F_ACK. `what` is borrowed until the exchange. */
 void *zl_nl_request(struct zl_nl *nl, uint16_t type, uint16_t flags, size_t len, const char *what);
+/* As above without an acknowledgement: only its failure is told. At least the last request of a
+ * batch that can fail must be of the other kind. */
+void *zl_nl_request_quiet(struct zl_nl *nl, uint16_t type, uint16_t flags, size_t len,
+                          const char *what);
 /* Attributes of the request begun last. */
 void zl_nl_put(struct zl_nl *nl, uint16_t type, const void *data, size_t len);
 void zl_nl_put_u8(struct zl_nl *nl, uint16_t type, uint8_t value);
 void zl_nl_put_u32(struct zl_nl *nl, uint16_t type, uint32_t value);
+void zl_nl_put_be32(struct zl_nl *nl, uint16_t type, uint32_t value);
 void zl_nl_put_text(struct zl_nl *nl, uint16_t type, const char *text);
 /* An attribute of attributes: nest returns the position that nest_end wants. */
 size_t zl_nl_nest(struct zl_nl *nl, uint16_t type);
@@ -54,7 +66,7 @@ void zl_nl_nest_end(struct zl_nl *nl, size_t position);
 /* `len` zeroed bytes in place, as IFLA_INFO_DATA of a veth has; never NULL. */
 void *zl_nl_raw(struct zl_nl *nl, size_t len);
 
-/* Sends the batch and waits for every acknowledgement; empties the batch. The first failure is
+/* Sends the batch and waits for every answer it asked for; empties the batch. The first failure is
  * reported: ZL_E_SYSTEM with err->os_error. */
 int zl_nl_exchange(struct zl_nl *nl, struct zl_error *err);
 
