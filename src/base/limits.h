@@ -36,6 +36,10 @@ enum {
   ZL_MAX_EXEC_SESSIONS = 64,     /* running exec processes of one container */
   ZL_MAX_EXEC_OUTPUT = 16 << 20, /* buffered exec: bytes kept of each stream */
   ZL_MAX_LOG_LINE = 16 << 10,    /* longer lines are split and marked partial (the CRI's figure) */
+  ZL_MIN_LOG_BYTES = 64 << 10,      /* of one log file: some of the longest lines must fit */
+  ZL_DEFAULT_LOG_BYTES = 100 << 20, /* of one log file when nothing is said */
+  ZL_MAX_LOG_FILES = 100,           /* kept log files of one container */
+  ZL_DEFAULT_LOG_FILES = 5,
   ZL_MAX_PASSWD = 1 << 20,       /* /etc/passwd or /etc/group of an image */
   ZL_MAX_GROUPS = 256,           /* supplementary groups */
   ZL_MAX_MOUNTS = 512,           /* mounts of one container */
@@ -44,6 +48,7 @@ enum {
   ZL_MAX_RLIMITS = 16,           /* the kernel has sixteen */
   ZL_MAX_IDMAPS = 340,           /* extents of an id map: the kernel's own maximum */
   ZL_MAX_DEVICES = 256,          /* devices, and device rules, of one container: a BPF program */
+  ZL_MAX_CGROUP_PATH = 512,      /* below the cgroup mount */
   ZL_MAX_SYSCTLS = 256,          /* settings of one container */
   ZL_MAX_CGROUP_SETTINGS = 256,  /* entries of any list in linux.resources */
   ZL_MAX_SECCOMP_RULES = 1024,   /* rules of one filter: a long one has some hundred */

@@ -32,12 +32,13 @@ struct zl_seccomp_arg {
   uint64_t value, value2;
 };
 
-/* The first rule, in order, that names the call and whose conditions hold decides; without one the
- * profile's default does. All conditions of a rule must hold, but conditions on one and the same
- * argument are alternatives (as the engines in use read the OCI document). */
+/* Of the rules that name a call, those with conditions come first, in their order; the first whose
+ * conditions all hold decides, then the first rule without conditions, then the profile's default.
+ * When one argument has two conditions in a rule, each condition of that rule is an alternative of
+ * its own (the way runc and crun read the OCI document). */
 struct zl_seccomp_rule {
-  const char *const *names; /* NULL-terminated; names unknown on this architecture are skipped */
-  uint32_t action;          /* SECCOMP_RET_* | data */
+  const char *names; /* separated by one space; those unknown on this architecture are skipped */
+  uint32_t action;   /* SECCOMP_RET_* | data */
   const struct zl_seccomp_arg *args;
   size_t n_args;
 };

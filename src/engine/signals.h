@@ -12,7 +12,7 @@ enum {
 };
 
 /* "TERM", "SIGTERM", "sigterm", "RTMIN+3", "RTMAX-1" or "15" (1..64); -1 for anything else. */
-int zl_signal_number(const char *text); /* zl_signal_parse is the public interface's */
+int zl_signal_number(const char *text);
 /* "SIGTERM", "SIGRTMIN+3"; "signal 99" outside 1..64. Returns `text`. */
 const char *zl_signal_name(int signal, char text[ZL_SIGNAL_NAME]);
 

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/config.h"
+
+#include <sched.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "engine/config_private.h"
+
+struct owned_config {
+  struct zl_engine_config config; /* first: the two have one address */
+  struct zl_arena arena;
+};
+
+struct owned_process {
+  struct zl_process process; /* first, as above */
+  struct zl_arena arena;
+};
+
+static const struct {
+  int flag;
+  const char *file;
+} ns_info[ZL_NS_COUNT] = {
+  [ZL_NS_USER] = { CLONE_NEWUSER, "user" },       [ZL_NS_PID] = { CLONE_NEWPID, "pid" },
+  [ZL_NS_NETWORK] = { CLONE_NEWNET, "net" },      [ZL_NS_IPC] = { CLONE_NEWIPC, "ipc" },
+  [ZL_NS_UTS] = { CLONE_NEWUTS, "uts" },          [ZL_NS_TIME] = { CLONE_NEWTIME, "time" },
+  [ZL_NS_CGROUP] = { CLONE_NEWCGROUP, "cgroup" }, [ZL_NS_MOUNT] = { CLONE_NEWNS, "mnt" },
+};
+
+int zl_ns_flag(enum zl_ns ns)
+{
+  return ns_info[ns].flag;
+}
+
+const char *zl_ns_file(enum zl_ns ns)
+{
+  return ns_info[ns].file;
+}
+
+/* Other runtimes write "unlimited" as 2^64-1, and the JSON library stops at 2^63-1: outside strings
+ * that one number becomes -1, which every reader of an unsigned 64-bit member takes to be the same.
+ * Returns NULL when out of memory. */
+static char *fold_unlimited(const char *json, size_t len)
+{
+  static const char unlimited[] = "18446744073709551615";
+  const size_t digits = sizeof(unlimited) - 1;
+  char *text = malloc(len + 1);
+  bool quoted = false;
+
+  if (text == NULL)
+    return NULL;
+  memcpy(text, json, len);
+  text[len] = '\0';
+  for (size_t i = 0; i < len; i++) {
+    if (quoted && text[i] == '\\') {
+      i++;
+    } else if (text[i] == '"') {
+      quoted = !quoted;
+    } else if (!quoted && len - i >= digits && memcmp(text + i, unlimited, digits) == 0) {
+      memset(text + i, ' ', digits);
+      text[i] = '-';
+      text[i + 1] = '1';
+      i += digits - 1;
+    }
+  }
+  return text;
+}
+
+static int parse_text(const char *json, size_t len, json_t **ret, struct zl_error *err)
+{
+  zl_autofree char *text = NULL;
+  int r;
+
+  if (len > ZL_MAX_BUNDLE)
+    return zl_fail(err, ZL_E_LIMIT, 0, "config.json: %zu bytes, the limit is %d", len,
+                   ZL_MAX_BUNDLE);
+  text = fold_unlimited(json, len);
+  if (text == NULL)
+    return zl_fail_nomem(err, "config.json");
+  r = zl_json_parse(text, len, "config.json", ret, err);
+  if (r == 0 && !json_is_object(*ret)) {
+    json_decref(*ret);
+    *ret = NULL;
+    return zl_fail(err, ZL_E_INVALID, 0, "config.json: expected an object");
+  }
+  return r;
+}
+
+static int read_root(struct zl_config_reader *rd, const json_t *doc, struct zl_engine_config *c)
+{
+  json_t *root;
+  int r = zl_json_get_object(doc, "", "root", &root, rd->err);
+
+  if (r == 0)
+    r = zl_config_string(rd, root, "root", "path", &c->root_path);
+  if (r == 0)
+    r = zl_json_get_bool(root, "root", "readonly", false, &c->root_readonly, rd->err);
+  return r;
+}
+
+static int read_name(struct zl_config_reader *rd, const json_t *doc, const char *key,
+                     const char **ret)
+{
+  const char *name;
+  int r = zl_config_string(rd, doc, "", key, &name);
+
+  if (r < 0)
+    return r;
+  if (name != NULL && strlen(name) > ZL_MAX_HOSTNAME)
+    return zl_fail(rd->err, ZL_E_INVALID, 0, "%s: longer than %d characters", key, ZL_MAX_HOSTNAME);
+  *ret = name;
+  return 0;
+}
+
+static int read_document(struct zl_config_reader *rd, const json_t *doc,
+                         struct zl_engine_config *config)
+{
+  static const char *const unsupported[] = { "hooks" };
+  void *mounts;
+  json_t *process;
+  int r = zl_json_get_object(doc, "", "process", &process, rd->err);
+
+  if (r == 0)
+    r = zl_config_refuse(rd, doc, "", unsupported, ZL_COUNT(unsupported));
+  if (r == 0 && process == NULL)
+    r = zl_fail(rd->err, ZL_E_INVALID, 0, "process: must be given");
+  if (r == 0)
+    r = zl_config_process(rd, process, "process", &config->process);
+  if (r == 0)
+    r = read_root(rd, doc, config);
+  if (r == 0)
+    r = read_name(rd, doc, "hostname", &config->hostname);
+  if (r == 0)
+    r = read_name(rd, doc, "domainname", &config->domainname);
+  if (r == 0)
+    r = zl_config_items(rd, doc, "", "mounts", ZL_MAX_MOUNTS, sizeof(struct zl_mount),
+                        zl_config_mount, &mounts, &config->n_mounts);
+  if (r < 0)
+    return r;
+  config->mounts = mounts;
+  r = zl_config_linux(rd, doc, config);
+  return r == 0 ? zl_config_private(rd, doc, config) : r;
+}
+
+/* A mounts or names entry that needs a namespace which is not there would change the host. */
+static int check_whole(const struct zl_engine_config *c, struct zl_error *err)
+{
+  const struct zl_net_config *net = &c->zlayer.network;
+  const struct zl_namespace *ns = c->namespaces;
+
+  if ((c->hostname != NULL || c->domainname != NULL) && !ns[ZL_NS_UTS].present)
+    return zl_fail(err, ZL_E_INVALID, 0, "hostname: needs a uts namespace of its own");
+  if (!ns[ZL_NS_MOUNT].present)
+    return zl_fail(err, ZL_E_INVALID, 0, "linux.namespaces: a mount namespace must be given");
+  if (c->n_uid_maps + c->n_gid_maps > 0 && !ns[ZL_NS_USER].present)
+    return zl_fail(err, ZL_E_INVALID, 0, "linux.uidMappings: needs a user namespace of its own");
+  if (!c->zlayer.present)
+    return 0;
+  if ((net->mode == ZL_NET_HOST) == ns[ZL_NS_NETWORK].present)
+    return zl_fail(err, ZL_E_INVALID, 0,
+                   "zlayer.network.mode: contradicts the network entry of linux.namespaces");
+  if ((net->mode == ZL_NET_PATH) != (ns[ZL_NS_NETWORK].path != NULL))
+    return zl_fail(err, ZL_E_INVALID, 0,
+                   "zlayer.network.mode: \"path\" and a network namespace with a path go together");
+  return 0;
+}
+
+int zl_engine_config_parse(const char *json, size_t len, struct zl_engine_config **ret,
+                           struct zl_error *err)
+{
+  zl_autoconfig *config = NULL;
+  zl_autojson *doc = NULL;
+  struct owned_config *owned;
+  struct zl_config_reader rd = { .err = err };
+  int r = parse_text(json, len, &doc, err);
+
+  if (r < 0)
+    return r;
+  owned = calloc(1, sizeof(*owned));
+  if (owned == NULL)
+    return zl_fail_nomem(err, "configuration");
+  config = &owned->config;
+  rd.arena = &owned->arena;
+  r = read_document(&rd, doc, config);
+  if (r == 0)
+    r = check_whole(config, err);
+  if (r < 0)
+    return err != NULL ? zl_wrap(err, "config.json") : r;
+  *ret = zl_steal_ptr(&config);
+  return 0;
+}
+
+void zl_engine_config_free(struct zl_engine_config *config)
+{
+  struct owned_config *owned = (struct owned_config *)config;
+
+  if (owned == NULL)
+    return;
+  zl_arena_done(&owned->arena);
+  free(owned);
+}
+
+int zl_engine_process_parse(const json_t *process, const char *path, struct zl_process **ret,
+                            struct zl_error *err)
+{
+  zl_autoprocess *p = NULL;
+  struct owned_process *owned = calloc(1, sizeof(*owned));
+  struct zl_config_reader rd = { .err = err };
+  int r;
+
+  if (owned == NULL)
+    return zl_fail_nomem(err, "process");
+  p = &owned->process;
+  rd.arena = &owned->arena;
+  if (!json_is_object(process))
+    return zl_fail(err, ZL_E_INVALID, 0, "%s: expected an object", path);
+  r = zl_config_process(&rd, process, path, p);
+  if (r == 0)
+    r = zl_config_string(&rd, process, path, "zlayerUser", &p->user);
+  if (r < 0)
+    return r;
+  *ret = zl_steal_ptr(&p);
+  return 0;
+}
+
+void zl_engine_process_free(struct zl_process *process)
+{
+  struct owned_process *owned = (struct owned_process *)process;
+
+  if (owned == NULL)
+    return;
+  zl_arena_done(&owned->arena);
+  free(owned);
+}

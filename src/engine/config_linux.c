@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+#include <sys/mount.h>
+
+#include "base/limits.h"
+#include "engine/config_private.h"
+
+static const char *const ns_types[ZL_NS_COUNT] = {
+  [ZL_NS_USER] = "user",     [ZL_NS_PID] = "pid",     [ZL_NS_NETWORK] = "network",
+  [ZL_NS_IPC] = "ipc",       [ZL_NS_UTS] = "uts",     [ZL_NS_TIME] = "time",
+  [ZL_NS_CGROUP] = "cgroup", [ZL_NS_MOUNT] = "mount",
+};
+
+struct ns_item {
+  int type;
+  const char *path;
+};
+
+static int read_namespace(struct zl_config_reader *rd, const json_t *item, const char *path,
+                          void *out)
+{
+  struct ns_item *ns = out;
+  const char *type;
+  int r = zl_config_required(rd, item, path, "type", &type);
+
+  if (r == 0)
+    r = zl_config_string(rd, item, path, "path", &ns->path);
+  if (r < 0)
+    return r;
+  for (ns->type = 0; ns->type < ZL_NS_COUNT; ns->type++)
+    if (strcmp(ns_types[ns->type], type) == 0)
+      break;
+  if (ns->type == ZL_NS_COUNT)
+    return zl_fail(rd->err, ZL_E_INVALID, 0, "%s.type: '%.40s' is not a namespace", path, type);
+  if (ns->path != NULL && ns->path[0] != '/')
+    return zl_fail(rd->err, ZL_E_INVALID, 0, "%s.path: '%.100s' is not absolute", path, ns->path);
+  return 0;
+}
+
+static int read_namespaces(struct zl_config_reader *rd, const json_t *object,
+                           struct zl_engine_config *c)
+{
+  struct ns_item *items;
+  void *found;
+  size_t n;
+  int r = zl_config_items(rd, object, "linux", "namespaces", ZL_NS_COUNT, sizeof(*items),
+                          read_namespace, &found, &n);
+
+  if (r < 0)
+    return r;
+  items = found;
+  for (size_t i = 0; i < n; i++) {
+    struct zl_namespace *ns = &c->namespaces[items[i].type];
+
+    if (ns->present)
+      return zl_fail(rd->err, ZL_E_INVALID, 0, "linux.namespaces[%zu]: '%s' is given twice", i,
+                     ns_types[items[i].type]);
+    ns->present = true;
+    ns->path = items[i].path;
+  }
+  return 0;
+}
+
+static int read_idmaps(struct zl_config_reader *rd, const json_t *object,
+                       struct zl_engine_config *c)
+{
+  void *uids, *gids;
+  int r = zl_config_items(rd, object, "linux", "uidMappings", ZL_MAX_IDMAPS,
+                          sizeof(struct zl_idmap), zl_config_idmap, &uids, &c->n_uid_maps);
+
+  if (r == 0)
+    r = zl_config_items(rd, object, "linux", "gidMappings", ZL_MAX_IDMAPS, sizeof(struct zl_idmap),
+                        zl_config_idmap, &gids, &c->n_gid_maps);
+  if (r < 0)
+    return r;
+  c->uid_maps = uids;
+  c->gid_maps = gids;
+  return 0;
+}
+
+static int read_device_ids(struct zl_config_reader *rd, const json_t *item, const char *path,
+                           struct zl_device *dev)
+{
+  int64_t mode, uid, gid;
+  int r = zl_json_get_int(item, path, "fileMode", 0, 07777, 0666, &mode, rd->err);
+
+  if (r == 0)
+    r = zl_json_get_int(item, path, "uid", 0, UINT32_MAX - 1, 0, &uid, rd->err);
+  if (r == 0)
+    r = zl_json_get_int(item, path, "gid", 0, UINT32_MAX - 1, 0, &gid, rd->err);
+  if (r < 0)
+    return r;
+  dev->mode = (mode_t)mode;
+  dev->uid = (uint32_t)uid;
+  dev->gid = (uint32_t)gid;
+  return 0;
+}
+
+static int read_device(struct zl_config_reader *rd, const json_t *item, const char *path, void *out)
+{
+  struct zl_device *dev = out;
+  const char *type;
+  int r = zl_config_required(rd, item, path, "path", &dev->path);
+
+  if (r == 0)
+    r = zl_config_required(rd, item, path, "type", &type);
+  if (r < 0)
+    return r;
+  if (strchr("bcup", type[0]) == NULL || type[1] != '\0')
+    return zl_fail(rd->err, ZL_E_INVALID, 0, "%s.type: '%.40s' is none of b, c, u and p", path,
+                   type);
+  dev->type = type[0] == 'u' ? 'c' : type[0];
+  /* The widths that mknod(2) can carry: 12 bits and 20 bits. */
+  if (dev->type != 'p')
+    r = zl_config_required_u32(rd, item, path, "major", 0xfff, &dev->major);
+  if (r == 0 && dev->type != 'p')
+    r = zl_config_required_u32(rd, item, path, "minor", 0xfffff, &dev->minor);
+  return r == 0 ? read_device_ids(rd, item, path, dev) : r;
+}
+
+static int read_devices(struct zl_config_reader *rd, const json_t *object,
+                        struct zl_engine_config *c)
+{
+  void *items;
+  int r = zl_config_items(rd, object, "linux", "devices", ZL_MAX_DEVICES, sizeof(struct zl_device),
+                          read_device, &items, &c->n_devices);
+
+  if (r == 0)
+    c->devices = items;
+  return r;
+}
+
+/* The path is appended to the cgroup mount, so it must not be able to climb out of it. */
+static bool is_plain_path(const char *path)
+{
+  const char *part = path;
+
+  if (*part != '/' || part[1] == '\0')
+    return false;
+  while (*part == '/') {
+    const char *end = strchrnul(++part, '/');
+    size_t len = (size_t)(end - part);
+
+    if (len == 0 || len > 255 || (len == 1 && part[0] == '.') ||
+        (len == 2 && part[0] == '.' && part[1] == '.'))
+      return false;
+    part = end;
+  }
+  return true;
+}
+
+static int read_cgroups_path(struct zl_config_reader *rd, const json_t *object,
+                             struct zl_engine_config *c)
+{
+  int r = zl_config_string(rd, object, "linux", "cgroupsPath", &c->cgroups_path);
+
+  if (r < 0 || c->cgroups_path == NULL)
+    return r;
+  if (strlen(c->cgroups_path) > ZL_MAX_CGROUP_PATH || !is_plain_path(c->cgroups_path))
+    return zl_fail(rd->err, ZL_E_INVALID, 0,
+                   "linux.cgroupsPath: '%.100s' is not an absolute path of at most %d bytes "
+                   "without empty parts, '.' and '..'",
+                   c->cgroups_path, ZL_MAX_CGROUP_PATH);
+  return 0;
+}
+
+static int read_sysctls(struct zl_config_reader *rd, const json_t *object,
+                        struct zl_engine_config *c)
+{
+  const struct zl_key_value *pairs;
+  struct zl_sysctl *list;
+  int namespaces = 0;
+  int r = zl_config_pairs(rd, object, "linux", "sysctl", ZL_MAX_SYSCTLS, &pairs, &c->n_sysctls);
+
+  if (r < 0)
+    return r;
+  list = zl_arena_alloc(rd->arena, c->n_sysctls * sizeof(*list));
+  if (list == NULL)
+    return zl_fail_nomem(rd->err, "configuration");
+  for (size_t i = 0; i < c->n_sysctls; i++)
+    list[i] = (struct zl_sysctl){ .key = pairs[i].key, .value = pairs[i].value };
+  c->sysctls = list;
+  for (int i = 0; i < ZL_NS_COUNT; i++)
+    if (c->namespaces[i].present)
+      namespaces |= zl_ns_flag((enum zl_ns)i);
+  r = zl_sysctl_check(list, c->n_sysctls, namespaces, rd->err);
+  return r < 0 && rd->err != NULL ? zl_wrap(rd->err, "linux.sysctl") : r;
+}
+
+static int read_propagation(struct zl_config_reader *rd, const json_t *object,
+                            struct zl_engine_config *c)
+{
+  static const struct {
+    const char *name;
+    unsigned long flags;
+  } known[] = {
+    { "shared", MS_SHARED },         { "rshared", MS_SHARED | MS_REC },
+    { "slave", MS_SLAVE },           { "rslave", MS_SLAVE | MS_REC },
+    { "private", MS_PRIVATE },       { "rprivate", MS_PRIVATE | MS_REC },
+    { "unbindable", MS_UNBINDABLE }, { "runbindable", MS_UNBINDABLE | MS_REC },
+  };
+  const char *text;
+  int r = zl_json_get_string(object, "linux", "rootfsPropagation", &text, rd->err);
+
+  if (r < 0 || text == NULL || *text == '\0')
+    return r;
+  for (size_t i = 0; i < ZL_COUNT(known); i++)
+    if (strcmp(known[i].name, text) == 0) {
+      c->rootfs_propagation = known[i].flags;
+      return 0;
+    }
+  return zl_fail(rd->err, ZL_E_INVALID, 0, "linux.rootfsPropagation: '%.40s' is not known", text);
+}
+
+static int read_paths(struct zl_config_reader *rd, const json_t *object, struct zl_engine_config *c)
+{
+  int r = zl_config_strv(rd, object, "linux", "maskedPaths", ZL_MAX_MOUNTS, &c->masked_paths);
+
+  if (r == 0)
+    r = zl_config_strv(rd, object, "linux", "readonlyPaths", ZL_MAX_MOUNTS, &c->readonly_paths);
+  return r;
+}
+
+int zl_config_linux(struct zl_config_reader *rd, const json_t *object, struct zl_engine_config *c)
+{
+  static const char *const unsupported[] = { "mountLabel",  "intelRdt",     "personality",
+                                             "timeOffsets", "memoryPolicy", "netDevices" };
+  static int (*const parts[])(struct zl_config_reader *, const json_t *,
+                              struct zl_engine_config *) = {
+    read_namespaces, read_idmaps, read_devices,     read_cgroups_path,
+    read_sysctls,    read_paths,  read_propagation,
+  };
+  json_t *linux_object;
+  int r = zl_json_get_object(object, "", "linux", &linux_object, rd->err);
+
+  if (r == 0)
+    r = zl_config_refuse(rd, linux_object, "linux", unsupported, ZL_COUNT(unsupported));
+  for (size_t i = 0; r == 0 && i < ZL_COUNT(parts); i++)
+    r = parts[i](rd, linux_object, c);
+  if (r == 0)
+    r = zl_config_resources(rd, linux_object, "linux", &c->resources);
+  if (r == 0)
+    r = zl_config_seccomp(rd, linux_object, "linux", &c->seccomp);
+  return r;
+}
