@@ -82,7 +82,7 @@ int zl_config_copy(struct zl_config_reader *rd, const char *text, const char **r
 int zl_config_string(struct zl_config_reader *rd, const json_t *object, const char *path,
                      const char *key, const char **ret)
 {
-  const char *text;
+  const char *text = NULL;
   int r = zl_json_get_string(object, path, key, &text, rd->err);
 
   if (r < 0)
@@ -97,7 +97,7 @@ int zl_config_required(struct zl_config_reader *rd, const json_t *object, const 
                        const char *key, const char **ret)
 {
   char at[ZL_CONFIG_PATH];
-  const char *text;
+  const char *text = NULL;
   int r = zl_config_string(rd, object, path, key, &text);
 
   if (r < 0)

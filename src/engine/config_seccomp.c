@@ -59,8 +59,8 @@ static int read_action(struct zl_config_reader *rd, const json_t *object, const 
                        const char *key, const char *errno_key, uint32_t *ret)
 {
   char at[ZL_CONFIG_PATH];
-  const char *text;
-  int64_t number;
+  const char *text = NULL;
+  int64_t number = 0;
   int r = zl_config_required(rd, object, path, key, &text);
 
   if (r == 0)
@@ -76,9 +76,9 @@ static int read_arg(struct zl_config_reader *rd, const json_t *item, const char 
 {
   struct zl_seccomp_arg *arg = out;
   char at[ZL_CONFIG_PATH];
-  const char *op;
-  uint32_t index, code = 0;
-  int64_t value, value2;
+  const char *op = NULL;
+  uint32_t index = 0, code = 0;
+  int64_t value = 0, value2 = 0;
   int r = zl_config_required_u32(rd, item, path, "index", 5, &index);
 
   /* Unsigned 64-bit members: -1 is what 2^64-1 was folded to. */
