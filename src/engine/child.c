@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/child.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+int zl_child_clone(int namespaces, int cgroup_fd, struct zl_child *ret, struct zl_error *err)
+{
+  int pidfd = -1;
+  struct clone_args args = {
+    .flags = (uint64_t)(unsigned)namespaces | CLONE_PIDFD,
+    .pidfd = (uint64_t)(uintptr_t)&pidfd,
+    .exit_signal = SIGCHLD,
+  };
+  long pid;
+
+  if (cgroup_fd >= 0) {
+    args.flags |= CLONE_INTO_CGROUP;
+    args.cgroup = (uint64_t)cgroup_fd;
+  }
+  pid = syscall(SYS_clone3, &args, sizeof(args));
+  if (pid < 0)
+    return zl_fail_errno(err, "starting a process in new namespaces");
+  if (pid == 0)
+    return 0;
+  ret->pid = (pid_t)pid;
+  ret->pidfd = pidfd;
+  return 1;
+}
+
+static int compare_ints(const void *a, const void *b)
+{
+  int left = *(const int *)a, right = *(const int *)b;
+
+  return (left > right) - (left < right);
+}
+
+static int close_others(int *keep, size_t n)
+{
+  unsigned next = 0;
+
+  qsort(keep, n, sizeof(*keep), compare_ints);
+  for (size_t i = 0; i < n; i++) {
+    if (keep[i] < 0)
+      continue;
+    if ((unsigned)keep[i] > next && close_range(next, (unsigned)keep[i] - 1, 0) < 0)
+      return -1;
+    next = (unsigned)keep[i] + 1;
+  }
+  return close_range(next, ~0U, 0);
+}
+
+int zl_child_begin(int *keep, size_t n, struct zl_error *err)
+{
+  sigset_t none;
+
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+    return zl_fail_errno(err, "binding the process to its parent");
+  for (int sig = 1; sig < NSIG; sig++)
+    (void)signal(sig, SIG_DFL);
+  (void)sigemptyset(&none);
+  (void)sigprocmask(SIG_SETMASK, &none, NULL);
+  if (close_others(keep, n) < 0)
+    return zl_fail_errno(err, "closing descriptors");
+  if (setsid() < 0)
+    return zl_fail_errno(err, "starting a session");
+  return 0;
+}
+
+void zl_child_kill(struct zl_child *child)
+{
+  siginfo_t info;
+
+  if (child->pidfd < 0)
+    return;
+  (void)pidfd_send_signal(child->pidfd, SIGKILL, NULL, 0);
+  while (waitid(P_PIDFD, (id_t)child->pidfd, &info, WEXITED) < 0 && errno == EINTR)
+    continue;
+  zl_fd_closep(&child->pidfd);
+}
+
+int zl_child_reap(struct zl_child *child, int *ret_status, struct zl_error *err)
+{
+  pid_t r = waitpid(child->pid, ret_status, WNOHANG);
+
+  if (r < 0)
+    return zl_fail_errno(err, "waiting for process %d", (int)child->pid);
+  if (r > 0)
+    zl_fd_closep(&child->pidfd);
+  return r > 0;
+}
+
+int zl_child_set_oom_score(pid_t pid, int score, struct zl_error *err)
+{
+  char path[48], value[16];
+
+  (void)snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
+  (void)snprintf(value, sizeof(value), "%d", score);
+  return zl_file_poke(AT_FDCWD, path, value, err);
+}

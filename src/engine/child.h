@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Processes that become part of a container. Only for single-threaded programs: the child goes on
+ * with a copy of the parent's memory.
+ */
+#ifndef ZL_ENGINE_CHILD_H
+#define ZL_ENGINE_CHILD_H
+
+#include <stddef.h>
+#include <sys/types.h>
+#include <zlayer/error.h>
+
+struct zl_child {
+  pid_t pid;
+  int pidfd;
+};
+
+/* fork, with namespaces (CLONE_NEW*) and, with cgroup_fd >= 0, born in that unified cgroup. Returns
+ * 1 in the parent with *ret filled, 0 in the child, negative on failure. */
+int zl_child_clone(int namespaces, int cgroup_fd, struct zl_child *ret, struct zl_error *err);
+
+/* First steps of every child: it dies with its parent, cannot be traced or read through /proc by
+ * what runs in the container, leads a session, has default signals, and keeps the descriptors in
+ * `keep` (which is sorted; -1 entries are skipped) and nothing else. */
+int zl_child_begin(int *keep, size_t n, struct zl_error *err);
+
+/* SIGKILL and reap; no-op when pidfd is -1, which it is afterwards. */
+void zl_child_kill(struct zl_child *child);
+
+/* Reaps an ended child; *ret_status as of waitpid(2). 1: reaped; 0: it still runs. */
+int zl_child_reap(struct zl_child *child, int *ret_status, struct zl_error *err);
+
+/* Writes /proc/<pid>/oom_score_adj; for the parent, in its own trusted /proc. */
+int zl_child_set_oom_score(pid_t pid, int score, struct zl_error *err);
+
+#endif

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/container.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "engine/init.h"
+#include "engine/rootfs.h"
+#include "engine/sync.h"
+
+static int open_rootfs(const struct zl_container_spec *spec, int *ret_fd, struct zl_error *err)
+{
+  char *const *layers = spec->config->zlayer.layers;
+  bool has_layers = spec->config->zlayer.present && layers[0] != NULL;
+  struct zl_rootfs rootfs = { .layers = (const char *const *)layers, .dir_fd = spec->dir_fd };
+
+  if (!has_layers)
+    rootfs.path = spec->config->root_path;
+  return zl_rootfs_open(&rootfs, ret_fd, err);
+}
+
+static int compile_filter(const struct zl_engine_config *config, struct zl_container *c,
+                          struct zl_error *err)
+{
+  int r;
+
+  if (config->seccomp != NULL) {
+    if (config->seccomp->listener_path != NULL)
+      return zl_fail(err, ZL_E_UNSUPPORTED, 0, "linux.seccomp.listenerPath");
+    r = zl_seccomp_compile(config->seccomp, &c->filter, err);
+  } else if (config->zlayer.present && config->zlayer.seccomp == ZL_SECCOMP_DEFAULT) {
+    r = zl_seccomp_compile_default(config->process.caps.bounding, &c->filter, err);
+  } else {
+    return 0;
+  }
+  c->confined = r == 0;
+  return r < 0 ? zl_wrap(err, "system call filter") : 0;
+}
+
+/* Everything that is to be opened as the runtime, in the host's namespaces. */
+static int open_parts(const struct zl_container_spec *spec, struct zl_container *c,
+                      struct zl_init *init, struct zl_error *err)
+{
+  const struct zl_engine_config *config = spec->config;
+  int r = zl_ns_plan_open(config, &init->plan, err);
+
+  if (r == 0 && !(init->plan.own & CLONE_NEWNS))
+    return zl_fail(err, ZL_E_INVALID, 0, "linux.namespaces: a container needs one of type mount");
+  if (r == 0)
+    r = compile_filter(config, c, err);
+  if (r == 0)
+    r = open_rootfs(spec, &c->rootfs_fd, err);
+  if (r == 0)
+    r = zl_mounts_open_binds(config, &init->mounts, err);
+  if (r == 0 && (init->plan.own & CLONE_NEWUSER))
+    r = zl_device_binds_open(config, &init->device_binds, err);
+  init->spec = spec;
+  init->rootfs_fd = c->rootfs_fd;
+  init->filter = c->confined ? &c->filter : NULL;
+  c->namespaces = init->plan.own;
+  return r;
+}
+
+/* A pid namespace is joined by being cloned in it; afterwards the caller's children are its own
+ * again. */
+static int clone_init(struct zl_init *init, int cgroup_fd, struct zl_container *c,
+                      struct zl_error *err)
+{
+  int pid_fd = init->plan.join_fd[ZL_NS_PID], r;
+  zl_autofd own = -1;
+
+  if (pid_fd >= 0) {
+    own = zl_fd_open(AT_FDCWD, "/proc/self/ns/pid", O_RDONLY, 0);
+    if (own < 0)
+      return zl_fail(err, ZL_E_SYSTEM, -own, "/proc/self/ns/pid");
+  }
+  r = zl_ns_enter_pid(pid_fd, err);
+  if (r < 0)
+    return r;
+  /* On cgroup v1 the namespace must be made after the process has been moved: zl_init_main. */
+  r = zl_child_clone(init->plan.create & ~CLONE_NEWCGROUP, cgroup_fd, &c->init, err);
+  if (r == 0)
+    zl_init_main(init);
+  if (r > 0 && zl_ns_enter_pid(own, err) < 0)
+    return -(int)err->code;
+  return r < 0 ? r : 0;
+}
+
+static int serve_init(const struct zl_container_spec *spec, struct zl_container *c,
+                      struct zl_error *err)
+{
+  const struct zl_container_hooks *hooks = &spec->hooks;
+  int fds[2] = { -1, -1 }, r = 0;
+  size_t n_fds = 2;
+
+  if (c->namespaces & CLONE_NEWUSER && spec->config->namespaces[ZL_NS_USER].path == NULL) {
+    r = zl_ns_write_maps(c->init.pid, spec->config, err);
+    if (r == 0)
+      (void)zl_sync_send(c->sync_fd, ZL_BARRIER_MAPPED, 0, NULL, 0, NULL);
+  }
+  if (r == 0 && spec->config->process.has_oom_score_adj)
+    r = zl_child_set_oom_score(c->init.pid, spec->config->process.oom_score_adj, err);
+  if (r == 0 && hooks->join != NULL)
+    r = hooks->join(hooks->ctx, &c->init, err);
+  if (r < 0)
+    return r;
+  /* A child that has failed meanwhile has left its reason in the socket: read it in any case. */
+  (void)zl_sync_send(c->sync_fd, ZL_BARRIER_JOINED, 0, NULL, 0, NULL);
+  r = zl_sync_expect(c->sync_fd, ZL_BARRIER_READY, NULL, fds, &n_fds, err);
+  if (r < 0)
+    return r;
+  c->master = fds[0];
+  c->slave = fds[1];
+  return 0;
+}
+
+static int create(const struct zl_container_spec *spec, struct zl_container *c,
+                  struct zl_error *err)
+{
+  ZL_CLEANUP(zl_init_done) struct zl_init init = ZL_INIT_INIT;
+  int ends[2], r = open_parts(spec, c, &init, err);
+
+  if (r == 0)
+    r = zl_sync_pair(ends, err);
+  if (r < 0)
+    return r;
+  c->sync_fd = ends[0];
+  init.sync_fd = ends[1];
+  r = clone_init(&init, spec->cgroup_fd, c, err);
+  zl_fd_closep(&init.sync_fd);
+  return r < 0 ? r : serve_init(spec, c, err);
+}
+
+int zl_container_create(const struct zl_container_spec *spec, struct zl_container *ret,
+                        struct zl_error *err)
+{
+  struct zl_container c = ZL_CONTAINER_INIT;
+  int r = create(spec, &c, err);
+
+  if (r < 0) {
+    zl_container_done(&c);
+    return r;
+  }
+  *ret = c;
+  return 0;
+}
+
+int zl_container_start(struct zl_container *container, struct zl_error *err)
+{
+  int r = zl_sync_send(container->sync_fd, ZL_BARRIER_START, 0, NULL, 0, err);
+
+  if (r == 0)
+    r = zl_sync_await_exec(container->sync_fd, err);
+  zl_fd_closep(&container->sync_fd);
+  return r;
+}
+
+void zl_container_done(struct zl_container *container)
+{
+  zl_child_kill(&container->init);
+  zl_fd_closep(&container->sync_fd);
+  zl_fd_closep(&container->master);
+  zl_fd_closep(&container->slave);
+  zl_fd_closep(&container->rootfs_fd);
+  zl_seccomp_filter_done(&container->filter);
+  container->confined = false;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A container: a process in namespaces of its own, on a root of its own, that has not executed its
+ * program yet, and the moment when it does. What surrounds it (cgroups, network links, logs) is
+ * the caller's. Only for single-threaded programs.
+ */
+#ifndef ZL_ENGINE_CONTAINER_H
+#define ZL_ENGINE_CONTAINER_H
+
+#include <stdint.h>
+#include <zlayer/error.h>
+
+#include "engine/child.h"
+#include "engine/config.h"
+#include "engine/seccomp.h"
+
+struct zl_container_hooks {
+  void *ctx;
+  /* In the caller: puts the new process into its cgroups and gives its namespaces what they need
+   * from outside. NULL: nothing. */
+  int (*join)(void *ctx, const struct zl_child *child, struct zl_error *err);
+  /* In the container, after `join`: configures its network. `proc_fd` is a private procfs. NULL:
+   * nothing. */
+  int (*configure)(void *ctx, int proc_fd, struct zl_error *err);
+};
+
+struct zl_container_spec {
+  const struct zl_engine_config *config; /* borrowed for the call */
+  int dir_fd;    /* holds `upper` and `work` of config->zlayer.layers; -1: none */
+  int stdio[3];  /* for the program; -1: its null device; not used with a terminal */
+  int cgroup_fd; /* a unified cgroup to be born in; -1: none */
+  struct zl_container_hooks hooks;
+};
+
+struct zl_container {
+  struct zl_child init;
+  int sync_fd;       /* -1 once started */
+  int master, slave; /* the terminal; -1: none */
+  int rootfs_fd;     /* keeps the root file system: its unmounting, which may have to write to the
+                        disk, comes when this is closed, not when the last process ends */
+  int namespaces;    /* CLONE_NEW* mask: what an exec must enter */
+  struct zl_seccomp_filter filter;
+  bool confined; /* `filter` is in force */
+};
+
+#define ZL_CONTAINER_INIT                                                              \
+  {                                                                                    \
+    .init = { .pidfd = -1 }, .sync_fd = -1, .master = -1, .slave = -1, .rootfs_fd = -1 \
+  }
+
+/* Builds the container; its program does not run. Blocks until everything is built. After an error
+ * no process, mount or namespace of it is left. The caller releases *ret with zl_container_done. */
+int zl_container_create(const struct zl_container_spec *spec, struct zl_container *ret,
+                        struct zl_error *err);
+
+/* Executes the program and blocks until that has succeeded. ZL_E_NO_COMMAND,
+ * ZL_E_NOT_EXECUTABLE: it could not be executed; the container has ended then. Call it once. */
+int zl_container_start(struct zl_container *container, struct zl_error *err);
+
+/* Closes what is held; a process that still runs is killed and reaped. */
+void zl_container_done(struct zl_container *container);
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/devices.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/path.h"
+#include "engine/mount_fd.h"
+
+/* What the OCI runtime specification promises to every container. */
+static const struct zl_device defaults[] = {
+  { .path = "/dev/null", .type = 'c', .major = 1, .minor = 3, .mode = 0666 },
+  { .path = "/dev/zero", .type = 'c', .major = 1, .minor = 5, .mode = 0666 },
+  { .path = "/dev/full", .type = 'c', .major = 1, .minor = 7, .mode = 0666 },
+  { .path = "/dev/random", .type = 'c', .major = 1, .minor = 8, .mode = 0666 },
+  { .path = "/dev/urandom", .type = 'c', .major = 1, .minor = 9, .mode = 0666 },
+  { .path = "/dev/tty", .type = 'c', .major = 5, .minor = 0, .mode = 0666 },
+};
+
+static const struct {
+  const char *name, *target;
+} links[] = {
+  { "fd", "/proc/self/fd" },       { "stdin", "/proc/self/fd/0" }, { "stdout", "/proc/self/fd/1" },
+  { "stderr", "/proc/self/fd/2" }, { "ptmx", "pts/ptmx" },
+};
+
+static const struct zl_device *device_at(const struct zl_engine_config *config, size_t i)
+{
+  return i < ZL_COUNT(defaults) ? &defaults[i] : &config->devices[i - ZL_COUNT(defaults)];
+}
+
+static mode_t type_bits(const struct zl_device *device)
+{
+  return device->type == 'b' ? S_IFBLK : device->type == 'p' ? S_IFIFO : S_IFCHR;
+}
+
+static int open_bind(const struct zl_device *device, int *ret_fd, struct zl_error *err)
+{
+  zl_autofd fd = -1;
+  struct stat st;
+  int r = zl_mount_clone(AT_FDCWD, device->path, false, &fd, err);
+
+  if (r < 0)
+    return r;
+  if (fstat(fd, &st) < 0)
+    return zl_fail_errno(err, "device '%s'", device->path);
+  if ((st.st_mode & S_IFMT) != type_bits(device) ||
+      (device->type != 'p' && st.st_rdev != makedev(device->major, device->minor)))
+    return zl_fail(err, ZL_E_UNSUPPORTED, 0,
+                   "device '%s': with a user namespace only the host's own node can be used",
+                   device->path);
+  *ret_fd = zl_steal_fd(&fd);
+  return 0;
+}
+
+int zl_device_binds_open(const struct zl_engine_config *config, struct zl_device_binds *ret,
+                         struct zl_error *err)
+{
+  size_t count = ZL_COUNT(defaults) + config->n_devices;
+
+  *ret = (struct zl_device_binds){ .fds = calloc(count, sizeof(*ret->fds)) };
+  if (ret->fds == NULL)
+    return zl_fail_nomem(err, "devices");
+  for (; ret->count < count; ret->count++) {
+    int r = open_bind(device_at(config, ret->count), &ret->fds[ret->count], err);
+
+    if (r < 0)
+      return r;
+  }
+  return 0;
+}
+
+void zl_device_binds_done(struct zl_device_binds *binds)
+{
+  for (size_t i = 0; i < binds->count; i++)
+    (void)close(binds->fds[i]);
+  free(binds->fds);
+  *binds = (struct zl_device_binds){ 0 };
+}
+
+/* An O_PATH descriptor of the parent directory and the name in it. */
+static int open_parent(int root_fd, const char *path, int *ret_fd, const char **ret_name,
+                       struct zl_error *err)
+{
+  const char *slash = strrchr(path, '/');
+  zl_autofree char *parent = slash != NULL ? strndup(path, (size_t)(slash - path)) : NULL;
+  int fd;
+
+  if (parent == NULL || !zl_path_is_name(slash + 1, NAME_MAX))
+    return zl_fail(err, ZL_E_INVALID, 0, "device path '%s'", path);
+  fd = zl_path_mkdirs_in_root(root_fd, parent, 0755);
+  if (fd < 0)
+    return zl_fail(err, ZL_E_SYSTEM, -fd, "directory of device '%s'", path);
+  *ret_fd = fd;
+  *ret_name = slash + 1;
+  return 0;
+}
+
+static int make_node(int root_fd, const struct zl_device *device, struct zl_error *err)
+{
+  dev_t number = device->type == 'p' ? 0 : makedev(device->major, device->minor);
+  zl_autofd dir = -1;
+  const char *name = NULL;
+  int r = open_parent(root_fd, device->path, &dir, &name, err);
+
+  if (r < 0)
+    return r;
+  /* The umask is 0 here, so the mode is what was asked for. */
+  r = mknodat(dir, name, type_bits(device) | device->mode, number);
+  if (r < 0 && errno == EEXIST && unlinkat(dir, name, 0) == 0)
+    r = mknodat(dir, name, type_bits(device) | device->mode, number);
+  if (r == 0 && (device->uid != 0 || device->gid != 0))
+    r = fchownat(dir, name, device->uid, device->gid, AT_SYMLINK_NOFOLLOW);
+  return r < 0 ? zl_fail_errno(err, "making device '%s'", device->path) : 0;
+}
+
+static int bind_node(int root_fd, const struct zl_device *device, int mount_fd,
+                     struct zl_error *err)
+{
+  zl_autofd target = zl_path_touch_in_root(root_fd, device->path, 0644);
+
+  if (target < 0)
+    return zl_fail(err, ZL_E_SYSTEM, -target, "target of device '%s'", device->path);
+  return zl_mount_attach(mount_fd, target, device->path, err);
+}
+
+static int make_links(int root_fd, struct zl_error *err)
+{
+  zl_autofd dev = zl_path_open_in_root(root_fd, "/dev", O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+
+  if (dev < 0)
+    return zl_fail(err, ZL_E_SYSTEM, -dev, "the container's /dev");
+  for (size_t i = 0; i < ZL_COUNT(links); i++)
+    if (symlinkat(links[i].target, dev, links[i].name) < 0 && errno != EEXIST)
+      return zl_fail_errno(err, "making the link /dev/%s", links[i].name);
+  return 0;
+}
+
+int zl_devices_create(int root_fd, const struct zl_engine_config *config,
+                      const struct zl_device_binds *binds, struct zl_error *err)
+{
+  size_t count = ZL_COUNT(defaults) + config->n_devices;
+  mode_t old = umask(0);
+  int r = 0;
+
+  for (size_t i = 0; r == 0 && i < count; i++)
+    r = binds->count > 0 ? bind_node(root_fd, device_at(config, i), binds->fds[i], err)
+                         : make_node(root_fd, device_at(config, i), err);
+  (void)umask(old);
+  return r < 0 ? r : make_links(root_fd, err);
+}

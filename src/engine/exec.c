@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/exec.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "engine/console.h"
+#include "engine/launch.h"
+#include "engine/namespaces.h"
+#include "engine/sync.h"
+
+enum {
+  EXIT_NO_START = 127
+};
+
+/* ---- In the child -------------------------------------------------------------------------- */
+
+/* From here on the container can see this process: it is not dumpable, holds nothing of the host
+ * but the descriptors it needs, and executes nothing before it has given up its privileges. */
+static int enter(const struct zl_exec_spec *spec, int sync_fd, struct zl_error *err)
+{
+  const struct zl_container *c = spec->container;
+  int keep[] = { sync_fd, c->init.pidfd, spec->stdio[0], spec->stdio[1], spec->stdio[2] };
+  int r = zl_child_begin(keep, ZL_COUNT(keep), err);
+
+  if (r == 0)
+    r = zl_sync_expect(sync_fd, ZL_BARRIER_JOINED, NULL, NULL, NULL, err);
+  if (r < 0)
+    return r;
+  if (setns(c->init.pidfd, c->namespaces & ~CLONE_NEWPID) < 0)
+    return zl_fail_errno(err, "entering the container's namespaces");
+  if ((c->namespaces & CLONE_NEWUSER) &&
+      (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, 0, 0, 0) < 0 ||
+       syscall(SYS_setresuid, 0, 0, 0) < 0))
+    return zl_fail_errno(err, "becoming root of the user namespace");
+  return 0;
+}
+
+static int open_terminal(const struct zl_launch *launch, struct zl_console *ret,
+                         struct zl_error *err)
+{
+  const struct zl_process *p = launch->process;
+
+  if (!p->terminal)
+    return 0;
+  return zl_console_open(launch->root_fd, p->console_rows, p->console_cols, launch->user.uid, ret,
+                         err);
+}
+
+static int prepare(const struct zl_exec_spec *spec, int sync_fd, struct zl_launch *launch,
+                   struct zl_error *err)
+{
+  struct zl_console console = { .master = -1, .slave = -1 };
+  bool terminal = launch->process->terminal;
+  int r = enter(spec, sync_fd, err);
+
+  if (r < 0)
+    return r;
+  launch->root_fd = zl_fd_open(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
+  if (launch->root_fd < 0)
+    return zl_fail(err, ZL_E_SYSTEM, -launch->root_fd, "opening the container's root");
+  r = zl_launch_prepare(launch, err);
+  if (r == 0)
+    r = open_terminal(launch, &console, err);
+  if (r == 0)
+    r = zl_sync_send(sync_fd, ZL_BARRIER_READY, 0, &console.master, terminal ? 1 : 0, err);
+  zl_fd_closep(&console.master);
+  for (int i = 0; i < 3; i++)
+    launch->stdio[i] = terminal ? console.slave : spec->stdio[i];
+  return r;
+}
+
+_Noreturn static void child_main(const struct zl_exec_spec *spec, const struct zl_process *process,
+                                 int sync_fd)
+{
+  const struct zl_container *c = spec->container;
+  struct zl_launch launch = { .process = process, .cwd_fd = -1, .root_fd = -1 };
+  struct zl_error err = { 0 };
+  int r;
+
+  launch.filter = c->confined ? &c->filter : NULL;
+  r = prepare(spec, sync_fd, &launch, &err);
+  if (r == 0)
+    (void)zl_launch_exec(&launch, &err);
+  zl_sync_send_error(sync_fd, &err);
+  _exit(EXIT_NO_START);
+}
+
+/* ---- In the parent ------------------------------------------------------------------------- */
+
+/* A child is born in the pid namespace; the caller's later children are its own again. */
+static int clone_inside(const struct zl_exec_spec *spec, const struct zl_process *process,
+                        int ends[2], struct zl_child *ret, struct zl_error *err)
+{
+  bool inside = (spec->container->namespaces & CLONE_NEWPID) != 0;
+  zl_autofd own = -1;
+  int r;
+
+  if (inside) {
+    own = zl_fd_open(AT_FDCWD, "/proc/self/ns/pid", O_RDONLY, 0);
+    if (own < 0)
+      return zl_fail(err, ZL_E_SYSTEM, -own, "/proc/self/ns/pid");
+    if (setns(spec->container->init.pidfd, CLONE_NEWPID) < 0)
+      return zl_fail_errno(err, "entering the container's pid namespace");
+  }
+  r = zl_child_clone(0, spec->cgroup_fd, ret, err);
+  if (r == 0)
+    child_main(spec, process, ends[1]);
+  if (inside && setns(own, CLONE_NEWPID) < 0)
+    return zl_fail_errno(err, "leaving the container's pid namespace");
+  return r < 0 ? r : 0;
+}
+
+static int serve(const struct zl_exec_spec *spec, int sync_fd, const struct zl_child *child,
+                 int *ret_master, struct zl_error *err)
+{
+  const struct zl_process *p = spec->process;
+  size_t n_fds = 1;
+  int r = 0;
+
+  if (p->has_oom_score_adj || spec->config->process.has_oom_score_adj)
+    r = zl_child_set_oom_score(
+        child->pid, p->has_oom_score_adj ? p->oom_score_adj : spec->config->process.oom_score_adj,
+        err);
+  if (r == 0 && spec->hooks.join != NULL)
+    r = spec->hooks.join(spec->hooks.ctx, child, err);
+  if (r < 0)
+    return r;
+  (void)zl_sync_send(sync_fd, ZL_BARRIER_JOINED, 0, NULL, 0, NULL);
+  r = zl_sync_expect(sync_fd, ZL_BARRIER_READY, NULL, ret_master, &n_fds, err);
+  return r < 0 ? r : zl_sync_await_exec(sync_fd, err);
+}
+
+int zl_exec_start(const struct zl_exec_spec *spec, struct zl_child *ret, int *ret_master,
+                  struct zl_error *err)
+{
+  struct zl_process process = *spec->process;
+  struct zl_child child = { .pidfd = -1 };
+  int ends[2], master = -1, r = zl_sync_pair(ends, err);
+
+  if (r < 0)
+    return r;
+  if (!process.has_caps)
+    process.caps = spec->config->process.caps;
+  if (spec->config->process.no_new_privileges)
+    process.no_new_privileges = true;
+  r = clone_inside(spec, &process, ends, &child, err);
+  zl_fd_closep(&ends[1]);
+  if (r == 0)
+    r = serve(spec, ends[0], &child, &master, err);
+  zl_fd_closep(&ends[0]);
+  if (r < 0) {
+    zl_child_kill(&child);
+    zl_fd_closep(&master);
+    return r;
+  }
+  *ret = child;
+  *ret_master = master;
+  return 0;
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/init.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/path.h"
+#include "engine/console.h"
+#include "engine/launch.h"
+#include "engine/masks.h"
+#include "engine/mount_fd.h"
+#include "engine/procfs.h"
+#include "engine/reaper.h"
+#include "engine/rootfs.h"
+#include "engine/sync.h"
+
+enum {
+  EXIT_NO_START = 127
+};
+
+/* The child's own state while it builds. */
+struct build {
+  struct zl_init *init;
+  const struct zl_engine_config *config;
+  int root_fd, proc_fd;
+  struct zl_console console;
+  bool joined;
+};
+
+void zl_init_done(struct zl_init *init)
+{
+  zl_ns_plan_done(&init->plan);
+  zl_mounts_done(&init->mounts);
+  zl_device_binds_done(&init->device_binds);
+  zl_fd_closep(&init->sync_fd);
+}
+
+/* ---- Birth --------------------------------------------------------------------------------- */
+
+static int keep_parts(const struct zl_init *init, struct zl_error *err)
+{
+  size_t n_mounts = init->mounts.fds != NULL ? init->mounts.config->n_mounts : 0, n = 0;
+  size_t n_devices = init->device_binds.count;
+  zl_autofree int *keep = calloc(n_mounts + n_devices + ZL_NS_COUNT + 5, sizeof(*keep));
+
+  if (keep == NULL)
+    return zl_fail_nomem(err, "descriptors");
+  for (size_t i = 0; i < n_mounts; i++)
+    keep[n++] = init->mounts.fds[i];
+  for (size_t i = 0; i < n_devices; i++)
+    keep[n++] = init->device_binds.fds[i];
+  for (size_t i = 0; i < ZL_NS_COUNT; i++)
+    keep[n++] = init->plan.join_fd[i];
+  for (size_t i = 0; i < 3; i++)
+    keep[n++] = init->spec->stdio[i];
+  keep[n++] = init->rootfs_fd;
+  keep[n++] = init->sync_fd;
+  return zl_child_begin(keep, n, err);
+}
+
+/* In a new user namespace the process has no id until the maps are written. */
+static int become_root(struct zl_init *init, struct zl_error *err)
+{
+  int r;
+
+  if (!(init->plan.create & CLONE_NEWUSER))
+    return 0;
+  r = zl_sync_expect(init->sync_fd, ZL_BARRIER_MAPPED, NULL, NULL, NULL, err);
+  if (r < 0)
+    return r;
+  if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, 0, 0, 0) < 0 ||
+      syscall(SYS_setresuid, 0, 0, 0) < 0)
+    return zl_fail_errno(err, "becoming root of the user namespace");
+  return 0;
+}
+
+static int set_names(const struct build *b, struct zl_error *err)
+{
+  const char *host = b->config->hostname, *domain = b->config->domainname;
+
+  if (host != NULL && sethostname(host, strlen(host)) < 0)
+    return zl_fail_errno(err, "setting the host name '%s'", host);
+  if (domain != NULL && setdomainname(domain, strlen(domain)) < 0)
+    return zl_fail_errno(err, "setting the domain name '%s'", domain);
+  return 0;
+}
+
+/* ---- File systems -------------------------------------------------------------------------- */
+
+/* Waits, once, until the runtime has moved this process into its cgroups: only then may the cgroup
+ * namespace be made, whose root is where the process is at that moment. */
+static int await_joined(struct build *b, struct zl_error *err)
+{
+  int r;
+
+  if (b->joined)
+    return 0;
+  r = zl_sync_expect(b->init->sync_fd, ZL_BARRIER_JOINED, NULL, NULL, NULL, err);
+  if (r < 0)
+    return r;
+  b->joined = true;
+  if ((b->init->plan.create & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0)
+    return zl_fail_errno(err, "making the cgroup namespace");
+  return 0;
+}
+
+static int enter_root(struct build *b, struct zl_error *err)
+{
+  uint64_t kind = b->config->rootfs_propagation & ~(unsigned long)MS_REC;
+  int r;
+
+  r = zl_rootfs_enter(b->init->rootfs_fd,
+                      kind == MS_SLAVE || kind == MS_SHARED ? MS_SLAVE : MS_PRIVATE, err);
+  if (r < 0)
+    return r;
+  b->root_fd = zl_fd_open(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
+  if (b->root_fd < 0)
+    return zl_fail(err, ZL_E_SYSTEM, -b->root_fd, "opening the new root");
+  if (kind == 0 || kind == MS_SLAVE)
+    return 0;
+  return zl_mount_change(b->root_fd, (b->config->rootfs_propagation & MS_REC) != 0, 0, 0, kind,
+                         err);
+}
+
+static int attach_mounts(struct build *b, struct zl_error *err)
+{
+  struct zl_mounts *mounts = &b->init->mounts;
+
+  for (size_t i = 0; i < b->config->n_mounts; i++) {
+    int r = zl_mounts_is_cgroup(mounts, i) ? await_joined(b, err) : 0;
+
+    if (r == 0)
+      r = zl_mounts_attach(mounts, i, b->root_fd, b->proc_fd, err);
+    if (r < 0)
+      return r;
+  }
+  return 0;
+}
+
+static int make_console(struct build *b, uid_t uid, struct zl_error *err)
+{
+  const struct zl_process *p = &b->config->process;
+  int r;
+
+  if (!p->terminal)
+    return 0;
+  r = zl_console_open(b->root_fd, p->console_rows, p->console_cols, uid, &b->console, err);
+  return r < 0 ? r : zl_console_bind(b->root_fd, b->console.slave, err);
+}
+
+static int build_files(struct build *b, struct zl_error *err)
+{
+  const struct zl_engine_config *config = b->config;
+  int r = zl_procfs_open(&b->proc_fd, err);
+
+  if (r == 0)
+    r = zl_mounts_open_new(&b->init->mounts, err);
+  if (r == 0)
+    r = enter_root(b, err);
+  if (r == 0)
+    r = attach_mounts(b, err);
+  if (r == 0 && !zl_mounts_has_foreign_dev(config))
+    r = zl_devices_create(b->root_fd, config, &b->init->device_binds, err);
+  if (r == 0)
+    r = zl_mounts_verify(config, b->root_fd, err);
+  if (r == 0)
+    r = zl_masks_protect(b->root_fd, config->readonly_paths, err);
+  if (r == 0)
+    r = zl_masks_hide(b->root_fd, config->masked_paths, err);
+  return r;
+}
+
+/* ---- The whole ----------------------------------------------------------------------------- */
+
+static int build_rest(struct build *b, struct zl_launch *launch, struct zl_error *err)
+{
+  const struct zl_container_hooks *hooks = &b->init->spec->hooks;
+  const struct zl_engine_config *config = b->config;
+  int r = await_joined(b, err);
+
+  if (r == 0 && hooks->configure != NULL)
+    r = hooks->configure(hooks->ctx, b->proc_fd, err);
+  if (r == 0)
+    r = zl_sysctl_apply(b->proc_fd, config->sysctls, config->n_sysctls, b->init->plan.own, err);
+  launch->root_fd = b->root_fd;
+  if (r == 0)
+    r = zl_launch_prepare(launch, err);
+  if (r == 0)
+    r = make_console(b, launch->user.uid, err);
+  if (r == 0 && config->root_readonly)
+    r = zl_mount_change(b->root_fd, false, MOUNT_ATTR_RDONLY, 0, 0, err);
+  return r;
+}
+
+static int build(struct build *b, struct zl_launch *launch, struct zl_error *err)
+{
+  int r = keep_parts(b->init, err);
+
+  if (r == 0)
+    r = become_root(b->init, err);
+  if (r == 0)
+    r = zl_ns_join(&b->init->plan, err);
+  if (r == 0)
+    r = set_names(b, err);
+  if (r == 0)
+    r = build_files(b, err);
+  if (r == 0)
+    r = build_rest(b, launch, err);
+  return r;
+}
+
+static int report_ready(struct build *b, struct zl_launch *launch, struct zl_error *err)
+{
+  bool terminal = b->config->process.terminal;
+  int r = zl_sync_send(b->init->sync_fd, ZL_BARRIER_READY, 0, &b->console.master, terminal ? 2 : 0,
+                       err);
+
+  for (int i = 0; i < 3; i++)
+    launch->stdio[i] = terminal ? b->console.slave : b->init->spec->stdio[i];
+  zl_fd_closep(&b->console.master);
+  zl_fd_closep(&b->init->rootfs_fd);
+  zl_fd_closep(&b->proc_fd);
+  zl_ns_plan_done(&b->init->plan);
+  zl_device_binds_done(&b->init->device_binds);
+  return r;
+}
+
+_Noreturn void zl_init_main(struct zl_init *init)
+{
+  struct build b = { .init = init,
+                     .config = init->spec->config,
+                     .root_fd = -1,
+                     .proc_fd = -1,
+                     .console = { .master = -1, .slave = -1 } };
+  struct zl_launch launch = { .process = &b.config->process, .filter = init->filter, .cwd_fd = -1 };
+  struct zl_error err = { 0 };
+  int r = build(&b, &launch, &err);
+
+  if (r == 0)
+    r = report_ready(&b, &launch, &err);
+  if (r == 0)
+    r = zl_sync_expect(init->sync_fd, ZL_BARRIER_START, NULL, NULL, NULL, &err);
+  if (r == 0 && b.config->zlayer.init)
+    _exit(zl_reaper_run(&launch, init->sync_fd));
+  if (r == 0)
+    (void)zl_launch_exec(&launch, &err);
+  zl_sync_send_error(init->sync_fd, &err);
+  _exit(EXIT_NO_START);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/mount_fd.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+enum {
+  KERNEL_NOTE_MAX = 256
+};
+
+/* The context keeps messages like "e overlay: No changes allowed in reconfigure". */
+static int fail_fs(int context, const char *type, const char *what, struct zl_error *err)
+{
+  int os_error = errno;
+  char note[KERNEL_NOTE_MAX];
+  ssize_t n = read(context, note, sizeof(note) - 1);
+
+  if (n > 2 && note[1] == ' ') {
+    note[n] = '\0';
+    note[strcspn(note, "\n")] = '\0';
+    return zl_fail(err, ZL_E_SYSTEM, os_error, "mounting %s: %s: %s", type, what, note + 2);
+  }
+  return zl_fail(err, ZL_E_SYSTEM, os_error, "mounting %s: %s", type, what);
+}
+
+int zl_mount_fs(const char *type, const char *source, const struct zl_fs_param *params, size_t n,
+                uint64_t attrs, int *ret_fd, struct zl_error *err)
+{
+  zl_autofd context = fsopen(type, FSOPEN_CLOEXEC);
+  int fd;
+
+  if (context < 0)
+    return zl_fail_errno(err, "file system '%s' is not available", type);
+  if (source != NULL && fsconfig(context, FSCONFIG_SET_STRING, "source", source, 0) < 0)
+    return fail_fs(context, type, "source", err);
+  for (size_t i = 0; i < n; i++) {
+    const char *value = params[i].value;
+    int r = fsconfig(context, value != NULL ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG,
+                     params[i].key, value, 0);
+
+    if (r < 0)
+      return fail_fs(context, type, params[i].key, err);
+  }
+  if (fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+    return fail_fs(context, type, "creating", err);
+  fd = fsmount(context, FSMOUNT_CLOEXEC, (unsigned)attrs);
+  if (fd < 0)
+    return fail_fs(context, type, "attributes", err);
+  *ret_fd = fd;
+  return 0;
+}
+
+int zl_mount_clone(int dirfd, const char *path, bool recursive, int *ret_fd, struct zl_error *err)
+{
+  unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0) |
+                   (*path == '\0' ? AT_EMPTY_PATH : 0);
+  int fd = open_tree(dirfd, path, flags);
+
+  if (fd < 0)
+    return zl_fail(err, errno == ENOENT ? ZL_E_NOT_FOUND : ZL_E_SYSTEM, errno, "mount source '%s'",
+                   path);
+  *ret_fd = fd;
+  return 0;
+}
+
+int zl_mount_change(int mount_fd, bool recursive, uint64_t set, uint64_t clear,
+                    uint64_t propagation, struct zl_error *err)
+{
+  struct mount_attr attr = { .attr_set = set, .attr_clr = clear, .propagation = propagation };
+  unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
+
+  if (set == 0 && clear == 0 && propagation == 0)
+    return 0;
+  if (mount_setattr(mount_fd, "", flags, &attr, sizeof(attr)) < 0)
+    return zl_fail_errno(err, "changing the attributes of a mount");
+  return 0;
+}
+
+int zl_mount_attach(int mount_fd, int target_fd, const char *where, struct zl_error *err)
+{
+  if (move_mount(mount_fd, "", target_fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) <
+      0)
+    return zl_fail_errno(err, "mounting on '%s'", where);
+  return 0;
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/mounts.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/path.h"
+#include "engine/cgroup_mount.h"
+#include "engine/mount_fd.h"
+#include "engine/mount_options.h"
+#include "engine/procfs.h"
+
+static bool is_type(const struct zl_mount *m, const char *type)
+{
+  return !m->bind && m->type != NULL && strcmp(m->type, type) == 0;
+}
+
+bool zl_mounts_is_cgroup(const struct zl_mounts *mounts, size_t i)
+{
+  const struct zl_mount *m = &mounts->config->mounts[i];
+
+  return is_type(m, "cgroup") || is_type(m, "cgroup2");
+}
+
+/* Paths of ours: an image that makes them links would move what we put there. */
+static bool must_be_directory(const struct zl_mount *m)
+{
+  return is_type(m, "proc") || is_type(m, "sysfs") || strcmp(m->destination, "/dev") == 0;
+}
+
+static int set_attributes(int fd, const struct zl_mount *m, struct zl_error *err)
+{
+  uint64_t kind = m->propagation & ~(unsigned long)MS_REC;
+  int r = zl_mount_change(fd, false, m->attr_set, m->attr_clear, 0, err);
+
+  if (r == 0)
+    r = zl_mount_change(fd, true, m->rattr_set, m->rattr_clear, 0, err);
+  if (r == 0 && kind != 0)
+    r = zl_mount_change(fd, (m->propagation & MS_REC) != 0, 0, 0, kind, err);
+  return r;
+}
+
+static int open_bind(const struct zl_mount *m, int *ret_fd, struct zl_error *err)
+{
+  zl_autofd fd = -1;
+  int r;
+
+  if (m->source == NULL)
+    return zl_fail(err, ZL_E_INVALID, 0, "mount on '%s' has no source", m->destination);
+  if (m->idmap)
+    return zl_fail(err, ZL_E_UNSUPPORTED, 0, "mount on '%s': id-mapped mounts", m->destination);
+  r = zl_mount_clone(AT_FDCWD, m->source, m->recursive, &fd, err);
+  if (r == 0 && m->propagation == 0)
+    r = zl_mount_change(fd, true, 0, 0, MS_PRIVATE, err);
+  if (r == 0)
+    r = set_attributes(fd, m, err);
+  if (r < 0)
+    return zl_wrap(err, "mount on '%s'", m->destination);
+  *ret_fd = zl_steal_fd(&fd);
+  return 0;
+}
+
+int zl_mounts_open_binds(const struct zl_engine_config *config, struct zl_mounts *ret,
+                         struct zl_error *err)
+{
+  *ret = (struct zl_mounts){ .config = config };
+  if (config->n_mounts == 0)
+    return 0;
+  ret->fds = malloc(config->n_mounts * sizeof(*ret->fds));
+  if (ret->fds == NULL)
+    return zl_fail_nomem(err, "mounts");
+  for (size_t i = 0; i < config->n_mounts; i++)
+    ret->fds[i] = -1;
+  for (size_t i = 0; i < config->n_mounts; i++) {
+    const struct zl_mount *m = &config->mounts[i];
+    int r = m->bind && !m->remount ? open_bind(m, &ret->fds[i], err) : 0;
+
+    if (r < 0)
+      return r;
+  }
+  return 0;
+}
+
+void zl_mounts_done(struct zl_mounts *mounts)
+{
+  for (size_t i = 0; mounts->fds != NULL && i < mounts->config->n_mounts; i++)
+    zl_fd_closep(&mounts->fds[i]);
+  free(mounts->fds);
+  mounts->fds = NULL;
+}
+
+/* A sysfs belongs to a network namespace; the host's own cannot be mounted anew from inside a user
+ * namespace, but copied. */
+static int open_new(const struct zl_mount *m, int *ret_fd, struct zl_error *err)
+{
+  zl_autofsparams params = { 0 };
+  int r;
+
+  if (m->type == NULL)
+    return zl_fail(err, ZL_E_INVALID, 0, "it has neither a type nor the option bind");
+  if (m->copy_up)
+    return zl_fail(err, ZL_E_UNSUPPORTED, 0, "option tmpcopyup");
+  r = zl_fs_params_split(m->fs_options, &params, err);
+  if (r == 0)
+    r = zl_mount_fs(m->type, m->source != NULL ? m->source : m->type, params.items, params.n,
+                    m->attr_set | m->rattr_set, ret_fd, err);
+  if (r < 0 && err->os_error == EPERM && strcmp(m->type, "sysfs") == 0) {
+    r = zl_mount_clone(AT_FDCWD, "/sys", true, ret_fd, err);
+    if (r == 0)
+      r = zl_mount_change(*ret_fd, true, m->attr_set | m->rattr_set, 0, MS_PRIVATE, err);
+  }
+  return r;
+}
+
+int zl_mounts_open_new(struct zl_mounts *mounts, struct zl_error *err)
+{
+  for (size_t i = 0; i < mounts->config->n_mounts; i++) {
+    const struct zl_mount *m = &mounts->config->mounts[i];
+
+    if (m->bind || m->remount || zl_mounts_is_cgroup(mounts, i))
+      continue;
+    if (open_new(m, &mounts->fds[i], err) < 0)
+      return zl_wrap(err, "mount on '%s'", m->destination);
+  }
+  return 0;
+}
+
+static int open_target(const struct zl_mount *m, bool directory, int root_fd, int *ret_fd,
+                       struct zl_error *err)
+{
+  int fd;
+
+  if (must_be_directory(m)) {
+    zl_autofd at = zl_path_open_in_root(root_fd, m->destination, O_PATH | O_NOFOLLOW, 0);
+    struct stat st;
+
+    if (at >= 0 && fstat(at, &st) == 0 && !S_ISDIR(st.st_mode))
+      return zl_fail(err, ZL_E_INVALID, 0, "it is not a directory in the image");
+  }
+  fd = directory ? zl_path_mkdirs_in_root(root_fd, m->destination, 0755)
+                 : zl_path_touch_in_root(root_fd, m->destination, 0644);
+  if (fd < 0)
+    return zl_fail(err, ZL_E_SYSTEM, -fd, "making the mount point");
+  *ret_fd = fd;
+  return 0;
+}
+
+static int remount(const struct zl_mount *m, int root_fd, struct zl_error *err)
+{
+  zl_autofd target = zl_path_open_in_root(root_fd, m->destination, O_PATH, 0);
+
+  if (target < 0)
+    return zl_fail(err, ZL_E_SYSTEM, -target, "opening it");
+  return set_attributes(target, m, err);
+}
+
+static int attach(const struct zl_mount *m, int fd, int root_fd, struct zl_error *err)
+{
+  zl_autofd target = -1;
+  struct stat st;
+  int r;
+
+  if (fstat(fd, &st) < 0)
+    return zl_fail_errno(err, "inspecting the mount");
+  r = open_target(m, S_ISDIR(st.st_mode), root_fd, &target, err);
+  if (r == 0)
+    r = zl_mount_attach(fd, target, m->destination, err);
+  if (r == 0 && !m->bind)
+    r = set_attributes(fd, m, err);
+  return r;
+}
+
+int zl_mounts_attach(struct zl_mounts *mounts, size_t i, int root_fd, int proc_fd,
+                     struct zl_error *err)
+{
+  const struct zl_mount *m = &mounts->config->mounts[i];
+  int r;
+
+  if (m->remount)
+    r = remount(m, root_fd, err);
+  else if (zl_mounts_is_cgroup(mounts, i))
+    r = zl_cgroup_mount(m, root_fd, proc_fd, err);
+  else
+    r = attach(m, mounts->fds[i], root_fd, err);
+  zl_fd_closep(&mounts->fds[i]);
+  return r < 0 ? zl_wrap(err, "mount on '%s'", m->destination) : 0;
+}
+
+bool zl_mounts_has_foreign_dev(const struct zl_engine_config *config)
+{
+  for (size_t i = 0; i < config->n_mounts; i++)
+    if (config->mounts[i].bind && strcmp(config->mounts[i].destination, "/dev") == 0)
+      return true;
+  return false;
+}
+
+int zl_mounts_verify(const struct zl_engine_config *config, int root_fd, struct zl_error *err)
+{
+  for (size_t i = 0; i < config->n_mounts; i++) {
+    const struct zl_mount *m = &config->mounts[i];
+    zl_autofd fd = -1;
+
+    if (!is_type(m, "proc") || strcmp(m->destination, "/proc") != 0)
+      continue;
+    fd = zl_path_open_in_root(root_fd, "/proc", O_PATH | O_NOFOLLOW, 0);
+    if (fd < 0)
+      return zl_fail(err, ZL_E_SYSTEM, -fd, "the container's /proc");
+    return zl_procfs_verify(fd, "/proc", err);
+  }
+  return 0;
+}

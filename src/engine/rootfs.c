@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/rootfs.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/limits.h"
+#include "base/path.h"
+#include "engine/mount_fd.h"
+
+enum {
+  FSCONFIG_STRING_MAX = 255 /* the kernel copies at most 256 bytes with the NUL */
+};
+
+struct layer_fds {
+  int fds[ZL_MAX_LAYERS];
+  size_t count;
+};
+
+static void close_layers(struct layer_fds *layers)
+{
+  for (size_t i = 0; i < layers->count; i++)
+    (void)close(layers->fds[i]);
+  layers->count = 0;
+}
+
+static int open_directory(int dirfd, const char *path, int *ret_fd, struct zl_error *err)
+{
+  int fd = zl_fd_open(dirfd, path, O_PATH | O_DIRECTORY, 0);
+
+  if (fd < 0)
+    return zl_fail(err, fd == -ENOENT ? ZL_E_NOT_FOUND : ZL_E_SYSTEM, -fd, "root directory '%s'",
+                   path);
+  *ret_fd = fd;
+  return 0;
+}
+
+static int open_layers(const char *const *paths, struct layer_fds *ret, struct zl_error *err)
+{
+  for (size_t i = 0; paths != NULL && paths[i] != NULL; i++) {
+    int r;
+
+    if (i == ZL_MAX_LAYERS)
+      return zl_fail(err, ZL_E_LIMIT, 0, "more than %d layers", ZL_MAX_LAYERS);
+    r = open_directory(AT_FDCWD, paths[i], &ret->fds[i], err);
+    if (r < 0)
+      return r;
+    ret->count++;
+  }
+  return 0;
+}
+
+/* Kernels before 6.8 take all layers in one string, which fsconfig limits to 255 bytes: relative to
+ * /proc/self/fd a layer needs three or four of them. */
+static int joined_lowerdir(int context, const struct layer_fds *layers, struct zl_error *err)
+{
+  char text[FSCONFIG_STRING_MAX + 1];
+  size_t len = 0;
+  int r;
+
+  for (size_t i = 0; i < layers->count; i++) {
+    int n = snprintf(text + len, sizeof(text) - len, "%s%d", i > 0 ? ":" : "", layers->fds[i]);
+
+    len += (size_t)n;
+    if (len >= sizeof(text))
+      return zl_fail(err, ZL_E_UNSUPPORTED, 0,
+                     "%zu layers: this kernel takes fewer (Linux 6.8 has no such limit)",
+                     layers->count);
+  }
+  r = fsconfig(context, FSCONFIG_SET_STRING, "lowerdir", text, 0);
+  return r < 0 ? zl_fail_errno(err, "overlay: lower layers") : 0;
+}
+
+static int add_layers(int context, const struct layer_fds *layers, struct zl_error *err)
+{
+  char text[ZL_FD_PATH];
+
+  for (size_t i = 0; i < layers->count; i++) {
+    const char *path = zl_path_of_fd(layers->fds[i], text);
+
+    if (fsconfig(context, FSCONFIG_SET_STRING, "lowerdir+", path, 0) == 0)
+      continue;
+    if (i == 0 && errno == EINVAL)
+      return joined_lowerdir(context, layers, err);
+    return zl_fail_errno(err, "overlay: layer %zu", i);
+  }
+  return 0;
+}
+
+static int set_dir(int context, const char *key, int fd, struct zl_error *err)
+{
+  char text[ZL_FD_PATH];
+
+  if (fsconfig(context, FSCONFIG_SET_STRING, key, zl_path_of_fd(fd, text), 0) < 0)
+    return zl_fail_errno(err, "overlay: %s", key);
+  return 0;
+}
+
+static int set_writable(int context, int dir_fd, struct zl_error *err)
+{
+  zl_autofd upper = -1, work = -1;
+  int r = open_directory(dir_fd, "upper", &upper, err);
+
+  if (r == 0)
+    r = open_directory(dir_fd, "work", &work, err);
+  if (r == 0)
+    r = set_dir(context, "upperdir", upper, err);
+  if (r == 0)
+    r = set_dir(context, "workdir", work, err);
+  return r;
+}
+
+static int overlay(const struct zl_rootfs *rootfs, const struct layer_fds *layers, int *ret_fd,
+                   struct zl_error *err)
+{
+  zl_autofd context = fsopen("overlay", FSOPEN_CLOEXEC);
+  int fd, r;
+
+  if (context < 0)
+    return zl_fail_errno(err, "overlayfs is not available on this kernel");
+  if (fsconfig(context, FSCONFIG_SET_STRING, "source", "overlay", 0) < 0)
+    return zl_fail_errno(err, "overlay: source");
+  r = add_layers(context, layers, err);
+  if (r == 0 && rootfs->dir_fd >= 0)
+    r = set_writable(context, rootfs->dir_fd, err);
+  if (r < 0)
+    return r;
+  if (fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+    return zl_fail_errno(err, "mounting the overlay of %zu layers", layers->count);
+  fd = fsmount(context, FSMOUNT_CLOEXEC, rootfs->dir_fd < 0 ? MOUNT_ATTR_RDONLY : 0);
+  if (fd < 0)
+    return zl_fail_errno(err, "mounting the overlay of %zu layers", layers->count);
+  *ret_fd = fd;
+  return 0;
+}
+
+static int plain(int dirfd, const char *path, bool readonly, int *ret_fd, struct zl_error *err)
+{
+  zl_autofd fd = -1;
+  int r = zl_mount_clone(dirfd, path, true, &fd, err);
+
+  if (r == 0)
+    r = zl_mount_change(fd, true, readonly ? MOUNT_ATTR_RDONLY : 0, 0, MS_PRIVATE, err);
+  if (r < 0)
+    return zl_wrap(err, "root directory '%s'", path);
+  *ret_fd = zl_steal_fd(&fd);
+  return 0;
+}
+
+/* joined_lowerdir's relative names resolve against the working directory, which is put back. */
+static int overlay_in_fd_dir(const struct zl_rootfs *rootfs, const struct layer_fds *layers,
+                             int *ret_fd, struct zl_error *err)
+{
+  zl_autofd before = zl_fd_open(AT_FDCWD, ".", O_PATH | O_DIRECTORY, 0);
+  int r;
+
+  if (before < 0 || chdir("/proc/self/fd") < 0)
+    return zl_fail_errno(err, "/proc/self/fd");
+  r = overlay(rootfs, layers, ret_fd, err);
+  if (fchdir(before) < 0 && r == 0) {
+    zl_fd_closep(ret_fd);
+    return zl_fail_errno(err, "returning to the working directory");
+  }
+  return r;
+}
+
+int zl_rootfs_open(const struct zl_rootfs *rootfs, int *ret_fd, struct zl_error *err)
+{
+  ZL_CLEANUP(close_layers) struct layer_fds layers = { 0 };
+  int r;
+
+  if (rootfs->path != NULL)
+    return plain(AT_FDCWD, rootfs->path, false, ret_fd, err);
+  r = open_layers(rootfs->layers, &layers, err);
+  if (r < 0)
+    return r;
+  if (layers.count == 0 && rootfs->dir_fd >= 0)
+    return plain(rootfs->dir_fd, "upper", false, ret_fd, err);
+  if (layers.count == 0)
+    return zl_fail(err, ZL_E_INVALID, 0, "the container has neither layers nor a root directory");
+  if (layers.count == 1 && rootfs->dir_fd < 0)
+    return plain(AT_FDCWD, rootfs->layers[0], true, ret_fd, err);
+  return overlay_in_fd_dir(rootfs, &layers, ret_fd, err);
+}
+
+int zl_rootfs_enter(int mount_fd, uint64_t propagation, struct zl_error *err)
+{
+  struct mount_attr attr = { .propagation = propagation };
+
+  if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attr, sizeof(attr)) < 0)
+    return zl_fail_errno(err, "detaching from the host's mounts");
+  if (move_mount(mount_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+    return zl_fail_errno(err, "attaching the root file system");
+  /* Both arguments "." stack the old root on the new one, from where it is taken off: no
+   * directory of the image is needed for it (pivot_root(2)). */
+  if (fchdir(mount_fd) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
+    return zl_fail_errno(err, "changing the root");
+  if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+    return zl_fail_errno(err, "leaving the host's file system");
+  return 0;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The root file system of a container: image layers below, the container's own directory on top.
+ */
+#ifndef ZL_ENGINE_ROOTFS_H
+#define ZL_ENGINE_ROOTFS_H
+
+#include <stdint.h>
+#include <zlayer/error.h>
+
+struct zl_rootfs {
+  const char *const *layers; /* host directories, top first, ended by NULL; NULL: none */
+  int dir_fd;                /* directory with `upper` and `work`; -1: the layers only, read-only */
+  const char *path; /* instead of layers: a host directory that is the root as it is; or NULL */
+};
+
+/* Makes the root as a detached mount (CLOEXEC, the caller's): no mount table shows it. The upper
+ * directory is used by one running container at a time. No layer: `upper` itself. */
+int zl_rootfs_open(const struct zl_rootfs *rootfs, int *ret_fd, struct zl_error *err);
+
+/* Makes the caller's mount namespace private (or a slave of the host's, MS_SLAVE), puts the
+ * detached mount in place of its root and drops the old one. Root and cwd are then "/".
+ * The caller must be in a mount namespace of its own. */
+int zl_rootfs_enter(int mount_fd, uint64_t propagation, struct zl_error *err);
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/sync.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+
+struct message {
+  int barrier;
+  int value; /* enum zl_code with ZL_BARRIER_FAILED */
+  int os_error;
+  char text[ZL_ERROR_MSG_MAX];
+};
+
+int zl_sync_pair(int ends[2], struct zl_error *err)
+{
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+    return zl_fail_errno(err, "socket pair");
+  return 0;
+}
+
+int zl_sync_send(int fd, enum zl_barrier barrier, int value, const int *fds, size_t n_fds,
+                 struct zl_error *err)
+{
+  struct message m = { .barrier = (int)barrier, .value = value };
+  ssize_t n = zl_fd_send(fd, &m, offsetof(struct message, text), fds, n_fds);
+
+  if (n < 0)
+    return zl_fail(err, ZL_E_REMOTE, (int)-n, "the other side of the start-up has ended");
+  return 0;
+}
+
+void zl_sync_send_error(int fd, const struct zl_error *failure)
+{
+  struct message m = { .barrier = ZL_BARRIER_FAILED,
+                       .value = (int)failure->code,
+                       .os_error = failure->os_error };
+  size_t len = strnlen(failure->msg, sizeof(m.text) - 1);
+
+  memcpy(m.text, failure->msg, len);
+  (void)zl_fd_send(fd, &m, offsetof(struct message, text) + len + 1, NULL, 0);
+}
+
+static void take_error(const struct message *m, struct zl_error *err)
+{
+  if (err == NULL)
+    return;
+  err->code = m->value > 0 && m->value < ZL_E_MAX_ ? (enum zl_code)m->value : ZL_E_INTERNAL;
+  err->os_error = m->os_error;
+  memcpy(err->msg, m->text, sizeof(err->msg));
+  err->msg[sizeof(err->msg) - 1] = '\0';
+}
+
+/* 1: a message; 0: the connection has ended. */
+static int receive(int fd, struct message *m, int *fds, size_t *n_fds, struct zl_error *err)
+{
+  ssize_t n;
+
+  memset(m, 0, sizeof(*m));
+  n = zl_fd_recv(fd, m, sizeof(*m), fds, n_fds);
+  if (n == 0 || n == -ECONNRESET)
+    return 0;
+  if (n < 0)
+    return zl_fail(err, ZL_E_SYSTEM, (int)-n, "waiting for the container's first process");
+  if ((size_t)n < offsetof(struct message, text))
+    return zl_fail(err, ZL_E_INTERNAL, 0, "short start-up message");
+  if (m->barrier != ZL_BARRIER_FAILED)
+    return 1;
+  take_error(m, err);
+  return -(m->value > 0 && m->value < ZL_E_MAX_ ? m->value : (int)ZL_E_INTERNAL);
+}
+
+int zl_sync_expect(int fd, enum zl_barrier expected, int *ret_value, int *fds, size_t *n_fds,
+                   struct zl_error *err)
+{
+  struct message m;
+  int r = receive(fd, &m, fds, n_fds, err);
+
+  if (r < 0)
+    return r;
+  if (r == 0)
+    return zl_fail(err, ZL_E_REMOTE, 0, "the container's first process died during start-up");
+  if (m.barrier != (int)expected)
+    return zl_fail(err, ZL_E_REMOTE, 0, "start-up step %d came instead of %d", m.barrier,
+                   (int)expected);
+  if (ret_value != NULL)
+    *ret_value = m.value;
+  return 0;
+}
+
+int zl_sync_await_exec(int fd, struct zl_error *err)
+{
+  struct message m;
+  int r = receive(fd, &m, NULL, NULL, err);
+
+  if (r > 0)
+    return zl_fail(err, ZL_E_REMOTE, 0, "unexpected start-up step %d", m.barrier);
+  return r;
+}
