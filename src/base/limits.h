@@ -36,24 +36,25 @@ enum {
   ZL_MAX_EXEC_SESSIONS = 64,     /* running exec processes of one container */
   ZL_MAX_EXEC_OUTPUT = 16 << 20, /* buffered exec: bytes kept of each stream */
   ZL_MAX_LOG_LINE = 16 << 10,    /* longer lines are split and marked partial (the CRI's figure) */
-  ZL_MIN_LOG_BYTES = 64 << 10,      /* of one log file: some of the longest lines must fit */
+  ZL_MIN_LOG_BYTES = 64 << 10,   /* of one log file: some of the longest lines must fit */
   ZL_DEFAULT_LOG_BYTES = 100 << 20, /* of one log file when nothing is said */
   ZL_MAX_LOG_FILES = 100,           /* kept log files of one container */
   ZL_DEFAULT_LOG_FILES = 5,
-  ZL_MAX_PASSWD = 1 << 20,       /* /etc/passwd or /etc/group of an image */
-  ZL_MAX_GROUPS = 256,           /* supplementary groups */
-  ZL_MAX_MOUNTS = 512,           /* mounts of one container */
-  ZL_MAX_MOUNT_DATA = 4095,      /* options of one mount joined: the kernel takes one page */
-  ZL_MAX_HOSTNAME = 64,          /* the kernel's own maximum */
-  ZL_MAX_RLIMITS = 16,           /* the kernel has sixteen */
-  ZL_MAX_IDMAPS = 340,           /* extents of an id map: the kernel's own maximum */
-  ZL_MAX_DEVICES = 256,          /* devices, and device rules, of one container: a BPF program */
-  ZL_MAX_CGROUP_PATH = 512,      /* below the cgroup mount */
-  ZL_MAX_SYSCTLS = 256,          /* settings of one container */
-  ZL_MAX_CGROUP_SETTINGS = 256,  /* entries of any list in linux.resources */
-  ZL_MAX_SECCOMP_RULES = 1024,   /* rules of one filter: a long one has some hundred */
-  ZL_MAX_SECCOMP_ARGS = 12,      /* conditions of one rule: twice the arguments of a call */
-  ZL_MAX_URL = 8192,             /* an address; signed blob addresses of clouds reach 3 KiB */
+  ZL_MAX_PASSWD = 1 << 20,        /* /etc/passwd or /etc/group of an image */
+  ZL_MAX_GROUPS = 256,            /* supplementary groups */
+  ZL_MAX_PUBLISHED = 64 << 10,    /* published ports of a node: as many as a protocol has */
+  ZL_MAX_MOUNTS = 512,            /* mounts of one container */
+  ZL_MAX_MOUNT_DATA = 4095,       /* options of one mount joined: the kernel takes one page */
+  ZL_MAX_HOSTNAME = 64,           /* the kernel's own maximum */
+  ZL_MAX_RLIMITS = 16,            /* the kernel has sixteen */
+  ZL_MAX_IDMAPS = 340,            /* extents of an id map: the kernel's own maximum */
+  ZL_MAX_DEVICES = 256,           /* devices, and device rules, of one container: a BPF program */
+  ZL_MAX_CGROUP_PATH = 512,       /* below the cgroup mount */
+  ZL_MAX_SYSCTLS = 256,           /* settings of one container */
+  ZL_MAX_CGROUP_SETTINGS = 256,   /* entries of any list in linux.resources */
+  ZL_MAX_SECCOMP_RULES = 1024,    /* rules of one filter: a long one has some hundred */
+  ZL_MAX_SECCOMP_ARGS = 12,       /* conditions of one rule: twice the arguments of a call */
+  ZL_MAX_URL = 8192,              /* an address; signed blob addresses of clouds reach 3 KiB */
   ZL_MAX_HTTP_HEADERS = 64 << 10, /* all header lines of one reply */
   ZL_MAX_HTTP_ERROR = 64 << 10,   /* body of an error reply, of which the first message is shown */
   ZL_MAX_HTTP_TOKEN = 64 << 10,   /* a token server's reply */
@@ -71,9 +72,9 @@ enum {
   ZL_MAX_TAR_SPARSE = 64 << 10,   /* segments of one sparse file */
   ZL_MAX_TAR_XATTRS = 64,         /* extended attributes of one member */
   ZL_MAX_XATTR_VALUE = 64 << 10,  /* XATTR_SIZE_MAX of the kernel */
-  ZL_MAX_LAYER_NOTES = 32 << 10,  /* implicit directories, deferred links, opaque marks: each */
-  ZL_MAX_UNPACK_RESULT = 4 << 20, /* message of the unpacking child */
-  ZL_MAX_EVENTS_FILE = 4 << 20    /* events.log before it is rotated; one older file is kept */
+  ZL_MAX_LAYER_NOTES = 64 << 10,  /* implicit directories, deferred links, opaque marks: each */
+  ZL_MAX_UNPACK_RESULT = 16 << 20, /* message of the unpacking child */
+  ZL_MAX_EVENTS_FILE = 4 << 20     /* events.log before it is rotated; one older file is kept */
 };
 
 #endif
