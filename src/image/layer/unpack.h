@@ -7,6 +7,9 @@
  * The caller hashes the compressed bytes itself, gives every layer its own empty staging directory
  * (mode 0700 parent), compares the diff id, flushes (syncfs) and publishes by rename. After any
  * failure the staging directory holds rubbish and has to be removed.
+ *
+ * overlayfs shows the attributes of "/" of the topmost directory only, so whoever makes the
+ * writable directory of a container copies them from the topmost layer with `root_entry`.
  */
 #ifndef ZL_IMAGE_LAYER_UNPACK_H
 #define ZL_IMAGE_LAYER_UNPACK_H
@@ -17,13 +20,7 @@
 #include <zlayer/error.h>
 
 #include "base/digest.h"
-
-enum zl_compression {
-  ZL_COMPRESSION_NONE,
-  ZL_COMPRESSION_GZIP,
-  ZL_COMPRESSION_ZSTD,
-  ZL_COMPRESSION_AUTO /* by the first bytes: for archives that do not say */
-};
+#include "image/layer/compression.h"
 
 struct zl_unpack_options {
   const char *helper;              /* host path of the program zlayer-unpack */
@@ -44,6 +41,8 @@ struct zl_unpack_result {
   uint64_t skipped;             /* device nodes left out */
   size_t n_implicit;            /* directories the archive uses but does not contain */
   size_t n_deferred;            /* hard links to files of lower layers */
+  bool root_entry;              /* the archive sets the attributes of "/" (else 0755, 0:0) */
+  bool opaque_root;             /* it hides all layers below: do not stack any */
   char *fixup;                  /* for zl_layer_fixup; NULL when both are 0 */
 };
 

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a layer archive says, as typed events, and the table of functions that takes them: a
+ * directory, a file system image, another operating system's layer store. Everything in an entry is
+ * the image author's word: bounded and well-formed, but not safe to act on.
+ */
+#ifndef ZL_IMAGE_LAYER_SINK_H
+#define ZL_IMAGE_LAYER_SINK_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <zlayer/error.h>
+
+enum zl_layer_type {
+  ZL_LAYER_FILE,
+  ZL_LAYER_HARDLINK,
+  ZL_LAYER_SYMLINK,
+  ZL_LAYER_CHAR,
+  ZL_LAYER_BLOCK,
+  ZL_LAYER_DIR,
+  ZL_LAYER_FIFO
+};
+
+struct zl_layer_xattr {
+  const char *name; /* 1..255 bytes, no NUL inside */
+  const void *value;
+  size_t len; /* <= ZL_MAX_XATTR_VALUE */
+};
+
+/* Borrowed: valid during the call that passes it only. */
+struct zl_layer_entry {
+  enum zl_layer_type type;
+  const char *path; /* as written: may be absolute or hold "..", never empty */
+  const char *link; /* target of a hard or symbolic link, else "" */
+  uint64_t size;    /* of a file, holes included; 0 for the rest */
+  int64_t mtime_s;
+  uint32_t mtime_ns;
+  uint32_t mode; /* permission and set-id bits only */
+  uint32_t uid, gid;
+  uint32_t major, minor; /* of a device */
+  const struct zl_layer_xattr *xattrs;
+  size_t n_xattrs;
+};
+
+/* begin, then for a file any number of data with rising offsets (what is left out is a hole), then
+ * end; finish once after the last entry. A failure ends the whole layer. */
+struct zl_sink_ops {
+  int (*begin)(void *sink, const struct zl_layer_entry *entry, struct zl_error *err);
+  int (*data)(void *sink, uint64_t offset, const void *bytes, size_t len, struct zl_error *err);
+  int (*end)(void *sink, struct zl_error *err);
+  int (*finish)(void *sink, struct zl_error *err);
+};
+
+#endif

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "image/layer/sink_dir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statfs.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/path.h"
+#include "image/layer/sink_dir_internal.h"
+
+enum {
+  CHECK_SPACE_EVERY = 16 << 20,
+  /* What the kernel's device numbers can hold; others would be cut to a different device. */
+  MAX_MAJOR = 0xfff,
+  MAX_MINOR = 0xfffff,
+  ROOT_MODE = 0755
+};
+
+static const char wh_prefix[] = ".wh.";
+static const char wh_meta[] = ".wh..wh.";
+static const char wh_opaque[] = ".wh..wh..opq";
+
+int zl__sink_dir_fail(const struct zl_sink_dir *s, struct zl_error *err, enum zl_code code,
+                      int os_error, const char *fmt, ...)
+{
+  char text[ZL_ERROR_MSG_MAX / 2], quoted[ZL_LAYER_QUOTE];
+  va_list ap;
+
+  va_start(ap, fmt);
+  (void)vsnprintf(text, sizeof(text), fmt, ap);
+  va_end(ap);
+  return zl_fail(err, code, os_error, "'%s': %s", zl_layer_quote(s->path, quoted), text);
+}
+
+int zl_sink_dir_new(const struct zl_sink_dir_options *options, struct zl_sink_dir **ret,
+                    struct zl_error *err)
+{
+  struct zl_sink_dir *s = calloc(1, sizeof(*s));
+
+  if (s == NULL)
+    return zl_fail_nomem(err, "directory sink");
+  s->options = *options;
+  s->dir.fd = -1;
+  s->file_fd = -1;
+  s->xattrs.max = 2 * ZL_MAX_TAR_EXTENSION; /* they all came in one extended header */
+  *ret = s;
+  return 0;
+}
+
+void zl_sink_dir_free(struct zl_sink_dir *s)
+{
+  if (s == NULL)
+    return;
+  zl_fd_closep(&s->dir.fd);
+  zl_fd_closep(&s->file_fd);
+  zl_buf_done(&s->xattrs);
+  zl_path_set_done(&s->implicit);
+  zl_path_set_done(&s->opaque);
+  for (size_t i = 0; i < s->n_deferred; i++) {
+    free(s->deferred[i].path);
+    free(s->deferred[i].target);
+  }
+  free(s->deferred);
+  free(s);
+}
+
+/* ".wh.X" in the current directory: X of the layers below is gone. A directory of this layer stays
+ * and only stops showing theirs; any other file of this layer covers theirs anyway. */
+static int place_whiteout(struct zl_sink_dir *s, const char *name, struct zl_error *err)
+{
+  size_t parent = zl_layer_path_parent(s->path);
+  char path[ZL_LAYER_PATH];
+  struct stat st;
+  int r;
+
+  if (*name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+    return zl__sink_dir_refuse(s, err, "a whiteout of no name, '.' or '..'");
+  r = zl__sink_dir_look(s->dir.fd, name, &st, err);
+  if (r < 0)
+    return r;
+  if (r > 0 && S_ISDIR(st.st_mode)) {
+    (void)snprintf(path, sizeof(path), "%.*s%s%s", (int)parent, s->path, parent > 0 ? "/" : "",
+                   name);
+    return zl_path_set_add(&s->opaque, path, err);
+  }
+  if (r == 0 && mknodat(s->dir.fd, name, S_IFCHR, makedev(0, 0)) < 0)
+    return zl__sink_dir_fail(s, err, ZL_E_SYSTEM, errno, "making a whiteout");
+  return 0;
+}
+
+static int place_opaque(struct zl_sink_dir *s, struct zl_error *err)
+{
+  return zl_path_set_add(&s->opaque, s->dir.path, err);
+}
+
+/* New, or described again: then its attributes are replaced and its content stays. */
+static int place_dir(struct zl_sink_dir *s, const char *name, struct zl_error *err)
+{
+  zl_autofd fd = -1;
+  struct stat st;
+  int r;
+
+  if (mkdirat(s->dir.fd, name, s->entry.mode & 0777) < 0) {
+    if (errno != EEXIST)
+      return zl__sink_dir_fail(s, err, ZL_E_SYSTEM, errno, "making a directory");
+    r = zl__sink_dir_look(s->dir.fd, name, &st, err);
+    if (r > 0 && zl__is_whiteout(&st))
+      r = zl_path_set_add(&s->opaque, s->path, err);
+    if (r >= 0 && !S_ISDIR(st.st_mode)) {
+      r = zl__sink_dir_vacate(s, name, err);
+      if (r == 0 && mkdirat(s->dir.fd, name, s->entry.mode & 0777) < 0)
+        r = zl__sink_dir_fail(s, err, ZL_E_SYSTEM, errno, "making a directory");
+    }
+    if (r < 0)
+      return r;
+  }
+  zl_path_set_drop(&s->implicit, s->path);
+  fd = zl_path_open_in_root(s->dir.fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+  if (fd < 0) {
+    r = zl__sink_dir_fail(s, err, ZL_E_SYSTEM, -fd, "opening a directory");
+    fd = -1;
+    return r;
+  }
+  return zl__sink_dir_set_attrs(s, fd, err);
+}
+
+/* Makes the object; 0 or a negative errno. */
+static int make_node(struct zl_sink_dir *s, const struct zl_layer_entry *e, const char *name)
+{
+  mode_t mode = e->mode & 0777;
+  int fd;
+
+  switch (e->type) {
+  case ZL_LAYER_FILE:
+    fd = zl_path_open_in_root(s->dir.fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
+    s->file_fd = fd < 0 ? -1 : fd;
+    return fd < 0 ? fd : 0;
+  case ZL_LAYER_SYMLINK:
+    return symlinkat(e->link, s->dir.fd, name) < 0 ? -errno : 0;
+  case ZL_LAYER_FIFO:
+    return mknodat(s->dir.fd, name, S_IFIFO | mode, 0) < 0 ? -errno : 0;
+  case ZL_LAYER_CHAR:
+    return mknodat(s->dir.fd, name, S_IFCHR | mode, makedev(e->major, e->minor)) < 0 ? -errno : 0;
+  case ZL_LAYER_BLOCK:
+    return mknodat(s->dir.fd, name, S_IFBLK | mode, makedev(e->major, e->minor)) < 0 ? -errno : 0;
+  default:
+    return -EINVAL;
+  }
+}
+
+/* A file stays open until `end`; all others are complete. */
+static int place_node(struct zl_sink_dir *s, const struct zl_layer_entry *e, const char *name,
+                      struct zl_error *err)
+{
+  int r = make_node(s, e, name);
+
+  if (r == -EEXIST) {
+    r = zl__sink_dir_vacate(s, name, err);
+    if (r < 0)
+      return r;
+    r = make_node(s, e, name);
+  }
+  if (r < 0)
+    return zl__sink_dir_fail(s, err, r == -ENAMETOOLONG ? ZL_E_CORRUPT : ZL_E_SYSTEM, -r,
+                             "making it");
+  return e->type == ZL_LAYER_FILE ? 0 : zl__sink_dir_set_attrs_at(s, name, err);
+}
+
+static int place_device(struct zl_sink_dir *s, const struct zl_layer_entry *e, const char *name,
+                        struct zl_error *err)
+{
+  struct stat st;
+  int r;
+
+  if (e->major > MAX_MAJOR || e->minor > MAX_MINOR)
+    return zl__sink_dir_refuse(s, err, "a device number out of range");
+  if (e->type == ZL_LAYER_CHAR && e->major == 0 && e->minor == 0)
+    return zl__sink_dir_refuse(s, err, "a device 0:0, which would be taken for a whiteout");
+  if (s->options.devices)
+    return place_node(s, e, name, err);
+  s->skipped++;
+  r = zl__sink_dir_look(s->dir.fd, name, &st, err);
+  return r > 0 ? zl__sink_dir_vacate(s, name, err) : r;
+}
+
+static int place_root(struct zl_sink_dir *s, struct zl_error *err)
+{
+  int r;
+
+  if (s->entry.type != ZL_LAYER_DIR)
+    return zl__sink_dir_refuse(s, err, "the root of a layer must be a directory");
+  r = zl__sink_dir_leave(s, err);
+  if (r < 0)
+    return r;
+  s->root_entry = true;
+  return zl__sink_dir_set_attrs(s, s->options.root_fd, err);
+}
+
+/* True when a name of the path, or of its parents only, starts with `prefix`. */
+static bool has_name_with(const char *path, const char *prefix, bool parents_only)
+{
+  size_t len = strlen(prefix);
+
+  for (const char *p = path; p != NULL; p = strchr(p, '/')) {
+    p += *p == '/';
+    if (strncmp(p, prefix, len) == 0)
+      return !parents_only || strchr(p, '/') != NULL;
+  }
+  return false;
+}
+
+static int place(struct zl_sink_dir *s, const struct zl_layer_entry *e, struct zl_error *err)
+{
+  const char *name = zl_layer_path_name(s->path);
+  bool whiteout = strncmp(name, wh_prefix, sizeof(wh_prefix) - 1) == 0;
+  bool opaque = strcmp(name, wh_opaque) == 0;
+  int r;
+
+  /* AUFS left its own bookkeeping in layers of old; it means nothing to anybody else. */
+  if (!opaque && has_name_with(s->path, wh_meta, false))
+    return 0;
+  if (has_name_with(s->path, wh_prefix, true))
+    return zl__sink_dir_refuse(s, err, "an entry below a whiteout");
+  r = zl__sink_dir_enter(s, s->path, zl_layer_path_parent(s->path), whiteout, err);
+  if (r < 0)
+    return r;
+  if (whiteout)
+    return opaque ? place_opaque(s, err) : place_whiteout(s, name + sizeof(wh_prefix) - 1, err);
+  switch (e->type) {
+  case ZL_LAYER_DIR:
+    return place_dir(s, name, err);
+  case ZL_LAYER_HARDLINK:
+    return zl__sink_dir_hardlink(s, e, name, err);
+  case ZL_LAYER_CHAR:
+  case ZL_LAYER_BLOCK:
+    return place_device(s, e, name, err);
+  default:
+    return place_node(s, e, name, err);
+  }
+}
+
+static int sink_begin(void *sink, const struct zl_layer_entry *entry, struct zl_error *err)
+{
+  struct zl_sink_dir *s = sink;
+  int r = zl_layer_path_clean(entry->path, s->path, NULL, err);
+
+  if (r == 0)
+    r = zl__sink_dir_keep_xattrs(s, entry, err);
+  if (r < 0)
+    return r;
+  s->entry = *entry;
+  s->entry.path = s->entry.link = NULL;
+  s->entry.xattrs = NULL;
+  return *s->path == '\0' ? place_root(s, err) : place(s, entry, err);
+}
+
+static int check_space(struct zl_sink_dir *s, size_t len, struct zl_error *err)
+{
+  struct statfs fs;
+
+  s->unchecked += len;
+  if (s->unchecked < CHECK_SPACE_EVERY)
+    return 0;
+  s->unchecked = 0;
+  if (fstatfs(s->options.root_fd, &fs) < 0)
+    return zl_fail_errno(err, "looking at the free disk space");
+  if ((uint64_t)fs.f_bavail < s->options.reserve_bytes / (uint64_t)fs.f_bsize)
+    return zl__sink_dir_fail(s, err, ZL_E_LIMIT, ENOSPC,
+                             "the disk has less than the reserve of %llu MiB left",
+                             (unsigned long long)(s->options.reserve_bytes >> 20));
+  return 0;
+}
+
+static int sink_data(void *sink, uint64_t offset, const void *bytes, size_t len,
+                     struct zl_error *err)
+{
+  struct zl_sink_dir *s = sink;
+  const char *p = bytes;
+
+  if (s->file_fd < 0)
+    return 0;
+  while (len > 0) {
+    ssize_t n = pwrite(s->file_fd, p, len, (off_t)offset);
+    int r;
+
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n < 0)
+      return zl__sink_dir_fail(s, err, errno == EFBIG ? ZL_E_LIMIT : ZL_E_SYSTEM, errno,
+                               "writing it");
+    r = check_space(s, (size_t)n, err);
+    if (r < 0)
+      return r;
+    p += n;
+    len -= (size_t)n;
+    offset += (uint64_t)n;
+  }
+  return 0;
+}
+
+/* A hole at the end has no data: the length is set where it differs. */
+static int set_length(struct zl_sink_dir *s, struct zl_error *err)
+{
+  struct stat st;
+
+  if (fstat(s->file_fd, &st) < 0)
+    return zl__sink_dir_fail(s, err, ZL_E_SYSTEM, errno, "looking at it");
+  if ((uint64_t)st.st_size == s->entry.size)
+    return 0;
+  if (ftruncate(s->file_fd, (off_t)s->entry.size) < 0)
+    return zl__sink_dir_fail(s, err, errno == EFBIG ? ZL_E_LIMIT : ZL_E_SYSTEM, errno,
+                             "setting its length");
+  return 0;
+}
+
+static int sink_end(void *sink, struct zl_error *err)
+{
+  struct zl_sink_dir *s = sink;
+  int r;
+
+  if (s->file_fd < 0)
+    return 0;
+  r = s->entry.size > 0 ? set_length(s, err) : 0;
+  if (r == 0)
+    r = zl__sink_dir_set_attrs(s, s->file_fd, err);
+  zl_fd_closep(&s->file_fd);
+  return r;
+}
+
+/* Notes about what was replaced by something else in the end are void. */
+static void drop_void_notes(const struct zl_sink_dir *s, struct zl_path_set *set)
+{
+  for (size_t i = 0; i < set->n; i++) {
+    int fd = -1;
+
+    if (set->dropped[i] || *set->paths[i] == '\0')
+      continue;
+    fd = zl_path_open_beneath(s->options.root_fd, set->paths[i], O_PATH | O_DIRECTORY, 0);
+    set->dropped[i] = fd < 0;
+    if (fd >= 0)
+      (void)close(fd);
+  }
+}
+
+/* Without an entry of its own the root is the same for every layer, whatever the caller made. */
+static int default_root(struct zl_sink_dir *s, struct zl_error *err)
+{
+  s->path[0] = '\0';
+  s->entry = (struct zl_layer_entry){ .type = ZL_LAYER_DIR, .mode = ROOT_MODE };
+  zl_buf_clear(&s->xattrs);
+  return zl__sink_dir_set_attrs(s, s->options.root_fd, err);
+}
+
+static int sink_finish(void *sink, struct zl_error *err)
+{
+  struct zl_sink_dir *s = sink;
+  int r = zl__sink_dir_retry_links(s, err);
+
+  if (r == 0)
+    r = zl__sink_dir_leave(s, err);
+  if (r == 0 && !s->root_entry)
+    r = default_root(s, err);
+  if (r < 0)
+    return r;
+  drop_void_notes(s, &s->implicit);
+  drop_void_notes(s, &s->opaque);
+  return 0;
+}
+
+static size_t count(const struct zl_path_set *set)
+{
+  size_t n = 0;
+
+  for (size_t i = 0; i < set->n; i++)
+    n += !set->dropped[i];
+  return n;
+}
+
+struct zl_sink_dir_totals zl_sink_dir_get_totals(const struct zl_sink_dir *s)
+{
+  return (struct zl_sink_dir_totals){ .skipped = s->skipped,
+                                      .n_implicit = count(&s->implicit),
+                                      .n_deferred = s->n_deferred,
+                                      .n_opaque = count(&s->opaque),
+                                      .root_entry = s->root_entry };
+}
+
+static int write_set(const struct zl_path_set *set, char kind, struct zl_buf *text,
+                     struct zl_error *err)
+{
+  int r = 0;
+
+  for (size_t i = 0; i < set->n && r == 0; i++)
+    if (!set->dropped[i])
+      r = zl_note_write(text, kind, set->paths[i], NULL, err);
+  return r;
+}
+
+int zl_sink_dir_write_notes(const struct zl_sink_dir *s, struct zl_buf *text, struct zl_error *err)
+{
+  int r = write_set(&s->implicit, 'd', text, err);
+
+  for (size_t i = 0; i < s->n_deferred && r == 0; i++)
+    r = zl_note_write(text, 'l', s->deferred[i].path, s->deferred[i].target, err);
+  return r < 0 ? r : write_set(&s->opaque, 'o', text, err);
+}
+
+const struct zl_sink_ops zl_sink_dir_ops = { sink_begin, sink_data, sink_end, sink_finish };

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Shared by the files of the directory sink.
+ */
+#ifndef ZL_IMAGE_LAYER_SINK_DIR_INTERNAL_H
+#define ZL_IMAGE_LAYER_SINK_DIR_INTERNAL_H
+
+#include <sys/stat.h>
+
+#include "image/layer/layer_path.h"
+#include "image/layer/notes.h"
+#include "image/layer/sink_dir.h"
+
+/* The directory that entries are being put into. Opening it once for all its entries saves most of
+ * the path resolution; its own time is put back when the sink turns to another one. */
+struct zl_current_dir {
+  char path[ZL_LAYER_PATH];
+  int fd; /* -1: none */
+  struct stat st;
+};
+
+struct zl_deferred {
+  char *path;
+  char *target;
+};
+
+struct zl_sink_dir {
+  struct zl_sink_dir_options options;
+  struct zl_current_dir dir;
+
+  /* The entry being handled: its clean path, and its attributes until `end` sets them. */
+  char path[ZL_LAYER_PATH];
+  struct zl_layer_entry entry; /* path, link and xattrs are not valid here */
+  struct zl_buf xattrs;        /* kept ones: name NUL, uint32 length, value */
+  int file_fd;                 /* being written; -1: data is dropped */
+  uint64_t unchecked;          /* bytes written since the free space was looked at */
+
+  struct zl_path_set implicit, opaque;
+  struct zl_deferred *deferred;
+  size_t n_deferred;
+  uint64_t skipped;
+  bool root_entry;
+};
+
+/* sink_dir_tree.c */
+
+/* Makes path[0 .. len) the current directory; missing ones are made and noted as implicit.
+ * `strict` refuses a symbolic link on the way. */
+int zl__sink_dir_enter(struct zl_sink_dir *s, const char *path, size_t len, bool strict,
+                       struct zl_error *err);
+/* Puts the time of the current directory back and closes it. */
+int zl__sink_dir_leave(struct zl_sink_dir *s, struct zl_error *err);
+/* Removes whatever stands at `name` in the current directory. */
+int zl__sink_dir_vacate(struct zl_sink_dir *s, const char *name, struct zl_error *err);
+/* 1: something stands at (dirfd, name), described in *ret; 0: nothing. */
+int zl__sink_dir_look(int dirfd, const char *name, struct stat *ret, struct zl_error *err);
+bool zl__is_whiteout(const struct stat *st);
+
+/* sink_dir_attrs.c */
+
+/* Keeps those attributes that a layer may set. */
+int zl__sink_dir_keep_xattrs(struct zl_sink_dir *s, const struct zl_layer_entry *entry,
+                             struct zl_error *err);
+/* Owner, mode, attributes and time of an open file or directory, in the order in which none undoes
+ * another. */
+int zl__sink_dir_set_attrs(struct zl_sink_dir *s, int fd, struct zl_error *err);
+/* Owner, mode (not of a link) and time of `name` in the current directory. */
+int zl__sink_dir_set_attrs_at(struct zl_sink_dir *s, const char *name, struct zl_error *err);
+
+/* sink_dir_link.c */
+
+int zl__sink_dir_hardlink(struct zl_sink_dir *s, const struct zl_layer_entry *entry,
+                          const char *name, struct zl_error *err);
+/* Tries deferred links again: their target may have come later in the same archive. */
+int zl__sink_dir_retry_links(struct zl_sink_dir *s, struct zl_error *err);
+
+/* An image error at the entry being handled: "'etc/passwd': ...". */
+#define zl__sink_dir_refuse(s, err, ...) zl__sink_dir_fail((s), (err), ZL_E_CORRUPT, 0, __VA_ARGS__)
+int zl__sink_dir_fail(const struct zl_sink_dir *s, struct zl_error *err, enum zl_code code,
+                      int os_error, const char *fmt, ...) ZL_PRINTF(5, 6);
+
+#endif
