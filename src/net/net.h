@@ -14,7 +14,7 @@
  *    the network lock (ROOT/net.lock) and must NOT be called inside a transaction.
  *  - Order of a creation: begin, journal, zl_lease_acquire, zl_ports_reserve, commit;
  * zl_net_ensure; the shim makes the link; zl_ports_apply. Of a removal: zl_ports_withdraw, link
- * down or zl_link_remove; begin, zl_ports_release, zl_lease_release, commit. A lease that is
+ * down or zl_link_remove; begin, zl_lease_release, commit. A lease that is
  * committed before zl_net_ensure keeps zl_net_teardown_if_unused away.
  *
  * Every function is thread-safe and blocks only for the kernel, the lock and the database.
@@ -98,7 +98,7 @@ int zl_lease_list(struct zl_net *net, zl_lease_fn fn, void *ctx, struct zl_error
 
 struct zl_net_port {
   uint32_t host_ip;   /* 0: every address of the host */
-  uint16_t host_port; /* 0: a free one from 32768-60999 is chosen and stored here */
+  uint16_t host_port; /* 0: the kernel chooses a free one, which is stored here */
   uint16_t container_port;
   uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
 };
@@ -114,14 +114,14 @@ const char *zl_net_port_format(const struct zl_net_port *port, char text[ZL_NET_
  * The port is not kept open: a program that binds it later gets no connections from outside. */
 int zl_ports_reserve(struct zl_net *net, const char *container, struct zl_net_port *ports,
                      size_t count, struct zl_error *err);
-/* [transaction] Forgets them. Idempotent. */
+/* [transaction] Forgets ports that were never applied. Idempotent. */
 int zl_ports_release(struct zl_net *net, const char *container, struct zl_error *err);
 
 /* Makes the recorded ports of a container reachable: from other hosts, from this host on any of its
  * addresses including loopback, and from containers. Idempotent. */
 int zl_ports_apply(struct zl_net *net, const char *container, struct zl_error *err);
-/* The inverse; the record stays. Idempotent, also when the rules are gone. Connections that exist
- * are not cut. */
+/* Forgets the ports of a container and closes them. Idempotent, also when the rules are gone.
+ * Connections that exist are not cut. */
 int zl_ports_withdraw(struct zl_net *net, const char *container, struct zl_error *err);
 /* Makes the host's rules match the database exactly, for recovery. */
 int zl_ports_rebuild(struct zl_net *net, struct zl_error *err);

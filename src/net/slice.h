@@ -36,6 +36,11 @@ bool zl_slice_has(const struct zl_slice *slice, uint32_t address);
 /* True when the two networks share an address. */
 bool zl_slice_overlaps(const struct zl_slice *slice, uint32_t address, unsigned prefix);
 
+/* One step of the search for the lowest free address, for addresses that come one by one in
+ * ascending order: begin with *candidate = zl_slice_first, end when it returns true or there are no
+ * more; then *candidate is free if zl_slice_has it. */
+bool zl_slice_next_free(uint32_t *candidate, uint32_t taken);
+
 /* The lowest container address not among `taken` (ascending; others than container addresses are
  * ignored), or 0 when there is none. */
 uint32_t zl_slice_lowest_free(const struct zl_slice *slice, const uint32_t *taken, size_t count);

@@ -84,14 +84,23 @@ void *zl_nl_request_quiet(struct zl_nl *nl, uint16_t type, uint16_t flags, size_
   return (char *)header + NLMSG_HDRLEN;
 }
 
+void zl_nl_want_answer(struct zl_nl *nl)
+{
+  struct nlmsghdr *header = (struct nlmsghdr *)(void *)(nl->data + nl->request);
+
+  if (nl->full || nl->n_requests == 0)
+    return;
+  /* A dump ends with NLMSG_DONE instead. */
+  if ((header->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
+    header->nlmsg_flags |= NLM_F_ACK;
+  nl->expected |= UINT64_C(1) << (nl->n_requests - 1);
+}
+
 void *zl_nl_request(struct zl_nl *nl, uint16_t type, uint16_t flags, size_t len, const char *what)
 {
-  /* A dump ends with NLMSG_DONE instead. */
-  uint16_t ack = (flags & NLM_F_DUMP) == NLM_F_DUMP ? 0 : NLM_F_ACK;
-  void *payload = zl_nl_request_quiet(nl, type, flags | ack, len, what);
+  void *payload = zl_nl_request_quiet(nl, type, flags, len, what);
 
-  if (!nl->full)
-    nl->expected |= UINT64_C(1) << (nl->n_requests - 1);
+  zl_nl_want_answer(nl);
   return payload;
 }
 
@@ -174,7 +183,7 @@ static int receive(struct zl_nl *nl, char *reply, size_t *ret_len, struct zl_err
     struct msghdr msg = {
       .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1
     };
-    ssize_t n = recvmsg(nl->fd, &msg, 0);
+    ssize_t n = recvmsg(nl->fd, &msg, MSG_DONTWAIT);
 
     if (n < 0 && errno == EINTR)
       continue;
@@ -248,16 +257,17 @@ static int run(struct zl_nl *nl, struct answer *answer, struct zl_error *err)
   while (r == 0 && nl->expected != 0) {
     size_t len = 0;
 
-    r = receive(nl, reply, &len, err);
+    r = receive(nl, reply, &len, answer->result < 0 ? NULL : err);
     for (const struct nlmsghdr *message = (const void *)reply; r == 0 && NLMSG_OK(message, len);
          message = NLMSG_NEXT(message, len))
       take_message(nl, answer, message, err);
   }
   nl->seq += nl->n_requests;
   empty(nl);
-  if (r < 0)
-    return r;
-  return answer->result < 0 ? answer->result : 0;
+  /* The first failure tells most: nftables may end a batch without an answer to its last part. */
+  if (answer->result < 0)
+    return answer->result;
+  return r;
 }
 
 int zl_nl_exchange(struct zl_nl *nl, struct zl_error *err)

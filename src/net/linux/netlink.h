@@ -5,6 +5,8 @@
  * send call runs, and goes on after one that fails; so a batch must not hold a request that does
  * harm when an earlier one has failed.
  *
+ * The kernel has queued its answers when the send call returns, so an exchange never waits.
+ *
  * Building cannot fail: what does not fit is noticed by the exchange (ZL_E_LIMIT).
  */
 #ifndef ZL_NET_LINUX_NETLINK_H
@@ -50,10 +52,11 @@ void zl_nl_close(struct zl_nl *nl);
 /* Begins a request; returns its zeroed payload of `len` bytes (ifinfomsg, …), never NULL. `flags`
  * beyond NLM_F_REQUEST | NLM_F_ACK. `what` is borrowed until the exchange. */
 void *zl_nl_request(struct zl_nl *nl, uint16_t type, uint16_t flags, size_t len, const char *what);
-/* As above without an acknowledgement: only its failure is told. At least the last request of a
- * batch that can fail must be of the other kind. */
+/* As above without an acknowledgement: only its failure is told. */
 void *zl_nl_request_quiet(struct zl_nl *nl, uint16_t type, uint16_t flags, size_t len,
                           const char *what);
+/* Asks for the acknowledgement of the request begun last; a batch needs at least one. */
+void zl_nl_want_answer(struct zl_nl *nl);
 /* Attributes of the request begun last. */
 void zl_nl_put(struct zl_nl *nl, uint16_t type, const void *data, size_t len);
 void zl_nl_put_u8(struct zl_nl *nl, uint16_t type, uint8_t value);
