@@ -41,6 +41,7 @@ enum {
   ZL_MAX_LOG_FILES = 100,           /* kept log files of one container */
   ZL_DEFAULT_LOG_FILES = 5,
   ZL_MAX_PASSWD = 1 << 20,        /* /etc/passwd or /etc/group of an image */
+  ZL_MAX_USER_NAME = 256,        /* of a user or group: what Linux systems accept at most */
   ZL_MAX_GROUPS = 256,            /* supplementary groups */
   ZL_MAX_PUBLISHED = 64 << 10,    /* published ports of a node: as many as a protocol has */
   ZL_MAX_MOUNTS = 512,            /* mounts of one container */
@@ -50,6 +51,7 @@ enum {
   ZL_MAX_IDMAPS = 340,            /* extents of an id map: the kernel's own maximum */
   ZL_MAX_DEVICES = 256,           /* devices, and device rules, of one container: a BPF program */
   ZL_MAX_CGROUP_PATH = 512,       /* below the cgroup mount */
+  ZL_MAX_SYSCTL_TEXT = 1024,     /* key or value of one setting */
   ZL_MAX_SYSCTLS = 256,           /* settings of one container */
   ZL_MAX_CGROUP_SETTINGS = 256,   /* entries of any list in linux.resources */
   ZL_MAX_SECCOMP_RULES = 1024,    /* rules of one filter: a long one has some hundred */

@@ -21,12 +21,16 @@ struct zl_user {
 
 /* Resolves "user[:group]", each a name or a decimal id, below `root_fd`.
  *
- * A name must be in the file. A number that is no name is an id: it needs no line, but takes the
- * primary group (otherwise 0) and home from one if there is. Without ":group" the supplementary
- * groups are those that list the user; with it there are none. `extra_groups` (NULL-terminated
- * names or ids, may be NULL) are added in both cases. "" and NULL mean "0".
- * Anything odd (signs, blanks, hex, overflow, an empty half, 4294967295) is ZL_E_INVALID; a
- * name without a line is ZL_E_NOT_FOUND. *ret is released with zl_user_done. */
+ * Digits are always an id, even when the file has a name made of digits (a user "0815" must not be
+ * able to be root). An id needs no line, but takes the primary group (otherwise 0), home and groups
+ * from one if there is. Without ":group" the supplementary groups are those that list the user;
+ * with it there are none. `extra_groups` (NULL-terminated names or ids, may be NULL) are added in
+ * both cases. "" and NULL mean "0".
+ *
+ * Anything odd (signs, blanks, leading zeros, overflow, an empty half, 4294967295) is ZL_E_INVALID;
+ * a name without a line is ZL_E_NOT_FOUND; more than ZL_MAX_GROUPS groups or a file above
+ * ZL_MAX_PASSWD is ZL_E_LIMIT. A missing file is an empty one. *ret is released with zl_user_done.
+ */
 int zl_user_resolve(int root_fd, const char *spec, const char *const *extra_groups,
                     struct zl_user *ret, struct zl_error *err);
 
