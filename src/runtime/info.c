@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Facts about the node, for people and programs.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+
+#include "base/path.h"
+#include "runtime/node.h"
+
+struct counts {
+  size_t total, running, ended;
+  uint64_t bytes, log_bytes;
+};
+
+static int count_one(struct zl_runtime *rt, const struct zl_record *record, bool with_sizes,
+                     struct counts *counts, struct zl_error *err)
+{
+  struct zl_observation seen;
+  uint64_t files = 0;
+  zl_autofd dir = -1;
+  int r = zl_observe(rt, record, &seen, err);
+
+  if (r < 0)
+    return r;
+  counts->total++;
+  counts->running += seen.presence == ZL_PRESENCE_RUNNING || seen.presence == ZL_PRESENCE_STOPPING;
+  counts->ended += zl_has_ended(&seen);
+  if (!with_sizes)
+    return 0;
+  (void)zl_path_tree_usage(rt->containers_fd, record->id, &counts->bytes, &files);
+  if (zl_node_container_dir(rt, record->id, &dir, NULL) == 0)
+    (void)zl_path_tree_usage(dir, "log", &counts->log_bytes, &files);
+  return 0;
+}
+
+static int count(struct zl_runtime *rt, bool with_sizes, struct counts *ret, struct zl_error *err)
+{
+  struct zl_record *records = NULL;
+  size_t n = 0;
+  int r = zl_record_list(rt, &records, &n, err);
+
+  for (size_t i = 0; r == 0 && i < n; i++)
+    r = count_one(rt, &records[i], with_sizes, ret, err);
+  zl_records_free(records, n);
+  return r;
+}
+
+static json_t *list_backends(struct zl_runtime *rt)
+{
+  json_t *list = json_array();
+  const char *name;
+
+  for (size_t i = 0; (name = zl_backend_name(i)) != NULL; i++)
+    if (rt->backend == NULL ? strcmp(name, "fake") != 0 : strcmp(name, rt->backend) == 0)
+      (void)json_array_append_new(list, json_string(name));
+  return list;
+}
+
+static int add_number(void *ctx, const struct zl_row *row, struct zl_error *err)
+{
+  (void)err;
+  *(int64_t *)ctx = zl_row_int(row, 0);
+  return 0;
+}
+
+static int describe_network(struct zl_runtime *rt, json_t *to, struct zl_error *err)
+{
+  struct zl_net_status status = { 0 };
+  char slice[ZL_SLICE_TEXT], gateway[ZL_IP4_TEXT];
+  struct zl_net *net = NULL;
+  int64_t leased = 0;
+  json_t *json;
+  int r = zl_node_net(rt, &net, err);
+
+  if (r == 0)
+    r = zl_net_status(net, &status, err);
+  if (r == 0)
+    r = zl_store_query(rt->store, add_number, &leased, err, "SELECT count(*) FROM leases", "");
+  if (r < 0)
+    return r;
+  json = json_pack(
+      "{s:s, s:s, s:s, s:b, s:b, s:i, s:I}", "slice", zl_slice_format(zl_net_slice(net), slice),
+      "gateway", zl_ip4_format(zl_slice_gateway(zl_net_slice(net)), gateway), "bridge",
+      zl_net_bridge(net), "bridgeUp", (int)status.bridge, "rules", (int)status.rules, "addresses",
+      (int)zl_slice_capacity(zl_net_slice(net)), "leased", (json_int_t)leased);
+  return json_object_set_new(to, "network", json) < 0 ? zl_fail_nomem(err, "node facts") : 0;
+}
+
+static int describe_node(struct zl_runtime *rt, const struct counts *counts, json_t **ret,
+                         struct zl_error *err)
+{
+  struct utsname node;
+  struct sysinfo memory;
+
+  if (uname(&node) < 0 || sysinfo(&memory) < 0)
+    return zl_fail_errno(err, "asking the kernel about the node");
+  *ret = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:o, s:{s:i, s:i, s:i}}", "version",
+                   ZL_VERSION, "root", rt->root, "kernel", node.release, "arch", node.machine,
+                   "hostname", node.nodename, "cpus", get_nprocs(), "memoryBytes",
+                   (json_int_t)memory.totalram * (json_int_t)memory.mem_unit, "backends",
+                   list_backends(rt), "containers", "total", (int)counts->total, "running",
+                   (int)counts->running, "ended", (int)counts->ended);
+  return *ret != NULL ? 0 : zl_fail_nomem(err, "node facts");
+}
+
+static int describe_backend(struct zl_runtime *rt, json_t *to, struct zl_error *err)
+{
+  struct zl_backend *backend = NULL;
+  int r = zl_backend_get(rt, rt->backend != NULL ? rt->backend : "linux", &backend, err);
+
+  return r < 0 ? r : zl_backend_describe(backend, to, err);
+}
+
+int zl_info(struct zl_runtime *rt, char **ret_json, struct zl_error *err)
+{
+  zl_autojson *json = NULL;
+  struct counts counts = { 0 };
+  struct zl_image_store *images = NULL;
+  struct zl_image_usage usage = { 0 };
+  int r = count(rt, false, &counts, err);
+
+  if (r == 0)
+    r = describe_node(rt, &counts, &json, err);
+  if (r == 0)
+    r = describe_backend(rt, json, err);
+  if (r == 0)
+    r = describe_network(rt, json, err);
+  if (r == 0)
+    r = zl_node_images(rt, &images, err);
+  if (r == 0)
+    r = zl_image_usage(images, &usage, err);
+  if (r == 0 && json_object_set_new(json, "images", json_integer((json_int_t)usage.images)) < 0)
+    r = zl_fail_nomem(err, "node facts");
+  return r < 0 ? r : zl_json_render(json, ret_json, err);
+}
+
+static void size_volumes(struct zl_runtime *rt, uint64_t *ret_bytes)
+{
+  struct stat st;
+  uint64_t files = 0;
+
+  *ret_bytes = 0;
+  if (fstatat(rt->root_fd, "volumes", &st, AT_SYMLINK_NOFOLLOW) == 0)
+    (void)zl_path_tree_usage(rt->root_fd, "volumes", ret_bytes, &files);
+}
+
+int zl_disk_usage(struct zl_runtime *rt, char **ret_json, struct zl_error *err)
+{
+  zl_autojson *json = NULL;
+  struct counts counts = { 0 };
+  struct zl_image_store *images = NULL;
+  struct zl_image_usage usage = { 0 };
+  uint64_t volume_bytes = 0;
+  int64_t volumes = 0;
+  int r = count(rt, true, &counts, err);
+
+  if (r == 0)
+    r = zl_node_images(rt, &images, err);
+  if (r == 0)
+    r = zl_image_usage(images, &usage, err);
+  if (r == 0)
+    r = zl_store_query(rt->store, add_number, &volumes, err, "SELECT count(*) FROM volumes", "");
+  if (r < 0)
+    return r;
+  size_volumes(rt, &volume_bytes);
+  json = json_pack("{s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I}}", "images",
+                   "count", (json_int_t)usage.images, "layers", (json_int_t)usage.layers, "bytes",
+                   (json_int_t)usage.bytes, "reclaimableBytes", (json_int_t)usage.reclaimable_bytes,
+                   "containers", "count", (json_int_t)counts.total, "running",
+                   (json_int_t)counts.running, "bytes", (json_int_t)counts.bytes, "logBytes",
+                   (json_int_t)counts.log_bytes, "volumes", "count", (json_int_t)volumes, "bytes",
+                   (json_int_t)volume_bytes);
+  return json != NULL ? zl_json_render(json, ret_json, err) : zl_fail_nomem(err, "disk usage");
+}
