@@ -191,9 +191,12 @@ static int collect(void *ctx, const struct zl_row *row, struct zl_error *err)
   struct zl_rules_port port = { .host_port = (uint16_t)zl_row_int(row, 1),
                                 .container_port = (uint16_t)zl_row_int(row, 3),
                                 .address = (uint32_t)zl_row_int(row, 4) };
-  int r = port.address == 0 && !list->unleased ? 0 : grow(list, err);
+  int r;
 
-  if (r < 0 || (port.address == 0 && !list->unleased))
+  if (port.address == 0 && !list->unleased)
+    return 0;
+  r = grow(list, err);
+  if (r < 0)
     return r;
   port.protocol = strcmp(zl_row_text(row, 2), "udp") == 0 ? IPPROTO_UDP : IPPROTO_TCP;
   if (!zl_ip4_parse(zl_row_text(row, 0), &port.host_ip))
