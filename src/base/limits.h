@@ -21,6 +21,8 @@ enum {
   ZL_MAX_SPEC_NODES = 200000,  /* values of a deployment file, aliases expanded */
   ZL_MAX_SPEC_TEXT = 16 << 20, /* bytes of all its texts, aliases expanded */
   ZL_MAX_SPEC_ERRORS = 256,    /* errors kept of one file */
+  ZL_MAX_ENV_FILE = 1 << 20,   /* --env-file: the kernel takes no more at exec than some MiB */
+  ZL_MAX_UNITS = 1024,         /* containers of one deployment on one node */
   ZL_MAX_SERVICES = 1024,      /* services in one deployment */
   ZL_MAX_REPLICAS = 1024,      /* of one service: more than a node's slice has addresses */
   ZL_MAX_LIST = 4096,          /* entries of any list in a spec (env, args, mounts, ...) */
@@ -32,6 +34,8 @@ enum {
   ZL_MAX_CONTROL_MSG =
       192 << 10,                 /* one control message; exec's argv and env must fit (SO_SNDBUF) */
   ZL_MAX_CONTROL_FDS = 4,        /* descriptors with one control message */
+  ZL_MAX_CONTROL_CONNS = 96,     /* clients of one shim at once: sessions, attachments, waiters */
+  ZL_MAX_CONTROL_WAITS = 16,     /* answers owed to one client at the end of the container */
   ZL_MAX_ATTACH = 8,             /* clients attached to one container at once */
   ZL_MAX_EXEC_SESSIONS = 64,     /* running exec processes of one container */
   ZL_MAX_EXEC_OUTPUT = 16 << 20, /* buffered exec: bytes kept of each stream */
@@ -41,7 +45,7 @@ enum {
   ZL_MAX_LOG_FILES = 100,           /* kept log files of one container */
   ZL_DEFAULT_LOG_FILES = 5,
   ZL_MAX_PASSWD = 1 << 20,        /* /etc/passwd or /etc/group of an image */
-  ZL_MAX_USER_NAME = 256,        /* of a user or group: what Linux systems accept at most */
+  ZL_MAX_USER_NAME = 256,         /* of a user or group: what Linux systems accept at most */
   ZL_MAX_GROUPS = 256,            /* supplementary groups */
   ZL_MAX_PUBLISHED = 64 << 10,    /* published ports of a node: as many as a protocol has */
   ZL_MAX_MOUNTS = 512,            /* mounts of one container */
@@ -51,7 +55,7 @@ enum {
   ZL_MAX_IDMAPS = 340,            /* extents of an id map: the kernel's own maximum */
   ZL_MAX_DEVICES = 256,           /* devices, and device rules, of one container: a BPF program */
   ZL_MAX_CGROUP_PATH = 512,       /* below the cgroup mount */
-  ZL_MAX_SYSCTL_TEXT = 1024,     /* key or value of one setting */
+  ZL_MAX_SYSCTL_TEXT = 1024,      /* key or value of one setting */
   ZL_MAX_SYSCTLS = 256,           /* settings of one container */
   ZL_MAX_CGROUP_SETTINGS = 256,   /* entries of any list in linux.resources */
   ZL_MAX_SECCOMP_RULES = 1024,    /* rules of one filter: a long one has some hundred */

@@ -117,13 +117,18 @@ static int open_null(int root_fd, int *ret_fd, struct zl_error *err)
 }
 
 /* A program that opens /dev/stdout anew needs to own the pipe behind it. Where the pipe's owner is
- * not mapped into the user namespace this cannot be had. */
-static void give_pipe(int fd, uid_t uid)
+ * not mapped into the user namespace (EINVAL, EPERM) this cannot be had. */
+static int give_pipe(int fd, uid_t uid, struct zl_error *err)
 {
   struct stat st;
 
-  if (fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)) && st.st_uid != uid)
-    (void)fchown(fd, uid, (gid_t)-1);
+  if (fstat(fd, &st) < 0)
+    return zl_fail_errno(err, "standard streams");
+  if (!(S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)) || st.st_uid == uid)
+    return 0;
+  if (fchown(fd, uid, (gid_t)-1) < 0 && errno != EPERM && errno != EINVAL)
+    return zl_fail_errno(err, "giving the standard streams to user %u", uid);
+  return 0;
 }
 
 /* All sources are moved out of 0..2 first, so that no dup3 overwrites one that is still needed. */
@@ -140,8 +145,8 @@ static int place_stdio(struct zl_launch *launch, struct zl_error *err)
     from[i] = fcntl(fd < 0 ? null_fd : fd, F_DUPFD_CLOEXEC, 3);
     if (from[i] < 0)
       return zl_fail_errno(err, "standard streams");
-    if (!launch->process->terminal)
-      give_pipe(from[i], launch->user.uid);
+    if (!launch->process->terminal && give_pipe(from[i], launch->user.uid, err) < 0)
+      return -(int)err->code;
   }
   for (int i = 0; i < 3; i++)
     if (dup3(from[i], i, 0) < 0)

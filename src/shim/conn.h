@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Control connections: one request or event per message.
+ */
+#ifndef ZL_SHIM_CONN_H
+#define ZL_SHIM_CONN_H
+
+#include <jansson.h>
+
+#include "shim/shim.h"
+
+struct conn {
+  struct source source;
+  struct shim *shim;
+  struct conn *next;
+  int fd;              /* owned */
+  unsigned exit_waits; /* answers owed when the container ends */
+  bool attached;       /* an exit event is owed after the last byte */
+  bool has_session;    /* an exec runs: one at a time */
+  bool broken;         /* to be closed by whoever is using it now */
+};
+
+/* Opens the control socket `control` in the container directory (0600) and accepts from now on. */
+int conn_listen(struct shim *shim, struct zl_error *err);
+/* Unlinks the socket and stops accepting; connections live on. */
+void conn_unlisten(struct shim *shim);
+
+/* Serves a connected socket, which is taken over. */
+int conn_open(struct shim *shim, int fd, struct zl_error *err);
+void conn_close(struct conn *conn);
+
+/* Send one message; a client that does not read loses its connection (later, when the caller has
+ * returned to the loop). `json` is released, NULL counts as out of memory. */
+void conn_send(struct conn *conn, json_t *json, const int *fds, size_t n_fds);
+/* {"ok":true} and {"ok":false,…}. */
+void conn_ok(struct conn *conn);
+void conn_fail(struct conn *conn, const struct zl_error *failure);
+
+/* The container has ended: answers everybody who waits for it. */
+void conn_announce_exit(struct shim *shim);
+/* The exit event of an attached client, once it is due. */
+void conn_settle(struct conn *conn);
+
+#endif

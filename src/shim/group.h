@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The container's cgroups, as the shim uses them.
+ */
+#ifndef ZL_SHIM_GROUP_H
+#define ZL_SHIM_GROUP_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <zlayer/error.h>
+
+#include "engine/child.h"
+#include "shim/shim.h"
+
+/* Makes the cgroups of the bundle with their limits; none without linux.cgroupsPath. */
+int group_create(struct shim *shim, struct zl_error *err);
+/* The unified cgroup to be born in; -1: none. */
+int group_fd(const struct shim *shim);
+/* Moves a new process into them; an engine hook with the shim as its context. */
+int group_join(void *shim, const struct zl_child *child, struct zl_error *err);
+/* SIGKILL to everything in them, and to the first process. */
+int group_kill(struct shim *shim, struct zl_error *err);
+int group_freeze(struct shim *shim, bool frozen, struct zl_error *err);
+/* Whether the kernel has killed a process for the memory limit. */
+bool group_had_oom(const struct shim *shim);
+/* The members of struct zl_stats; the caller releases *ret. ZL_E_CONFLICT when it has ended. */
+int group_stats(struct shim *shim, json_t **ret, struct zl_error *err);
+/* Removes them. Idempotent. */
+int group_remove(struct shim *shim, struct zl_error *err);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From start to end.
+ */
+#ifndef ZL_SHIM_LIFECYCLE_H
+#define ZL_SHIM_LIFECYCLE_H
+
+#include "shim/shim.h"
+
+/* Executes the workload. Success again while it runs; ZL_E_CONFLICT after its end. A failure to
+ * execute ends the container. */
+int lifecycle_start(struct shim *shim, struct zl_error *err);
+
+/* Sends `signal` to the first process (9: kills everything). ZL_E_CONFLICT unless it runs. */
+int lifecycle_kill(struct shim *shim, int signal, struct zl_error *err);
+
+/* Asks the workload to end, with SIGKILL after grace_ms at the latest. Returns at once; the end
+ * comes as an event. A container that has not been started is killed. */
+int lifecycle_stop(struct shim *shim, int signal, uint64_t grace_ms, struct zl_error *err);
+
+int lifecycle_pause(struct shim *shim, bool paused, struct zl_error *err);
+
+/* Watches the first process, the stop timer and the shim's own signals. */
+int lifecycle_watch(struct shim *shim, struct zl_error *err);
+
+#endif

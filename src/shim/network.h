@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The container's side of its network.
+ */
+#ifndef ZL_SHIM_NETWORK_H
+#define ZL_SHIM_NETWORK_H
+
+#include "engine/child.h"
+#include "shim/shim.h"
+
+/* In the shim: the pair between the bridge and the new process's namespace (bridge mode). */
+int network_join(struct shim *shim, const struct zl_child *init, struct zl_error *err);
+/* In the container: loopback, and in bridge mode address and route. */
+int network_configure(struct shim *shim, int proc_fd, struct zl_error *err);
+/* Takes the link down. The pair goes with the namespace. */
+int network_leave(struct shim *shim, struct zl_error *err);
+
+#endif

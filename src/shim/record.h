@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the shim leaves in files for programs that come later.
+ */
+#ifndef ZL_SHIM_RECORD_H
+#define ZL_SHIM_RECORD_H
+
+#include "shim/shim.h"
+
+const char *record_status_name(enum status status);
+
+/* Replaces `state.json`. */
+int record_state(const struct shim *shim, struct zl_error *err);
+/* Replaces `exit.json`, durably: the exit code of a job must survive a power cut that comes after
+ * somebody was told of it. */
+int record_exit(const struct shim *shim, struct zl_error *err);
+/* Appends one line to ROOT/events.log: {"time","type":"container","action":"die","id",…}. */
+int record_event(const struct shim *shim, struct zl_error *err);
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shim/session.h"
+
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+#include "base/json.h"
+#include "base/limits.h"
+#include "engine/exec.h"
+#include "shim/group.h"
+
+struct session {
+  struct source source;
+  struct shim *shim;
+  struct session *next;
+  struct conn *conn; /* NULL: gone */
+  struct zl_child child;
+};
+
+static void session_free(struct session *session)
+{
+  struct shim *shim = session->shim;
+
+  for (struct session **at = &shim->sessions; *at != NULL; at = &(*at)->next) {
+    if (*at != session)
+      continue;
+    *at = session->next;
+    shim->n_sessions--;
+    break;
+  }
+  loop_remove(&shim->loop, &session->source);
+  zl_fd_closep(&session->child.pidfd);
+  free(session);
+}
+
+static void session_ready(struct source *source, uint32_t events)
+{
+  struct session *session = container_of(source, struct session, source);
+  struct conn *conn = session->conn;
+  struct exit_record record;
+  int status = 0;
+
+  (void)events;
+  loop_remove(&session->shim->loop, &session->source);
+  (void)zl_child_reap(&session->child, &status, NULL);
+  record = exit_from_status(status);
+  if (conn != NULL) {
+    conn->has_session = false;
+    conn_send(conn, json_pack("{s:s, s:o}", "event", "exit", "exit", exit_render(&record)), NULL,
+              0);
+  }
+  session_free(session);
+}
+
+static int check(const struct conn *conn, const struct request *request,
+                 const struct zl_process *process, struct zl_error *err)
+{
+  const struct shim *shim = conn->shim;
+
+  if (shim->status != STATUS_RUNNING && shim->status != STATUS_STOPPING)
+    return zl_fail(err, ZL_E_CONFLICT, 0, "the container does not run");
+  if (shim->paused)
+    return zl_fail(err, ZL_E_CONFLICT, 0, "the container is paused");
+  if (conn->has_session)
+    return zl_fail(err, ZL_E_CONFLICT, 0, "a process of this connection is still running");
+  if (shim->n_sessions >= ZL_MAX_EXEC_SESSIONS)
+    return zl_fail(err, ZL_E_LIMIT, 0, "%d processes are being executed already",
+                   ZL_MAX_EXEC_SESSIONS);
+  if (request->n_fds != (process->terminal ? 0 : 3))
+    return zl_fail(err, ZL_E_INVALID, 0, "exec takes three descriptors, or none with a terminal");
+  return 0;
+}
+
+static int run(struct session *session, const struct request *request,
+               const struct zl_process *process, int *ret_master, struct zl_error *err)
+{
+  struct shim *shim = session->shim;
+  struct zl_exec_spec spec = { .container = &shim->container,
+                               .process = process,
+                               .config = shim->config,
+                               .stdio = { request->fds[0], request->fds[1], request->fds[2] },
+                               .cgroup_fd = group_fd(shim),
+                               .hooks = { .ctx = shim, .join = group_join } };
+  int r = zl_exec_start(&spec, &session->child, ret_master, err);
+
+  if (r < 0)
+    return r;
+  return loop_add(&shim->loop, &session->source, session->child.pidfd, EPOLLIN, session_ready, err);
+}
+
+int session_start(struct conn *conn, struct request *request, struct zl_error *err)
+{
+  struct shim *shim = conn->shim;
+  zl_autoprocess *process = NULL;
+  struct session *session;
+  zl_autofd master = -1;
+  int r = zl_engine_process_parse(request->process, "process", &process, err);
+
+  if (r == 0)
+    r = check(conn, request, process, err);
+  if (r < 0)
+    return r;
+  session = calloc(1, sizeof(*session));
+  if (session == NULL)
+    return zl_fail_nomem(err, "exec");
+  *session = (struct session){
+    .source = SOURCE_INIT, .shim = shim, .conn = conn, .child = { .pidfd = -1 }
+  };
+  r = run(session, request, process, &master, err);
+  if (r < 0) {
+    zl_child_kill(&session->child);
+    free(session);
+    return r;
+  }
+  session->next = shim->sessions;
+  shim->sessions = session;
+  shim->n_sessions++;
+  conn->has_session = true;
+  conn_send(conn, json_pack("{s:b, s:i}", "ok", 1, "pid", (int)session->child.pid), &master,
+            process->terminal ? 1 : 0);
+  return 0;
+}
+
+void session_forget(struct conn *conn)
+{
+  for (struct session *s = conn->shim->sessions; s != NULL; s = s->next)
+    if (s->conn == conn)
+      s->conn = NULL;
+}

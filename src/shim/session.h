@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Processes executed in the running container on behalf of a client.
+ */
+#ifndef ZL_SHIM_SESSION_H
+#define ZL_SHIM_SESSION_H
+
+#include "shim/conn.h"
+#include "shim/request.h"
+
+/* Starts the process and answers the client; its exit event follows. */
+int session_start(struct conn *conn, struct request *request, struct zl_error *err);
+/* The client has gone; the process goes on. */
+void session_forget(struct conn *conn);
+
+#endif
