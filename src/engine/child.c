@@ -46,13 +46,15 @@ static int compare_ints(const void *a, const void *b)
   return (left > right) - (left < right);
 }
 
+/* 0, 1 and 2 stay in use whatever they are, so that no other descriptor gets one of these numbers
+ * and is then overwritten when the program's streams are put there. */
 static int close_others(int *keep, size_t n)
 {
-  unsigned next = 0;
+  unsigned next = 3;
 
   qsort(keep, n, sizeof(*keep), compare_ints);
   for (size_t i = 0; i < n; i++) {
-    if (keep[i] < 0)
+    if (keep[i] < (int)next)
       continue;
     if ((unsigned)keep[i] > next && close_range(next, (unsigned)keep[i] - 1, 0) < 0)
       return -1;

@@ -18,8 +18,10 @@ int group_create(struct shim *shim, struct zl_error *err);
 int group_fd(const struct shim *shim);
 /* Moves a new process into them; an engine hook with the shim as its context. */
 int group_join(void *shim, const struct zl_child *child, struct zl_error *err);
-/* SIGKILL to everything in them, and to the first process. */
+/* SIGKILL to everything in them, and to the first process. Does not wait. */
 int group_kill(struct shim *shim, struct zl_error *err);
+/* Waits, for a bounded time, until nothing runs in them. */
+int group_wait_empty(struct shim *shim, struct zl_error *err);
 int group_freeze(struct shim *shim, bool frozen, struct zl_error *err);
 /* Whether the kernel has killed a process for the memory limit. */
 bool group_had_oom(const struct shim *shim);

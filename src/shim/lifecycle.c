@@ -79,6 +79,7 @@ static void conclude(struct shim *shim)
   struct zl_error err = { 0 };
 
   warn(group_kill(shim, &err), &err);
+  warn(group_wait_empty(shim, &err), &err);
   drain(shim);
   shim->status = STATUS_STOPPED;
   shim->paused = false;

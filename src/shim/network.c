@@ -51,6 +51,13 @@ int network_configure(struct shim *shim, int proc_fd, struct zl_error *err)
   return 0;
 }
 
+int network_stats(const struct shim *shim, uint64_t *ret_rx, uint64_t *ret_tx, struct zl_error *err)
+{
+  if (!shim->link_made)
+    return 0;
+  return zl_link_stats(shim->config->zlayer.network.link, ret_rx, ret_tx, err);
+}
+
 int network_leave(struct shim *shim, struct zl_error *err)
 {
   if (!shim->link_made)
