@@ -72,13 +72,8 @@ int zl_file_read(int dirfd, const char *path, struct zl_buf *buf, struct zl_erro
 {
   zl_autofd fd = zl_fd_open(dirfd, path, O_RDONLY, 0);
 
-  if (fd < 0) {
-    int os_error = -fd;
-
-    fd = -1;
-    return zl_fail(err, os_error == ENOENT ? ZL_E_NOT_FOUND : ZL_E_SYSTEM, os_error, "opening '%s'",
-                   path);
-  }
+  if (fd < 0)
+    return zl_fail(err, fd == -ENOENT ? ZL_E_NOT_FOUND : ZL_E_SYSTEM, -fd, "opening '%s'", path);
   for (;;) {
     size_t room = buf->max - buf->len < 4096 ? buf->max - buf->len : 4096;
     ssize_t n;
@@ -106,13 +101,8 @@ int zl_file_poke(int dirfd, const char *path, const char *text, struct zl_error 
   size_t len = strlen(text);
   ssize_t n;
 
-  if (fd < 0) {
-    int os_error = -fd;
-
-    fd = -1;
-    return zl_fail(err, os_error == ENOENT ? ZL_E_NOT_FOUND : ZL_E_SYSTEM, os_error, "opening '%s'",
-                   path);
-  }
+  if (fd < 0)
+    return zl_fail(err, fd == -ENOENT ? ZL_E_NOT_FOUND : ZL_E_SYSTEM, -fd, "opening '%s'", path);
   do
     n = write(fd, text, len);
   while (n < 0 && errno == EINTR);
@@ -136,11 +126,8 @@ int zl_file_replace(int dirfd, const char *name, const void *data, size_t len, m
   if (snprintf(tmp, sizeof(tmp), ".%.*s.%s", ZL_MAX_ID, name, token) >= (int)sizeof(tmp))
     return zl_fail(err, ZL_E_INVALID, 0, "file name '%s' is too long", name);
   fd = zl_fd_open(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
-  if (fd < 0) {
-    os_error = -fd;
-    fd = -1;
-    return zl_fail(err, ZL_E_SYSTEM, os_error, "creating '%s'", tmp);
-  }
+  if (fd < 0)
+    return zl_fail(err, ZL_E_SYSTEM, -fd, "creating '%s'", tmp);
   os_error = -zl_fd_write_full(fd, data, len);
   if (os_error == 0 && durable && fsync(fd) < 0)
     os_error = errno;

@@ -49,12 +49,8 @@ int zl_lock_acquire(int dirfd, const char *name, uint64_t timeout_ns, int *ret_f
     zl_autofd fd = zl_fd_open(dirfd, name, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
     int r;
 
-    if (fd < 0) {
-      int os_error = -fd;
-
-      fd = -1;
-      return zl_fail(err, ZL_E_SYSTEM, os_error, "opening lock '%s'", name);
-    }
+    if (fd < 0)
+      return zl_fail(err, ZL_E_SYSTEM, -fd, "opening lock '%s'", name);
     r = take(fd, deadline);
     if (r == -EWOULDBLOCK)
       return zl_fail(err, timeout_ns == 0 ? ZL_E_CONFLICT : ZL_E_TIMEOUT, 0,
@@ -72,10 +68,8 @@ bool zl_lock_is_held(int dirfd, const char *name)
 {
   zl_autofd fd = zl_fd_open(dirfd, name, O_RDONLY | O_NOFOLLOW, 0);
 
-  if (fd < 0) {
-    fd = -1;
+  if (fd < 0)
     return false;
-  }
   if (flock(fd, LOCK_SH | LOCK_NB) == 0)
     return false;
   return errno == EWOULDBLOCK;

@@ -32,12 +32,8 @@ static int open_stream(int at, const char *name, dev_t dev, DIR **ret, dev_t *re
   struct stat st;
   zl_autofd fd = zl_fd_open(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 
-  if (fd < 0) {
-    int r = fd;
-
-    fd = -1;
-    return r;
-  }
+  if (fd < 0)
+    return fd;
   if (fstat(fd, &st) < 0)
     return -errno;
   if (dev != 0 && st.st_dev != dev)
