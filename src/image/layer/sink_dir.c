@@ -110,7 +110,7 @@ static int place_dir(struct zl_sink_dir *s, const char *name, struct zl_error *e
     if (errno != EEXIST)
       return zl__sink_dir_fail(s, err, ZL_E_SYSTEM, errno, "making a directory");
     r = zl__sink_dir_look(s->dir.fd, name, &st, err);
-    if (r > 0 && zl__is_whiteout(&st))
+    if (r > 0 && zl_is_whiteout(&st))
       r = zl_path_set_add(&s->opaque, s->path, err);
     if (r >= 0 && !S_ISDIR(st.st_mode)) {
       r = zl__sink_dir_vacate(s, name, err);

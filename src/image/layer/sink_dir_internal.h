@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "image/layer/layer_path.h"
+#include "image/layer/lower.h"
 #include "image/layer/notes.h"
 #include "image/layer/sink_dir.h"
 
@@ -54,7 +55,6 @@ int zl__sink_dir_leave(struct zl_sink_dir *s, struct zl_error *err);
 int zl__sink_dir_vacate(struct zl_sink_dir *s, const char *name, struct zl_error *err);
 /* 1: something stands at (dirfd, name), described in *ret; 0: nothing. */
 int zl__sink_dir_look(int dirfd, const char *name, struct stat *ret, struct zl_error *err);
-bool zl__is_whiteout(const struct stat *st);
 
 /* sink_dir_attrs.c */
 

@@ -73,7 +73,7 @@ static int try_link(struct zl_sink_dir *s, const char *target, const char *name,
   r = zl__sink_dir_look(dir, target_name, &st, err);
   if (r <= 0)
     return r;
-  if (S_ISDIR(st.st_mode) || zl__is_whiteout(&st))
+  if (S_ISDIR(st.st_mode) || zl_is_whiteout(&st))
     return zl__sink_dir_refuse(s, err, "the hard link's target is %s",
                                S_ISDIR(st.st_mode) ? "a directory" : "deleted by this layer");
   r = make_link(s, dir, target_name, &st, name, err);
@@ -138,7 +138,7 @@ static int retry(struct zl_sink_dir *s, const struct zl_deferred *link, struct z
   r = zl__sink_dir_enter(s, link->path, zl_layer_path_parent(link->path), false, err);
   if (r == 0)
     r = zl__sink_dir_look(s->dir.fd, name, &st, err);
-  if (r < 0 || (r > 0 && !zl__is_whiteout(&st)))
+  if (r < 0 || (r > 0 && !zl_is_whiteout(&st)))
     return r < 0 ? r : 0;
   r = try_link(s, link->target, name, err);
   return r < 0 ? r : r == 0;

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/path.h"
@@ -15,11 +14,6 @@ enum {
   DIR_FLAGS = O_RDONLY | O_DIRECTORY,
   IMPLICIT_MODE = 0755
 };
-
-bool zl__is_whiteout(const struct stat *st)
-{
-  return S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0);
-}
 
 int zl__sink_dir_look(int dirfd, const char *name, struct stat *ret, struct zl_error *err)
 {
@@ -71,7 +65,7 @@ static int make_implicit(struct zl_sink_dir *s, const char *path, struct zl_erro
 
   if (r < 0)
     return r;
-  if (r > 0 && !zl__is_whiteout(&st))
+  if (r > 0 && !zl_is_whiteout(&st))
     return zl__sink_dir_refuse(s, err, "a parent is not a directory");
   if (r > 0) {
     r = zl__sink_dir_vacate(s, name, err);

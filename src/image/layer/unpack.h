@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <zlayer/error.h>
 
+#include "base/cleanup.h"
 #include "base/digest.h"
 #include "image/layer/compression.h"
 
@@ -64,6 +65,7 @@ int zl_unpack_finish(struct zl_unpack *unpack, struct zl_unpack_result *ret, str
 
 /* Kills and reaps the child if it still runs; frees the handle. Accepts NULL. */
 void zl_unpack_free(struct zl_unpack *unpack);
+ZL_DEFINE_CLEANUP(struct zl_unpack, zl_unpack_free)
 
 void zl_unpack_result_done(struct zl_unpack_result *result);
 

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * zlayer-unpack COMPRESSION DIGEST MAX_BYTES MAX_ENTRIES RESERVE_BYTES DEVICES
+ *   descriptor 0: the compressed layer; 3: the staging directory; 4: where the report goes.
+ *
+ * Not for people: zl_unpack_start runs one for every layer. It has no orders but these, and ends
+ * when its input ends, which the death of the caller brings about as well. (A parent-death signal
+ * would come when the thread that started it ends, and threads of a library come and go.)
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "base/strv.h"
+#include "unpack/pipeline.h"
+#include "unpack/report.h"
+#include "unpack/sandbox.h"
+
+enum {
+  INPUT_FD = 0,
+  STAGING_FD = 3,
+  REPORT_FD = 4,
+  ARGUMENTS = 7
+};
+
+static int parse_compression(const char *text, enum zl_compression *ret, struct zl_error *err)
+{
+  for (int c = ZL_COMPRESSION_NONE; c <= ZL_COMPRESSION_AUTO; c++)
+    if (strcmp(text, zl_compression_name((enum zl_compression)c)) == 0) {
+      *ret = (enum zl_compression)c;
+      return 0;
+    }
+  return zl_fail(err, ZL_E_INVALID, 0, "unknown compression '%.32s'", text);
+}
+
+static int parse_arguments(int argc, char **argv, struct zl_pipeline_options *o,
+                           struct zl_error *err)
+{
+  uint64_t devices = 0;
+  int r;
+
+  if (argc != ARGUMENTS)
+    return zl_fail(err, ZL_E_INVALID, 0, "zlayer-unpack is started by zlayer, not by hand");
+  r = parse_compression(argv[1], &o->compression, err);
+  if (r < 0)
+    return r;
+  o->diff_alg = strcmp(argv[2], "sha512") == 0 ? ZL_SHA512 : ZL_SHA256;
+  if (!zl_parse_u64(argv[3], INT64_MAX, &o->max_bytes) ||
+      !zl_parse_u64(argv[4], INT64_MAX, &o->max_entries) ||
+      !zl_parse_u64(argv[5], INT64_MAX, &o->reserve_bytes) || !zl_parse_u64(argv[6], 1, &devices))
+    return zl_fail(err, ZL_E_INVALID, 0, "a limit is not a number");
+  o->devices = devices != 0;
+  return 0;
+}
+
+static int check_staging(struct zl_error *err)
+{
+  struct stat st;
+
+  if (fstat(STAGING_FD, &st) < 0 || !S_ISDIR(st.st_mode))
+    return zl_fail(err, ZL_E_INVALID, 0, "descriptor %d is not a directory", STAGING_FD);
+  return 0;
+}
+
+static int run(int argc, char **argv, struct zl_error *err)
+{
+  struct zl_pipeline_options options = { .input_fd = INPUT_FD,
+                                         .staging_fd = STAGING_FD,
+                                         .engine = getenv("ZLAYER_INFLATE") };
+  struct zl_buf notes = ZL_BUF_INIT(ZL_MAX_UNPACK_RESULT - ZL_MAX_SMALL_FILE);
+  struct zl_sandbox_options sandbox = { .root_fd = STAGING_FD };
+  struct zl_pipeline_result result;
+  struct zl_pipeline *pipeline;
+  int r = parse_arguments(argc, argv, &options, err);
+
+  if (r == 0)
+    r = check_staging(err);
+  if (r == 0)
+    r = zl_pipeline_new(&options, &pipeline, err);
+  if (r < 0)
+    return r;
+  zl_report_prepare();
+  sandbox.file_size = options.max_bytes;
+  sandbox.devices = options.devices;
+  r = zl_sandbox_enter(&sandbox, err);
+  if (r == 0)
+    r = zl_pipeline_start(pipeline, err);
+  if (r == 0)
+    r = zl_sandbox_filter(err);
+  if (r == 0)
+    r = zl_pipeline_run(pipeline, &result, &notes, err);
+  return r < 0 ? r : zl_report_result(REPORT_FD, &result, &notes, err);
+}
+
+/* Nothing is freed: the decoding thread may still be running, and the end is near. */
+int main(int argc, char **argv)
+{
+  struct zl_error err = { 0 };
+
+  if (run(argc, argv, &err) == 0)
+    _exit(0);
+  zl_report_failure(REPORT_FD, &err);
+  _exit(1);
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unpack/pipeline.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "image/layer/decoder.h"
+#include "unpack/ring.h"
+
+enum {
+  INPUT_BUFFER = 128 << 10,
+  THREAD_STACK = 256 << 10
+};
+
+struct zl_pipeline {
+  struct zl_pipeline_options options;
+  struct zl_ring *ring;
+  struct zl_hash *hash;
+  struct zl_sink_dir *sink;
+  struct zl_tar *tar;
+  pthread_t decoding;
+  pthread_mutex_t gate; /* held until the sandbox is closed around both threads */
+  uint64_t stream_bytes;
+  uint8_t input[INPUT_BUFFER];
+};
+
+/* 1 with fresh input, 0 at the end. `keep` bytes at the start of the buffer are kept. */
+static int fill(struct zl_pipeline *p, struct zl_decoder_io *io, size_t keep, struct zl_error *err)
+{
+  ssize_t n;
+
+  do
+    n = read(p->options.input_fd, p->input + keep, INPUT_BUFFER - keep);
+  while (n < 0 && errno == EINTR);
+  if (n < 0)
+    return zl_fail_errno(err, "reading the layer");
+  io->next_in = p->input;
+  io->avail_in = keep + (size_t)n;
+  return n > 0;
+}
+
+static int choose_decoder(struct zl_pipeline *p, struct zl_decoder_io *io, struct zl_decoder **ret,
+                          struct zl_error *err)
+{
+  enum zl_compression compression = p->options.compression;
+  int r = 1;
+
+  while (r > 0 && compression == ZL_COMPRESSION_AUTO && io->avail_in < ZL_SNIFF)
+    r = fill(p, io, io->avail_in, err);
+  if (r < 0)
+    return r;
+  if (compression == ZL_COMPRESSION_AUTO)
+    compression = zl_compression_sniff(io->next_in, io->avail_in);
+  return zl_decoder_new(compression, p->options.engine, ret, err);
+}
+
+/* Fills one chunk: 1, or 0 when the input ended (the chunk may still hold some bytes). */
+static int fill_chunk(struct zl_pipeline *p, struct zl_decoder *decoder, struct zl_decoder_io *io,
+                      struct zl_error *err)
+{
+  for (;;) {
+    int r = zl_decoder_pull(decoder, io, err);
+
+    if (r < 0)
+      return r;
+    if (io->avail_out == 0)
+      return 1;
+    r = fill(p, io, 0, err);
+    if (r <= 0)
+      return r;
+  }
+}
+
+static int decode_all(struct zl_pipeline *p, struct zl_error *err)
+{
+  ZL_CLEANUP(zl_decoder_freep) struct zl_decoder *decoder = NULL;
+  struct zl_decoder_io io = { .next_in = p->input };
+  int r = choose_decoder(p, &io, &decoder, err);
+
+  if (r < 0)
+    return r;
+  do {
+    io.next_out = zl_ring_reserve(p->ring);
+    io.avail_out = ZL_RING_CHUNK;
+    r = fill_chunk(p, decoder, &io, err);
+    if (r < 0)
+      return r;
+    zl_ring_commit(p->ring, ZL_RING_CHUNK - io.avail_out);
+  } while (r > 0);
+  return zl_decoder_done(decoder, err);
+}
+
+static void *decoding_thread(void *arg)
+{
+  struct zl_pipeline *p = arg;
+  struct zl_error err = { 0 };
+  int r;
+
+  (void)pthread_mutex_lock(&p->gate);
+  (void)pthread_mutex_unlock(&p->gate);
+  r = decode_all(p, &err);
+  zl_ring_close(p->ring, r < 0 ? &err : NULL);
+  return NULL;
+}
+
+static void pipeline_free(struct zl_pipeline *p)
+{
+  zl_tar_free(p->tar);
+  zl_sink_dir_free(p->sink);
+  zl_hash_free(p->hash);
+  zl_ring_free(p->ring);
+  free(p);
+}
+ZL_DEFINE_CLEANUP(struct zl_pipeline, pipeline_free)
+
+int zl_pipeline_new(const struct zl_pipeline_options *options, struct zl_pipeline **ret,
+                    struct zl_error *err)
+{
+  struct zl_sink_dir_options dir = { .root_fd = options->staging_fd,
+                                     .reserve_bytes = options->reserve_bytes,
+                                     .devices = options->devices };
+  struct zl_tar_limits limits = { .bytes = options->max_bytes, .entries = options->max_entries };
+  ZL_CLEANUP(pipeline_freep) struct zl_pipeline *p = calloc(1, sizeof(*p));
+  int r;
+
+  if (p == NULL)
+    return zl_fail_nomem(err, "pipeline");
+  p->options = *options;
+  r = zl_ring_new(&p->ring, err);
+  if (r == 0)
+    r = zl_hash_new(options->diff_alg, &p->hash, err);
+  if (r == 0)
+    r = zl_sink_dir_new(&dir, &p->sink, err);
+  if (r == 0)
+    r = zl_tar_new(&limits, &zl_sink_dir_ops, p->sink, &p->tar, err);
+  if (r < 0)
+    return r;
+  *ret = zl_steal_ptr(&p);
+  return 0;
+}
+
+int zl_pipeline_start(struct zl_pipeline *p, struct zl_error *err)
+{
+  pthread_attr_t attr;
+  int os_error;
+
+  (void)pthread_mutex_init(&p->gate, NULL);
+  (void)pthread_mutex_lock(&p->gate);
+  (void)pthread_attr_init(&attr);
+  (void)pthread_attr_setstacksize(&attr, THREAD_STACK);
+  os_error = pthread_create(&p->decoding, &attr, decoding_thread, p);
+  (void)pthread_attr_destroy(&attr);
+  return os_error == 0 ? 0 : zl_fail(err, ZL_E_SYSTEM, os_error, "starting the decoding thread");
+}
+
+static int consume(struct zl_pipeline *p, struct zl_error *err)
+{
+  const uint8_t *bytes;
+  size_t len;
+  int r;
+
+  while ((r = zl_ring_next(p->ring, &bytes, &len, err)) > 0) {
+    zl_hash_update(p->hash, bytes, len);
+    p->stream_bytes += len;
+    r = zl_tar_feed(p->tar, bytes, len, err);
+    if (r < 0)
+      return r;
+  }
+  return r < 0 ? r : zl_tar_finish(p->tar, err);
+}
+
+int zl_pipeline_run(struct zl_pipeline *p, struct zl_pipeline_result *ret, struct zl_buf *notes,
+                    struct zl_error *err)
+{
+  int r;
+
+  (void)pthread_mutex_unlock(&p->gate);
+  r = consume(p, err);
+  if (r == 0)
+    r = zl_hash_final(p->hash, ret->diff_id, err);
+  if (r == 0)
+    r = zl_sink_dir_write_notes(p->sink, notes, err);
+  if (r < 0)
+    return r;
+  ret->stream_bytes = p->stream_bytes;
+  ret->tar = zl_tar_get_totals(p->tar);
+  ret->dir = zl_sink_dir_get_totals(p->sink);
+  return 0;
+}
