@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/progress.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/time.h"
+#include "cli/console.h"
+#include "cli/human.h"
+
+enum {
+  BAR = 24,
+  DRAW_EVERY_MS = 100,
+  PICTURE_MAX = 128 << 10 /* ZL_MAX_LAYERS lines with room to spare */
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int signal)
+{
+  interrupted = signal;
+}
+
+/* The picture, one line per layer, over the one before. */
+static int draw_layer(const struct zl_layer_progress *layer, uint64_t now_ns, struct zl_buf *out)
+{
+  char done[ZL_HUMAN_TEXT], total[ZL_HUMAN_TEXT], speed[ZL_HUMAN_TEXT];
+  char bar[BAR + 1];
+  uint64_t ns = now_ns - layer->began_ns;
+  size_t filled = layer->total > 0 ? (size_t)((double)layer->done / (double)layer->total * BAR) : 0;
+
+  if (layer->phase == ZL_PULL_EXISTS)
+    return zl_buf_printf(out, NULL, "\x1b[2K%s  exists\n", layer->digest);
+  if (layer->phase == ZL_PULL_LAYER_DONE)
+    return zl_buf_printf(out, NULL, "\x1b[2K%s  done    %s\n", layer->digest,
+                         zl_human_size(layer->total, total));
+  if (layer->phase != ZL_PULL_DOWNLOADING)
+    return zl_buf_printf(out, NULL, "\x1b[2K%s  waiting\n", layer->digest);
+  for (size_t i = 0; i < BAR; i++)
+    bar[i] = i < filled ? '#' : '.';
+  bar[BAR] = '\0';
+  (void)zl_human_size(
+      ns > 0 ? (uint64_t)((double)(layer->done - layer->first_done) * 1e9 / (double)ns) : 0, speed);
+  return zl_buf_printf(out, NULL, "\x1b[2K%s  [%s] %s / %s  %s/s\n", layer->digest, bar,
+                       zl_human_size(layer->done, done), zl_human_size(layer->total, total), speed);
+}
+
+static int draw(struct zl_progress *progress, struct zl_buf *out, uint64_t now_ns)
+{
+  int r = progress->drawn > 0 ? zl_buf_printf(out, NULL, "\x1b[%zuA", progress->drawn) : 0;
+
+  for (size_t i = 0; i < progress->n_layers && r >= 0; i++)
+    r = draw_layer(&progress->layers[i], now_ns, out);
+  progress->drawn = progress->n_layers;
+  progress->drawn_at_ns = now_ns;
+  return r;
+}
+
+static int tell(const struct zl_progress *progress, const struct zl_pull_progress *step,
+                struct zl_buf *out)
+{
+  const char *digest = progress->layers[step->index].digest;
+  char size[ZL_HUMAN_TEXT];
+
+  if (step->phase == ZL_PULL_EXISTS)
+    return zl_buf_printf(out, NULL, "layer %zu/%zu %s: exists\n", step->index + 1,
+                         progress->n_layers, digest);
+  if (step->phase == ZL_PULL_LAYER_DONE)
+    return zl_buf_printf(out, NULL, "layer %zu/%zu %s: done, %s\n", step->index + 1,
+                         progress->n_layers, digest,
+                         zl_human_size(progress->layers[step->index].total, size));
+  return 0;
+}
+
+static int make_room(struct zl_progress *progress, size_t layers)
+{
+  struct zl_layer_progress *more;
+
+  if (layers <= progress->n_layers)
+    return 0;
+  if (layers > ZL_MAX_LAYERS)
+    return -ZL_E_LIMIT;
+  more = reallocarray(progress->layers, layers, sizeof(*more));
+  if (more == NULL)
+    return -ZL_E_NO_MEMORY;
+  memset(more + progress->n_layers, 0, (layers - progress->n_layers) * sizeof(*more));
+  for (size_t i = progress->n_layers; i < layers; i++)
+    (void)snprintf(more[i].digest, sizeof(more[i].digest), "%-12s", "layer");
+  progress->layers = more;
+  progress->n_layers = layers;
+  return 0;
+}
+
+static void note_layer(struct zl_layer_progress *layer, const struct zl_pull_progress *step,
+                       uint64_t now_ns)
+{
+  const char *hex = step->digest != NULL ? strchr(step->digest, ':') : NULL;
+
+  if (hex != NULL)
+    (void)snprintf(layer->digest, sizeof(layer->digest), "%.12s", hex + 1);
+  if (layer->began_ns == 0) {
+    layer->began_ns = now_ns;
+    layer->first_done = step->done;
+  }
+  layer->phase = step->phase;
+  layer->done = step->done;
+  if (step->total > 0)
+    layer->total = step->total;
+}
+
+int zl_progress_put(struct zl_progress *progress, const struct zl_pull_progress *step,
+                    struct zl_buf *out, uint64_t now_ns)
+{
+  bool last = step->phase == ZL_PULL_DONE;
+  int r = 0;
+
+  if (progress->quiet)
+    return 0;
+  if (step->phase == ZL_PULL_RESOLVING)
+    return progress->moving ? 0 : zl_buf_printf(out, NULL, "pulling %s\n", progress->reference);
+  if (!last) {
+    r = make_room(progress, step->layers > step->index ? step->layers : step->index + 1);
+    if (r < 0)
+      return r;
+    note_layer(&progress->layers[step->index], step, now_ns);
+  }
+  if (!progress->moving)
+    return last ? 0 : tell(progress, step, out);
+  if (last || progress->drawn_at_ns == 0 ||
+      now_ns - progress->drawn_at_ns >= DRAW_EVERY_MS * ZL_NS_PER_MS)
+    r = draw(progress, out, now_ns);
+  return r;
+}
+
+void zl_progress_done(struct zl_progress *progress)
+{
+  free(progress->layers);
+  progress->layers = NULL;
+  progress->n_layers = 0;
+}
+
+static int show(void *payload, const struct zl_pull_progress *step)
+{
+  zl_autobuf out = ZL_BUF_INIT(PICTURE_MAX);
+
+  if (zl_progress_put(payload, step, &out, zl_time_boot()) >= 0 && out.len > 0)
+    (void)zl_fd_write_full(STDERR_FILENO, out.data, out.len);
+  return interrupted != 0;
+}
+
+/* A picture that does not fit on the screen cannot be drawn over: plain lines then. */
+static bool can_draw(void)
+{
+  unsigned rows, cols;
+
+  zl_console_size(STDERR_FILENO, &rows, &cols);
+  return zl_console_can_move(STDERR_FILENO) && rows >= 24 && cols >= 72;
+}
+
+int zl_pull_shown(struct zl_runtime *rt, const char *reference, enum zl_pull_policy policy,
+                  bool quiet, char **ret_digest, struct zl_error *err)
+{
+  struct zl_progress progress = { .reference = reference, .quiet = quiet, .moving = can_draw() };
+  struct zl_pull_options options = { .policy = policy, .progress = show, .payload = &progress };
+  /* The first Ctrl-C ends the pull in order, a second one the program. */
+  struct sigaction action = { .sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND }, old[2];
+  int r;
+
+  interrupted = 0;
+  (void)sigaction(SIGINT, &action, &old[0]);
+  (void)sigaction(SIGTERM, &action, &old[1]);
+  r = zl_pull_image(rt, reference, &options, ret_digest, err);
+  (void)sigaction(SIGINT, &old[0], NULL);
+  (void)sigaction(SIGTERM, &old[1], NULL);
+  zl_progress_done(&progress);
+  return r;
+}

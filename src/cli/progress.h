@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Pulling with progress on standard error: one line per layer, updated in place at most ten times a
+ * second on a terminal; one line per finished step elsewhere.
+ */
+#ifndef ZL_CLI_PROGRESS_H
+#define ZL_CLI_PROGRESS_H
+
+#include "cli/cli.h"
+
+struct zl_layer_progress {
+  char digest[20]; /* its first digits */
+  enum zl_pull_phase phase;
+  uint64_t done, total;
+  uint64_t began_ns, first_done; /* CLOCK_BOOTTIME and `done` at the first report: for the speed */
+};
+
+struct zl_progress {
+  const char *reference;
+  bool quiet, moving; /* nothing at all; the cursor may be moved */
+  struct zl_layer_progress *layers;
+  size_t n_layers;
+  size_t drawn; /* lines on the terminal that belong to the picture */
+  uint64_t drawn_at_ns;
+};
+
+/* As zl_pull_image, with progress and Ctrl-C. The digest is a new string. */
+int zl_pull_shown(struct zl_runtime *rt, const char *reference, enum zl_pull_policy policy,
+                  bool quiet, char **ret_digest, struct zl_error *err);
+
+/* The parts, for tests. put is a zl_pull_fn without the cancelling; draw appends the picture. */
+int zl_progress_put(struct zl_progress *progress, const struct zl_pull_progress *step,
+                    struct zl_buf *out, uint64_t now_ns);
+void zl_progress_done(struct zl_progress *progress);
+
+#endif
