@@ -25,6 +25,7 @@ struct zl_proc_options {
   const struct zl_proc_fd *fds; /* everything else is closed; 0, 1, 2 default to /dev/null */
   size_t n_fds;
   bool new_session; /* setsid: survives the terminal and its signals */
+  bool detached;    /* not our child but init's: it leaves no zombie and cannot be waited for */
 };
 
 struct zl_proc {

@@ -12,10 +12,16 @@
 #include "base/fd.h"
 #include "base/time.h"
 
-/* flock(2) has no timed wait; without a deadline we block in the kernel, with one we poll. */
+enum {
+  FIRST_STEP_NS = 50000,
+  LAST_STEP_NS = 2000000
+};
+
+/* flock(2) has no timed wait; without a deadline we block in the kernel, with one we poll: often at
+ * first, since a holder that is about to exit needs some microseconds. */
 static int take(int fd, uint64_t deadline)
 {
-  struct timespec step = { .tv_nsec = 2 * (long)ZL_NS_PER_MS };
+  struct timespec step = { .tv_nsec = FIRST_STEP_NS };
 
   for (;;) {
     if (flock(fd, LOCK_EX | (deadline == UINT64_MAX ? 0 : LOCK_NB)) == 0)
@@ -27,6 +33,7 @@ static int take(int fd, uint64_t deadline)
     if (zl_time_boot() >= deadline)
       return -EWOULDBLOCK;
     (void)nanosleep(&step, NULL);
+    step.tv_nsec = step.tv_nsec * 2 < LAST_STEP_NS ? step.tv_nsec * 2 : LAST_STEP_NS;
   }
 }
 

@@ -28,6 +28,9 @@ struct child {
   sigset_t mask;
   int null_fd;
   volatile int failure; /* shared with the parent by CLONE_VM */
+  char *stack;          /* of the process that executes */
+  pid_t pid;            /* that process, and its */
+  int pidfd;
 };
 
 /* Sources are first moved above every target, so that no dup2 can overwrite a source. */
@@ -98,40 +101,68 @@ static int exec_failure(const char *path, int os_error, struct zl_error *err)
   return zl_fail(err, code, os_error, "executing '%s'", path);
 }
 
+/* CLONE_VM|CLONE_VFORK: no page tables are copied, and the caller waits for exec. */
+static int start_child(struct child *c)
+{
+  c->pid = clone(child_main, c->stack + CHILD_STACK, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD,
+                 c, &c->pidfd);
+  return c->pid < 0 ? errno : 0;
+}
+
+/* A process in between that is gone at once, so that the child becomes init's. It shares our
+ * descriptors, or the child's pidfd would end up in a table of its own. */
+static int middle_main(void *arg)
+{
+  struct child *c = arg;
+  int os_error = start_child(c);
+
+  if (os_error != 0)
+    c->failure = os_error;
+  _exit(0);
+}
+
+static int start_detached(struct child *c)
+{
+  pid_t middle = clone(middle_main, c->stack + 2 * CHILD_STACK,
+                       CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, c);
+  int os_error = errno;
+
+  if (middle < 0)
+    return os_error;
+  while (waitpid(middle, NULL, 0) < 0 && errno == EINTR)
+    ;
+  return c->pid < 0 ? c->failure : 0;
+}
+
 int zl_proc_spawn(const struct zl_proc_options *opt, struct zl_proc *ret, struct zl_error *err)
 {
-  struct child c = { .opt = opt, .null_fd = -1 };
+  struct child c = { .opt = opt, .null_fd = -1, .pid = -1, .pidfd = -1 };
   zl_autofd null_fd = zl_fd_open(AT_FDCWD, "/dev/null", O_RDWR, 0);
-  int pidfd = -1;
   sigset_t all;
-  char *stack;
-  pid_t pid;
   int os_error;
 
   if (null_fd < 0)
     return zl_fail(err, ZL_E_SYSTEM, -null_fd, "opening /dev/null");
   c.null_fd = null_fd;
-  stack = mmap(NULL, CHILD_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK,
-               -1, 0);
-  if (stack == MAP_FAILED)
+  c.stack = mmap(NULL, 2 * (size_t)CHILD_STACK, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+  if (c.stack == MAP_FAILED)
     return zl_fail_errno(err, "stack of a child process");
   (void)sigfillset(&all);
   (void)pthread_sigmask(SIG_SETMASK, &all, &c.mask);
-  /* CLONE_VM|CLONE_VFORK: no page tables are copied, and the parent waits for exec. */
-  pid = clone(child_main, stack + CHILD_STACK, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &c,
-              &pidfd);
-  os_error = errno;
+  os_error = opt->detached ? start_detached(&c) : start_child(&c);
   (void)pthread_sigmask(SIG_SETMASK, &c.mask, NULL);
-  (void)munmap(stack, CHILD_STACK);
-  if (pid < 0)
+  (void)munmap(c.stack, 2 * (size_t)CHILD_STACK);
+  if (os_error != 0)
     return zl_fail(err, ZL_E_SYSTEM, os_error, "starting '%s'", opt->path);
   if (c.failure != 0) {
-    (void)waitpid(pid, NULL, 0);
-    (void)close(pidfd);
+    if (!opt->detached)
+      (void)waitpid(c.pid, NULL, 0);
+    (void)close(c.pidfd);
     return exec_failure(opt->path, c.failure, err);
   }
-  ret->pid = pid;
-  ret->pidfd = pidfd;
+  ret->pid = c.pid;
+  ret->pidfd = c.pidfd;
   return 0;
 }
 
