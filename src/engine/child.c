@@ -69,8 +69,6 @@ int zl_child_begin(int *keep, size_t n, struct zl_error *err)
 
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
     return zl_fail_errno(err, "binding the process to its parent");
-  for (int sig = 1; sig < NSIG; sig++)
-    (void)signal(sig, SIG_DFL);
   (void)sigemptyset(&none);
   (void)sigprocmask(SIG_SETMASK, &none, NULL);
   if (close_others(keep, n) < 0)

@@ -16,7 +16,7 @@ const char *record_status_name(enum status status)
   return status_names[status];
 }
 
-static int replace_json(const struct shim *shim, const char *name, const json_t *json, bool durable,
+static int replace_json(const struct shim *shim, const char *name, const json_t *json,
                         struct zl_error *err)
 {
   zl_autofree char *text = NULL;
@@ -24,7 +24,7 @@ static int replace_json(const struct shim *shim, const char *name, const json_t 
 
   if (r < 0)
     return r;
-  return zl_file_replace(shim->dir_fd, name, text, strlen(text), 0600, durable, err);
+  return zl_file_replace(shim->dir_fd, name, text, strlen(text), 0600, false, err);
 }
 
 int record_state(const struct shim *shim, struct zl_error *err)
@@ -39,14 +39,14 @@ int record_state(const struct shim *shim, struct zl_error *err)
                    "start_time", (json_int_t)shim->start_time, "boot_id", boot_id, "status",
                    status_names[shim->status], "created_at_ns", (json_int_t)shim->created_at_ns,
                    "started_at_ns", (json_int_t)shim->started_at_ns);
-  return replace_json(shim, "state.json", json, false, err);
+  return replace_json(shim, "state.json", json, err);
 }
 
 int record_exit(const struct shim *shim, struct zl_error *err)
 {
   zl_autojson *json = exit_render(&shim->exit);
 
-  return replace_json(shim, "exit.json", json, true, err);
+  return replace_json(shim, "exit.json", json, err);
 }
 
 int record_event(const struct shim *shim, struct zl_error *err)

@@ -11,8 +11,8 @@ const char *record_status_name(enum status status);
 
 /* Replaces `state.json`. */
 int record_state(const struct shim *shim, struct zl_error *err);
-/* Replaces `exit.json`, durably: the exit code of a job must survive a power cut that comes after
- * somebody was told of it. */
+/* Replaces `exit.json`. Not synchronised to the disk: that would cost every container more than all
+ * the rest of its end, and after a power cut the record of another boot is void anyway. */
 int record_exit(const struct shim *shim, struct zl_error *err);
 /* Appends one line to ROOT/events.log: {"time","type":"container","action":"die","id",…}. */
 int record_event(const struct shim *shim, struct zl_error *err);
