@@ -116,6 +116,18 @@ static void check_many(struct zl_spec_ctx *ctx, const struct zl_field *field,
   }
 }
 
+/* A value that could not be read has left the default behind, about which nothing is to be said. */
+static bool was_reported(const struct zl_spec_ctx *ctx, const struct zl_at *at)
+{
+  if (at->node == NULL || at->node->kind != ZL_NODE_SCALAR)
+    return false;
+  for (size_t i = 0; i < ctx->errors.count; i++)
+    if (ctx->errors.items[i].line == at->node->mark.line &&
+        ctx->errors.items[i].column == at->node->mark.column)
+      return true;
+  return false;
+}
+
 static void check_value(struct zl_spec_ctx *ctx, const struct zl_field *field,
                         const struct zl_at *at, const void *object, unsigned which)
 {
@@ -161,6 +173,8 @@ static void check_field(struct zl_spec_ctx *ctx, const struct zl_field *field,
 {
   bool planned = (field->planned & which) != 0 && !zl_field_is_default(field, object);
 
+  if (was_reported(ctx, at))
+    return;
   if (planned)
     report_planned(ctx, field, at, NULL);
   ctx->quiet += planned;
