@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -135,10 +136,27 @@ static int build(struct shim *shim, struct zl_error *err)
   return r;
 }
 
+enum {
+  LOCK_FD = 5,
+  LOCK_PATIENCE_MS = 1000 /* whoever looks whether it is held holds it for a moment */
+};
+
+/* Who starts us has taken the lock already and hands it over: so at no moment of a creation is
+ * there a shim without its lock. */
+static int take_lock(struct shim *shim, struct zl_error *err)
+{
+  if (fcntl(LOCK_FD, F_SETFD, FD_CLOEXEC) == 0 && flock(LOCK_FD, LOCK_EX | LOCK_NB) == 0) {
+    shim->lock_fd = LOCK_FD;
+    return 0;
+  }
+  return zl_lock_acquire(shim->dir_fd, "lock", LOCK_PATIENCE_MS * ZL_NS_PER_MS, &shim->lock_fd,
+                         err);
+}
+
 static int create(struct shim *shim, struct zl_error *err)
 {
   const struct zl_private_config *zlayer;
-  int r = zl_lock_acquire(shim->dir_fd, "lock", 0, &shim->lock_fd, err);
+  int r = take_lock(shim, err);
 
   if (r == 0)
     r = load_config(shim, err);
