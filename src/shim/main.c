@@ -20,7 +20,8 @@
 
 enum {
   DIR_FD = 3,
-  CONTROL_FD = 4
+  CONTROL_FD = 4,
+  LOCK_FD = 5
 };
 
 static void settled(struct stream *stream, void *client)
@@ -31,7 +32,7 @@ static void settled(struct stream *stream, void *client)
 
 /* Not dumpable: what runs in the container must not read this memory, or that of the children on
  * their way into it, through /proc. */
-static int prepare_process(struct zl_error *err)
+static int prepare_process(struct shim *shim, struct zl_error *err)
 {
   sigset_t all;
 
@@ -42,6 +43,8 @@ static int prepare_process(struct zl_error *err)
     return zl_fail_errno(err, "preparing the process");
   if (fcntl(DIR_FD, F_SETFD, FD_CLOEXEC) < 0 || fcntl(CONTROL_FD, F_SETFD, FD_CLOEXEC) < 0)
     return zl_fail_errno(err, "descriptors 3 and 4");
+  if (fcntl(LOCK_FD, F_SETFD, FD_CLOEXEC) == 0)
+    shim->lock_fd = LOCK_FD;
   return 0;
 }
 
@@ -100,7 +103,7 @@ int main(int argc, char **argv)
   if (argc != 2 || !zl_path_is_name(argv[1], ZL_MAX_ID))
     return EXIT_FAILURE;
   shim_init(&shim, argv[1]);
-  r = prepare_process(&err);
+  r = prepare_process(&shim, &err);
   if (r == 0)
     r = loop_open(&shim.loop, &err);
   if (r == 0)

@@ -137,20 +137,20 @@ static int build(struct shim *shim, struct zl_error *err)
 }
 
 enum {
-  LOCK_FD = 5,
   LOCK_PATIENCE_MS = 1000 /* whoever looks whether it is held holds it for a moment */
 };
 
-/* Who starts us has taken the lock already and hands it over: so at no moment of a creation is
- * there a shim without its lock. */
+/* Who starts us may have taken the lock already and hand it over: then at no moment of a creation
+ * is there a shim without its lock. The lock belongs to the open file, so taking it again through
+ * the same one succeeds. */
 static int take_lock(struct shim *shim, struct zl_error *err)
 {
-  if (fcntl(LOCK_FD, F_SETFD, FD_CLOEXEC) == 0 && flock(LOCK_FD, LOCK_EX | LOCK_NB) == 0) {
-    shim->lock_fd = LOCK_FD;
-    return 0;
-  }
-  return zl_lock_acquire(shim->dir_fd, "lock", LOCK_PATIENCE_MS * ZL_NS_PER_MS, &shim->lock_fd,
-                         err);
+  if (shim->lock_fd < 0)
+    return zl_lock_acquire(shim->dir_fd, "lock", LOCK_PATIENCE_MS * ZL_NS_PER_MS, &shim->lock_fd,
+                           err);
+  if (flock(shim->lock_fd, LOCK_EX | LOCK_NB) < 0)
+    return zl_fail(err, ZL_E_CONFLICT, errno, "the lock handed over is held by another process");
+  return 0;
 }
 
 static int create(struct shim *shim, struct zl_error *err)
