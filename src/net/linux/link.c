@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "net/linux/ip4.h"
+#include "net/linux/link_ready.h"
 #include "net/linux/netlink.h"
 
 /* The first link of every namespace (net/flow.h in the kernel, not exported). */
@@ -145,6 +146,9 @@ static void ask_port_lock(struct zl_nl *nl, int index, uint32_t address)
   port = zl_nl_nest(nl, IFLA_PROTINFO);
   zl_nl_put_u8(nl, IFLA_BRPORT_LEARNING, 0);
   zl_nl_put_u8(nl, IFLA_BRPORT_GUARD, 1);
+  /* Where bridged packets pass the IP hooks too (br_netfilter), a container's way to its own
+   * published port turns round within the bridge. */
+  zl_nl_put_u8(nl, IFLA_BRPORT_MODE, BRIDGE_MODE_HAIRPIN);
   zl_nl_put_u8(nl, IFLA_BRPORT_LOCKED, 1);
   zl_nl_nest_end(nl, port);
 
@@ -258,7 +262,10 @@ int zl_link_configure_self(const struct zl_link_self *self, struct zl_error *err
   ask_flags(&nl, index, IFF_UP, "bringing " ZL_LINK_SELF " up");
   if (self->gateway != 0)
     ask_default_route(&nl, index, self->gateway);
-  return zl_nl_exchange(&nl, err);
+  r = zl_nl_exchange(&nl, err);
+  if (r == 0)
+    zl__link_await_peer(&nl, index);
+  return r;
 }
 
 int zl_link_lo_up(struct zl_error *err)

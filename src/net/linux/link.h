@@ -45,7 +45,8 @@ struct zl_link_self {
 };
 
 /* Called in the container's namespace with CAP_NET_ADMIN there: lo up; eth0 with address, up and
- * default route. The container's traffic can flow when it returns. */
+ * default route. Returns when the bridge lets traffic through (not awaited from another user
+ * namespace: the kernel needs about a millisecond more). */
 int zl_link_configure_self(const struct zl_link_self *self, struct zl_error *err);
 
 /* lo up in the calling thread's namespace. Idempotent. */
