@@ -101,8 +101,9 @@ static void add(struct zl_spec_ctx *ctx, struct zl_spec_error error)
   items[ctx->errors.count++] = error;
 }
 
-static void report(struct zl_spec_ctx *ctx, const struct zl_at *at, struct zl_mark mark,
-                   enum zl_code code, const char *fmt, va_list ap)
+static ZL_PRINTF(5, 0) void report(struct zl_spec_ctx *ctx, const struct zl_at *at,
+                                   struct zl_mark mark, enum zl_code code, const char *fmt,
+                                   va_list ap)
 {
   struct zl_spec_error error = { .code = code, .line = mark.line, .column = mark.column };
   char message[MESSAGE_MAX];
