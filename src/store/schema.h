@@ -33,7 +33,10 @@ static const char *const zl_store_schema[] = {
   " container TEXT NOT NULL, container_port INTEGER NOT NULL,"
   " PRIMARY KEY (host_ip, host_port, protocol)) WITHOUT ROWID;"
   "CREATE TABLE images ("
-  " reference TEXT PRIMARY KEY, digest TEXT NOT NULL, pulled_at INTEGER NOT NULL) WITHOUT ROWID;"
+  " reference TEXT PRIMARY KEY,"  /* canonical */
+  " digest TEXT NOT NULL,"        /* of the manifest for this node */
+  " source_digest TEXT NOT NULL," /* of what the reference names: that manifest, or an index */
+  " pulled_at INTEGER NOT NULL) WITHOUT ROWID;"
   "CREATE TABLE manifests ("
   " digest TEXT PRIMARY KEY, media_type TEXT NOT NULL, manifest BLOB NOT NULL,"
   " config BLOB NOT NULL, os TEXT NOT NULL, arch TEXT NOT NULL);"
@@ -42,8 +45,9 @@ static const char *const zl_store_schema[] = {
   " key TEXT PRIMARY KEY, diff_id TEXT NOT NULL, bytes INTEGER NOT NULL, files INTEGER NOT NULL)"
   " WITHOUT ROWID;"
   "CREATE TABLE manifest_layers ("
-  " digest TEXT NOT NULL, position INTEGER NOT NULL, key TEXT NOT NULL,"
+  " digest TEXT NOT NULL, position INTEGER NOT NULL, key TEXT NOT NULL," /* position 0: base */
   " PRIMARY KEY (digest, position)) WITHOUT ROWID;"
+  "CREATE INDEX manifest_layers_by_key ON manifest_layers (key);"
   "CREATE TABLE volumes ("
   " name TEXT PRIMARY KEY, created_at INTEGER NOT NULL) WITHOUT ROWID;"
   "CREATE TABLE volume_users ("

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "image/layer_store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "base/rand.h"
+#include "base/strv.h"
+
+enum {
+  MAX_TRIES = 16
+};
+
+/* ---- Keys ------------------------------------------------------------------------------------ */
+
+void zl_layer_diff_key(const char *diff_id, char key[ZL_LAYER_KEY])
+{
+  if (zl_has_prefix(diff_id, "sha256:"))
+    (void)snprintf(key, ZL_LAYER_KEY, "%s", diff_id + 7);
+  else
+    (void)snprintf(key, ZL_LAYER_KEY, "sha512-%s", diff_id + 7);
+}
+
+void zl_layer_chain_key(const char *chain_id, char key[ZL_LAYER_KEY])
+{
+  (void)snprintf(key, ZL_LAYER_KEY, "chain-%s", strchr(chain_id, ':') + 1);
+}
+
+int zl_layer_chain_id(const char *parent, const char *diff_id, char ret[ZL_DIGEST_TEXT],
+                      struct zl_error *err)
+{
+  zl_autofree char *text = NULL;
+
+  if (parent == NULL) {
+    (void)snprintf(ret, ZL_DIGEST_TEXT, "%s", diff_id);
+    return 0;
+  }
+  text = zl_asprintf("%s %s", parent, diff_id);
+  return text != NULL ? zl_digest_of(ZL_SHA256, text, strlen(text), ret, err)
+                      : zl_fail_nomem(err, "a chain id");
+}
+
+/* ---- Published layers ------------------------------------------------------------------------ */
+
+static void child_name(const char *key, const char *child, char ret[ZL_LAYER_NAME + 16])
+{
+  (void)snprintf(ret, ZL_LAYER_NAME + 16, "%s/%s", key, child);
+}
+
+bool zl_layer_is_published(int layers_fd, const char *key)
+{
+  char name[ZL_LAYER_NAME + 16];
+  struct stat st;
+
+  child_name(key, "fs", name);
+  return fstatat(layers_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
+int zl_layer_meta_read(int layers_fd, const char *key, struct zl_layer_meta *ret,
+                       struct zl_error *err)
+{
+  zl_autobuf text = ZL_BUF_INIT((size_t)ZL_MAX_SMALL_FILE);
+  zl_autojson *json = NULL;
+  const char *diff_id = NULL;
+  int64_t bytes = 0, files = 0;
+  char name[ZL_LAYER_NAME + 16];
+
+  child_name(key, "meta.json", name);
+  if (zl_file_read(layers_fd, name, &text, err) < 0 ||
+      zl_json_parse(text.data != NULL ? text.data : "", text.len, name, &json, err) < 0 ||
+      zl_json_get_string(json, name, "diff_id", &diff_id, err) < 0 ||
+      zl_json_get_int(json, name, "bytes", 0, INT64_MAX, 0, &bytes, err) < 0 ||
+      zl_json_get_int(json, name, "files", 0, INT64_MAX, 0, &files, err) < 0)
+    return zl_wrap(err, "layer %s", key);
+  if (diff_id == NULL || !zl_digest_is_valid(diff_id, NULL))
+    return zl_fail(err, ZL_E_CORRUPT, 0, "layer %s: its metadata names no diff id", key);
+  (void)snprintf(ret->diff_id, sizeof(ret->diff_id), "%s", diff_id);
+  ret->bytes = (uint64_t)bytes;
+  ret->files = (uint64_t)files;
+  return 0;
+}
+
+int zl_layer_open(int layers_fd, const char *key, int *ret_fd, struct zl_error *err)
+{
+  char name[ZL_LAYER_NAME + 16];
+  int fd;
+
+  child_name(key, "fs", name);
+  fd = zl_fd_open(layers_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+  if (fd < 0)
+    return zl_fail(err, fd == -ENOENT ? ZL_E_NOT_FOUND : ZL_E_SYSTEM, -fd, "opening layer %s", key);
+  *ret_fd = fd;
+  return 0;
+}
+
+/* ---- Staging --------------------------------------------------------------------------------- */
+
+/* Takes the lock of a staging directory; false when somebody has it or it is gone. */
+static bool lock_staging(int layers_fd, const char *name, int *ret_fd)
+{
+  struct stat held, named;
+  zl_autofd fd = zl_fd_open(layers_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+
+  if (fd < 0) {
+    fd = -1;
+    return false;
+  }
+  if (flock(fd, LOCK_EX | LOCK_NB) < 0 || fstat(fd, &held) < 0 ||
+      fstatat(layers_fd, name, &named, AT_SYMLINK_NOFOLLOW) < 0 || held.st_ino != named.st_ino)
+    return false;
+  *ret_fd = zl_steal_fd(&fd);
+  return true;
+}
+
+static int random_name(char name[ZL_LAYER_NAME], struct zl_error *err)
+{
+  char hex[17];
+  int r = zl_rand_hex(hex, sizeof(hex), err);
+
+  if (r == 0)
+    (void)snprintf(name, ZL_LAYER_NAME, "tmp-%s", hex);
+  return r;
+}
+
+int zl_staging_make(int layers_fd, struct zl_staging *ret, struct zl_error *err)
+{
+  struct zl_staging s = ZL_STAGING_INIT;
+  int r;
+
+  /* A collector that comes between making and locking takes it for a dead one's: make another. */
+  for (int i = 0; s.dir_fd < 0 && i < MAX_TRIES; i++) {
+    r = random_name(s.name, err);
+    if (r < 0)
+      return r;
+    if (mkdirat(layers_fd, s.name, 0700) < 0)
+      return zl_fail_errno(err, "making a staging directory");
+    (void)lock_staging(layers_fd, s.name, &s.dir_fd);
+  }
+  if (s.dir_fd < 0)
+    return zl_fail_errno(err, "locking a staging directory");
+  if (mkdirat(s.dir_fd, "fs", 0755) == 0)
+    s.tree_fd = zl_fd_open(s.dir_fd, "fs", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+  /* The process's umask is not the image's business. */
+  if (s.tree_fd < 0 || fchmod(s.tree_fd, 0755) < 0) {
+    r = zl_fail_errno(err, "making a staging directory");
+    zl_staging_remove(layers_fd, &s);
+    return r;
+  }
+  *ret = s;
+  return 0;
+}
+
+static void staging_close(struct zl_staging *s)
+{
+  if (s->tree_fd >= 0)
+    zl_fd_closep(&s->tree_fd);
+  if (s->dir_fd >= 0)
+    zl_fd_closep(&s->dir_fd);
+  s->tree_fd = -1;
+  s->dir_fd = -1;
+  s->name[0] = '\0';
+}
+
+void zl_staging_remove(int layers_fd, struct zl_staging *staging)
+{
+  if (staging->name[0] != '\0') {
+    int r = zl_path_remove_tree(layers_fd, staging->name);
+
+    if (r < 0)
+      zl_warning("staging '%s' of an image layer is left behind: %s", staging->name, strerror(-r));
+  }
+  staging_close(staging);
+}
+
+int zl_staging_sweep(int layers_fd, const char *name, struct zl_error *err)
+{
+  zl_autofd fd = -1;
+  int r;
+
+  if (!lock_staging(layers_fd, name, &fd))
+    return 0;
+  r = zl_path_remove_tree(layers_fd, name);
+  return r < 0 ? zl_fail(err, ZL_E_SYSTEM, -r, "removing '%s'", name) : 1;
+}
+
+static int write_meta(const struct zl_staging *staging, const struct zl_layer_meta *meta,
+                      struct zl_error *err)
+{
+  zl_autojson *json = json_pack("{s:s, s:I, s:I}", "diff_id", meta->diff_id, "bytes",
+                                (json_int_t)meta->bytes, "files", (json_int_t)meta->files);
+  zl_autofree char *text = NULL;
+  int r;
+
+  if (json == NULL)
+    return zl_fail_nomem(err, "metadata of a layer");
+  r = zl_json_render(json, &text, err);
+  return r < 0
+             ? r
+             : zl_file_replace(staging->dir_fd, "meta.json", text, strlen(text), 0600, false, err);
+}
+
+int zl_staging_publish(int layers_fd, struct zl_staging *staging, const char *key,
+                       const struct zl_layer_meta *meta, struct zl_error *err)
+{
+  int r = write_meta(staging, meta, err);
+
+  if (r < 0)
+    return r;
+  /* One flush for all files. A layer that is there under its name after a power loss is whole. */
+  if (syncfs(staging->tree_fd) < 0)
+    return zl_fail_errno(err, "flushing layer %s", key);
+  if (renameat(layers_fd, staging->name, layers_fd, key) < 0) {
+    /* The remains of a layer whose tree is gone. */
+    if ((errno != ENOTEMPTY && errno != EEXIST) || zl_path_remove_tree(layers_fd, key) < 0 ||
+        renameat(layers_fd, staging->name, layers_fd, key) < 0)
+      return zl_fail_errno(err, "publishing layer %s", key);
+  }
+  staging_close(staging);
+  return 0;
+}
+
+int zl_layer_retire(int layers_fd, const char *key, struct zl_staging *ret, struct zl_error *err)
+{
+  struct zl_staging s = ZL_STAGING_INIT;
+  char name[ZL_LAYER_NAME];
+  int r = random_name(name, err);
+
+  if (r < 0)
+    return r;
+  /* Locked before it has its new name: another collector will not remove it as well. */
+  s.dir_fd = zl_fd_open(layers_fd, key, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+  if (s.dir_fd < 0)
+    return zl_fail(err, ZL_E_SYSTEM, -s.dir_fd, "opening layer %s", key);
+  (void)flock(s.dir_fd, LOCK_EX | LOCK_NB);
+  if (renameat(layers_fd, key, layers_fd, name) < 0) {
+    r = zl_fail_errno(err, "moving layer %s away", key);
+    zl_fd_closep(&s.dir_fd);
+    return r;
+  }
+  memcpy(s.name, name, sizeof(s.name));
+  *ret = s;
+  return 0;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * ROOT/layers: the published layers, the staging of those being made, and the locks.
+ *
+ * A layer is made under the exclusive lock of its keys, so that concurrent pulls, in threads and
+ * processes, download it once. Whoever relies on a published layer that the database does not name
+ * yet holds its lock shared: the garbage collector takes it exclusively, and leaves it alone when
+ * it cannot. All of these are flock(2) locks, which die with their holder.
+ */
+#ifndef ZL_IMAGE_LAYER_STORE_H
+#define ZL_IMAGE_LAYER_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <zlayer/error.h>
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+
+enum {
+  ZL_LAYER_KEY = 8 + 128 + 1,
+  ZL_LAYER_NAME = ZL_LAYER_KEY + 8 /* with a prefix such as "lock-" */
+};
+
+/* ---- Keys ------------------------------------------------------------------------------------ */
+
+/* The key of a layer that is a function of its diff id alone, and of one that took something from
+ * the layers below it and so belongs to that chain only. */
+void zl_layer_diff_key(const char *diff_id, char key[ZL_LAYER_KEY]);
+void zl_layer_chain_key(const char *chain_id, char key[ZL_LAYER_KEY]);
+/* The chain id as image-spec defines it; `parent` is the chain id below, NULL for the base. */
+int zl_layer_chain_id(const char *parent, const char *diff_id, char ret[ZL_DIGEST_TEXT],
+                      struct zl_error *err);
+
+/* ---- Published layers ------------------------------------------------------------------------ */
+
+struct zl_layer_meta {
+  char diff_id[ZL_DIGEST_TEXT];
+  uint64_t bytes; /* content of its files */
+  uint64_t files; /* entries of the archive */
+};
+
+bool zl_layer_is_published(int layers_fd, const char *key);
+/* ZL_E_NOT_FOUND: not published. */
+int zl_layer_meta_read(int layers_fd, const char *key, struct zl_layer_meta *ret,
+                       struct zl_error *err);
+/* The layer's tree, O_RDONLY | O_DIRECTORY. */
+int zl_layer_open(int layers_fd, const char *key, int *ret_fd, struct zl_error *err);
+
+/* ---- Locks ----------------------------------------------------------------------------------- */
+
+/* What a pull holds of one layer. Each descriptor is a lock; -1: not held. */
+struct zl_claim {
+  char diff_key[ZL_LAYER_KEY], chain_key[ZL_LAYER_KEY]; /* set by the caller */
+  const char *key; /* the one that is published, held shared; NULL: it has to be made */
+  int shared_fd;
+  int diff_fd, chain_fd; /* exclusive, both held when it has to be made */
+};
+#define ZL_CLAIM_INIT                              \
+  {                                                \
+    .shared_fd = -1, .diff_fd = -1, .chain_fd = -1 \
+  }
+
+/* Waits until the layer is published by somebody or may be made by us. The order of the two locks,
+ * chain before diff id, and that nobody waits for anything else while he holds the latter, make
+ * this free of deadlocks. ZL_E_CANCELLED when cancel_fd becomes readable. */
+int zl_claim_take(int layers_fd, struct zl_claim *claim, int cancel_fd, struct zl_error *err);
+/* The layer turned out to belong to its chain: others may make it for theirs. */
+void zl_claim_drop_diff(struct zl_claim *claim);
+/* After publishing under `key` (one of the two): from exclusive to shared. ZL_E_CONFLICT: the
+ * collector was faster, claim again. */
+int zl_claim_share(int layers_fd, struct zl_claim *claim, const char *key, struct zl_error *err);
+void zl_claim_release(int layers_fd, struct zl_claim *claim);
+
+/* The lock of a key, exclusively and without waiting: 1 got it, 0 busy, or -errno. */
+int zl_layer_try_lock(int layers_fd, const char *key, int *ret_fd);
+/* Removes the lock's file; the lock must be held exclusively. */
+void zl_layer_unlink_lock(int layers_fd, const char *key);
+
+/* ---- Staging --------------------------------------------------------------------------------- */
+
+struct zl_staging {
+  char name[ZL_LAYER_NAME]; /* "" none */
+  int dir_fd;               /* holds the lock that tells the collector somebody lives here */
+  int tree_fd;              /* the future layer, empty at first */
+};
+#define ZL_STAGING_INIT         \
+  {                             \
+    .dir_fd = -1, .tree_fd = -1 \
+  }
+
+int zl_staging_make(int layers_fd, struct zl_staging *ret, struct zl_error *err);
+/* Writes the metadata, flushes the file system and renames. The staging is empty afterwards. The
+ * key must be held exclusively. */
+int zl_staging_publish(int layers_fd, struct zl_staging *staging, const char *key,
+                       const struct zl_layer_meta *meta, struct zl_error *err);
+/* Removes what was staged. Idempotent. */
+void zl_staging_remove(int layers_fd, struct zl_staging *staging);
+/* Removes the staging `name` if its maker is dead: 1 removed, 0 somebody lives there. */
+int zl_staging_sweep(int layers_fd, const char *name, struct zl_error *err);
+/* Moves a published layer into staging, to be removed there; its lock is held exclusively. */
+int zl_layer_retire(int layers_fd, const char *key, struct zl_staging *ret, struct zl_error *err);
+
+#endif

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "image/registry_config.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/limits.h"
+#include "base/strv.h"
+#include "spec/node.h"
+#include "spec/report.h"
+
+#define SYSTEM_CONFIG "/etc/zlayer/config.yaml"
+
+enum {
+  MAX_REGISTRIES = 256,
+  MAX_MIRRORS = 8 /* each is asked in turn before an image is said not to be there */
+};
+
+/* Keys of the file that other rooms read. */
+static const char *const other_keys[] = { "slice_cidr" };
+
+void zl_registries_done(struct zl_registries *registries)
+{
+  for (size_t i = 0; i < registries->count; i++) {
+    struct zl_registry_config *item = &registries->items[i];
+
+    for (size_t k = 0; k < item->n_mirrors; k++) {
+      free(item->mirrors[k].host);
+      free(item->mirrors[k].prefix);
+    }
+    free(item->mirrors);
+    free(item->host);
+    free(item->ca_file);
+  }
+  zl_freep(&registries->items);
+  registries->count = 0;
+}
+
+static struct zl_registry_config *find(const struct zl_registries *registries, const char *host)
+{
+  for (size_t i = 0; i < registries->count; i++)
+    if (strcasecmp(registries->items[i].host, host) == 0)
+      return &registries->items[i];
+  return NULL;
+}
+
+const struct zl_registry_config *zl_registries_find(const struct zl_registries *registries,
+                                                    const char *host)
+{
+  return find(registries, host);
+}
+
+const struct zl_registry_config *zl_registries_find_url(const struct zl_registries *registries,
+                                                        const struct zl_url *url)
+{
+  char host[ZL_URL_HOST + 8];
+  const struct zl_registry_config *config;
+
+  (void)snprintf(host, sizeof(host), "%s:%u", url->host, (unsigned)url->port);
+  config = find(registries, host);
+  if (config == NULL && (url->port == 443 || url->port == 80))
+    config = find(registries, url->host);
+  return config;
+}
+
+/* The entry of that host, made when it is new. */
+static int ensure(struct zl_registries *registries, const char *host,
+                  struct zl_registry_config **ret, struct zl_error *err)
+{
+  struct zl_registry_config *items = find(registries, host);
+
+  if (items != NULL) {
+    *ret = items;
+    return 0;
+  }
+  if (registries->count >= MAX_REGISTRIES)
+    return zl_fail(err, ZL_E_LIMIT, 0, "more than %d registries are configured", MAX_REGISTRIES);
+  items = realloc(registries->items, (registries->count + 1) * sizeof(*items));
+  if (items == NULL)
+    return zl_fail_nomem(err, "registries");
+  registries->items = items;
+  items[registries->count] = (struct zl_registry_config){ .host = strdup(host) };
+  if (items[registries->count].host == NULL)
+    return zl_fail_nomem(err, "registries");
+  *ret = &items[registries->count++];
+  return 0;
+}
+
+/* ---- The file -------------------------------------------------------------------------------- */
+
+static void unknown_key(struct zl_spec_ctx *ctx, const struct zl_at *up,
+                        const struct zl_entry *entry, const char *known)
+{
+  zl_report_mark(ctx, up, entry->mark, ZL_E_INVALID, "unknown key '%s': it has %s", entry->key,
+                 known);
+}
+
+static void wrong_kind(struct zl_spec_ctx *ctx, const struct zl_at *at, const char *what)
+{
+  char text[ZL_DESCRIBE_TEXT];
+
+  zl_report(ctx, at, ZL_E_INVALID, "expected %s, not %s", what, zl_node_describe(at->node, text));
+}
+
+static const struct zl_node *expect(struct zl_spec_ctx *ctx, const struct zl_at *at,
+                                    enum zl_node_kind kind, const char *what)
+{
+  if (at->node->kind == kind)
+    return at->node;
+  wrong_kind(ctx, at, what);
+  return NULL;
+}
+
+static bool read_bool(struct zl_spec_ctx *ctx, const struct zl_at *at)
+{
+  if (at->node->kind == ZL_NODE_SCALAR && zl_scalar_of(at->node) == ZL_SCALAR_BOOL)
+    return at->node->text[0] == 't' || at->node->text[0] == 'T';
+  wrong_kind(ctx, at, "true or false");
+  return false;
+}
+
+static struct zl_at child(const struct zl_at *up, const struct zl_entry *entry)
+{
+  return (
+      struct zl_at){ .up = up, .key = entry->key, .node = entry->value, .key_mark = entry->mark };
+}
+
+static void read_ca_file(struct zl_spec_ctx *ctx, const struct zl_at *at,
+                         struct zl_registry_config *config)
+{
+  const struct zl_node *node = expect(ctx, at, ZL_NODE_SCALAR, "a path");
+
+  if (node == NULL)
+    return;
+  if (node->text[0] != '/') {
+    zl_report(ctx, at, ZL_E_INVALID, "expected an absolute path");
+    return;
+  }
+  free(config->ca_file);
+  config->ca_file = strdup(node->text);
+  ctx->no_memory |= config->ca_file == NULL;
+}
+
+/* "[http[s]://]host[:port][/prefix]". */
+static void read_mirror_url(struct zl_spec_ctx *ctx, const struct zl_at *at,
+                            struct zl_mirror *mirror)
+{
+  const struct zl_node *node = expect(ctx, at, ZL_NODE_SCALAR, "an address");
+  zl_autofree char *full = NULL;
+  zl_autourl url = { 0 };
+  const char *text, *prefix;
+  size_t len;
+
+  if (node == NULL)
+    return;
+  text = node->text;
+  full = strstr(text, "://") != NULL ? strdup(text) : zl_asprintf("https://%s", text);
+  if (full == NULL || zl_url_parse(full, &url, NULL) < 0 || strpbrk(url.path, "?%") != NULL) {
+    zl_report(ctx, at, ZL_E_INVALID, "'%s' is not '[https://]host[:port][/prefix]'", text);
+    return;
+  }
+  text = strstr(full, "://") + 3;
+  mirror->http = !url.https;
+  mirror->host = strndup(text, strcspn(text, "/"));
+  prefix = url.path + strspn(url.path, "/");
+  len = strlen(prefix);
+  while (len > 0 && prefix[len - 1] == '/')
+    len--;
+  mirror->prefix = strndup(prefix, len);
+  ctx->no_memory |= mirror->host == NULL || mirror->prefix == NULL;
+}
+
+static void read_mirror(struct zl_spec_ctx *ctx, const struct zl_at *at, struct zl_mirror *mirror)
+{
+  if (at->node->kind == ZL_NODE_SCALAR) {
+    read_mirror_url(ctx, at, mirror);
+    return;
+  }
+  if (expect(ctx, at, ZL_NODE_MAP, "an address, or a mapping with 'url'") == NULL)
+    return;
+  for (size_t i = 0; i < at->node->count; i++) {
+    const struct zl_entry *entry = &at->node->entries[i];
+    const struct zl_at field = child(at, entry);
+
+    if (strcmp(entry->key, "url") == 0)
+      read_mirror_url(ctx, &field, mirror);
+    else if (strcmp(entry->key, "tags") == 0)
+      mirror->tags = read_bool(ctx, &field);
+    else
+      unknown_key(ctx, at, entry, "url and tags");
+  }
+  if (mirror->host == NULL)
+    zl_report(ctx, at, ZL_E_INVALID, "'url' is missing");
+}
+
+static void read_mirrors(struct zl_spec_ctx *ctx, const struct zl_at *at,
+                         struct zl_registry_config *config)
+{
+  const struct zl_node *list = expect(ctx, at, ZL_NODE_LIST, "a list of mirrors");
+
+  if (list == NULL || list->count == 0)
+    return;
+  if (list->count > MAX_MIRRORS) {
+    zl_report(ctx, at, ZL_E_LIMIT, "%zu mirrors, the limit is %d", list->count, MAX_MIRRORS);
+    return;
+  }
+  config->mirrors = calloc(list->count, sizeof(*config->mirrors));
+  if (config->mirrors == NULL) {
+    ctx->no_memory = true;
+    return;
+  }
+  config->n_mirrors = list->count;
+  for (size_t i = 0; i < list->count; i++) {
+    const struct zl_at item = zl_at_index(at, i);
+
+    read_mirror(ctx, &item, &config->mirrors[i]);
+  }
+}
+
+static void read_registry(struct zl_spec_ctx *ctx, const struct zl_at *at,
+                          struct zl_registry_config *config)
+{
+  const struct zl_node *map = expect(ctx, at, ZL_NODE_MAP, "a mapping");
+
+  for (size_t i = 0; map != NULL && i < map->count; i++) {
+    const struct zl_entry *entry = &map->entries[i];
+    const struct zl_at field = child(at, entry);
+
+    if (strcmp(entry->key, "insecure") == 0)
+      config->insecure = read_bool(ctx, &field);
+    else if (strcmp(entry->key, "ca_file") == 0)
+      read_ca_file(ctx, &field, config);
+    else if (strcmp(entry->key, "mirrors") == 0)
+      read_mirrors(ctx, &field, config);
+    else
+      unknown_key(ctx, at, entry, "insecure, ca_file and mirrors");
+  }
+}
+
+static void read_registries(struct zl_spec_ctx *ctx, const struct zl_at *at,
+                            struct zl_registries *ret)
+{
+  const struct zl_node *map = expect(ctx, at, ZL_NODE_MAP, "a mapping of registries by host");
+
+  for (size_t i = 0; map != NULL && i < map->count; i++) {
+    const struct zl_entry *entry = &map->entries[i];
+    const struct zl_at field = child(at, entry);
+    struct zl_registry_config *config = NULL;
+    char host[ZL_URL_HOST];
+    uint16_t port;
+
+    if (zl_host_parse(entry->key, host, &port, NULL) < 0)
+      zl_report_mark(ctx, at, entry->mark, ZL_E_INVALID,
+                     "'%s' is not a host name with an optional port", entry->key);
+    else if (ensure(ret, entry->key, &config, NULL) < 0)
+      zl_report_mark(ctx, at, entry->mark, ZL_E_LIMIT, "more than %d registries", MAX_REGISTRIES);
+    else
+      read_registry(ctx, &field, config);
+  }
+}
+
+static void read_file(struct zl_spec_ctx *ctx, const struct zl_node *root,
+                      struct zl_registries *ret)
+{
+  const struct zl_at top = { .node = root };
+
+  if (expect(ctx, &top, ZL_NODE_MAP, "a mapping") == NULL)
+    return;
+  for (size_t i = 0; i < root->count; i++) {
+    const struct zl_entry *entry = &root->entries[i];
+    const struct zl_at field = child(&top, entry);
+    bool known = false;
+
+    for (size_t k = 0; k < ZL_COUNT(other_keys); k++)
+      known |= strcmp(entry->key, other_keys[k]) == 0;
+    if (strcmp(entry->key, "registries") == 0)
+      read_registries(ctx, &field, ret);
+    else if (!known)
+      unknown_key(ctx, &top, entry, "registries and slice_cidr");
+  }
+}
+
+/* A file of comments is a configuration that says nothing. */
+static bool says_nothing(const char *text, size_t len)
+{
+  for (size_t i = 0; i < len; i++) {
+    if (text[i] == '#')
+      while (i < len && text[i] != '\n')
+        i++;
+    else if (strchr(" \t\r\n", text[i]) == NULL)
+      return false;
+  }
+  return true;
+}
+
+static void free_tree(struct zl_tree **tree)
+{
+  if (*tree != NULL)
+    zl_tree_free(*tree);
+}
+
+int zl_registries_parse(const char *text, size_t len, const char *file_name,
+                        struct zl_registries *ret, struct zl_error *err)
+{
+  zl_autoregistries registries = { 0 };
+  ZL_CLEANUP(free_tree) struct zl_tree *tree = NULL;
+  struct zl_spec_ctx ctx = { .from_file = true };
+  const struct zl_node *root = NULL;
+  int r = 0, finished;
+
+  if (!says_nothing(text, len))
+    r = zl_tree_parse(text, len, &ctx, &tree, &root, err);
+  if (r == 0 && root != NULL)
+    read_file(&ctx, root, &registries);
+  finished = zl_spec_ctx_finish(&ctx, file_name, NULL, r == 0 ? err : NULL);
+  if (r < 0 || finished < 0)
+    return r < 0 ? r : finished;
+  *ret = registries;
+  registries = (struct zl_registries){ 0 };
+  return 0;
+}
+
+/* ---- The host -------------------------------------------------------------------------------- */
+
+int zl_registries_add_insecure(struct zl_registries *registries, const char *list,
+                               struct zl_error *err)
+{
+  while (*list != '\0') {
+    size_t len = strcspn(list, ",");
+    zl_autofree char *host = strndup(list, len);
+    struct zl_registry_config *config = NULL;
+    char checked[ZL_URL_HOST];
+    uint16_t port;
+    int r = host != NULL ? 0 : zl_fail_nomem(err, "registries");
+
+    if (r == 0 && len > 0) {
+      r = zl_host_parse(host, checked, &port, err);
+      if (r == 0)
+        r = ensure(registries, host, &config, err);
+    }
+    if (r < 0)
+      return zl_wrap(err, "$ZLAYER_INSECURE_REGISTRIES");
+    if (config != NULL)
+      config->insecure = true;
+    list += len + (list[len] == ',' ? 1 : 0);
+  }
+  return 0;
+}
+
+int zl_registries_load(int root_fd, const char *root, struct zl_registries *ret,
+                       struct zl_error *err)
+{
+  zl_autobuf text = ZL_BUF_INIT((size_t)ZL_MAX_SPEC_FILE);
+  zl_autoregistries registries = { 0 };
+  zl_autofree char *path = zl_asprintf("%s/config.yaml", root);
+  const char *insecure = getenv("ZLAYER_INSECURE_REGISTRIES");
+  const char *file = path;
+  int r;
+
+  if (path == NULL)
+    return zl_fail_nomem(err, "registries");
+  r = zl_file_read(root_fd, "config.yaml", &text, err);
+  if (r == -ZL_E_NOT_FOUND) {
+    file = SYSTEM_CONFIG;
+    r = zl_file_read(AT_FDCWD, SYSTEM_CONFIG, &text, err);
+  }
+  if (r == 0 && text.len > 0)
+    r = zl_registries_parse(text.data, text.len, file, &registries, err);
+  if (r < 0 && r != -ZL_E_NOT_FOUND)
+    return r;
+  if (insecure != NULL) {
+    r = zl_registries_add_insecure(&registries, insecure, err);
+    if (r < 0)
+      return r;
+  }
+  *ret = registries;
+  registries = (struct zl_registries){ 0 };
+  return 0;
+}
