@@ -91,13 +91,10 @@ static bool split_ports(char *text, struct ports *ret)
 static int add_port(struct zl_service *service, const struct ports *ports, unsigned host,
                     unsigned container, struct zl_error *err)
 {
-  zl_autofree char *ip = strdup(ports->ip != NULL ? ports->ip : "0.0.0.0");
   struct zl_port_mapping *mapping;
   void *slot;
   int r;
 
-  if (ip == NULL)
-    return zl_fail_nomem(err, "port mapping");
   r = reserve(&service->port_mappings, service->n_port_mappings, sizeof(*mapping), &slot, err);
   if (r < 0)
     return r;
@@ -105,9 +102,10 @@ static int add_port(struct zl_service *service, const struct ports *ports, unsig
   mapping->host_port = (uint16_t)host;
   mapping->container_port = (uint16_t)container;
   mapping->protocol = ports->protocol;
-  mapping->host_ip = zl_steal_ptr(&ip);
-  service->n_port_mappings++;
-  return 0;
+  r = zl_text_set(&mapping->host_ip, ports->ip != NULL ? ports->ip : "0.0.0.0", err);
+  if (r == 0)
+    service->n_port_mappings++;
+  return r;
 }
 
 static void drop_ports(struct zl_service *service, size_t count)
@@ -361,27 +359,31 @@ static int set_ulimit(struct zl_service *service, const char *name, uint64_t sof
   return 0;
 }
 
+/* "SOFT[:HARD]" */
+static bool parse_limits(const char *text, uint64_t *ret_soft, uint64_t *ret_hard)
+{
+  zl_autofree char *soft = strndup(text, strcspn(text, ":"));
+  const char *colon = strchr(text, ':');
+
+  return soft != NULL && parse_limit(soft, ret_soft) &&
+         parse_limit(colon != NULL ? colon + 1 : soft, ret_hard) && *ret_soft <= *ret_hard;
+}
+
 int zl_ulimit_parse(struct zl_service *service, const char *text, struct zl_error *err)
 {
   struct zl_spec_ctx ctx = { 0 };
   struct zl_at at = { .key = "ulimit" };
-  zl_autofree char *name = strdup(text);
-  char *value, *second;
+  const char *equals = strchr(text, '=');
+  zl_autofree char *name = NULL;
   uint64_t soft, hard;
   int r;
 
-  if (name == NULL)
-    return zl_fail_nomem(err, "limit");
-  value = strchr(name, '=');
-  if (value != NULL)
-    *value++ = '\0';
-  second = value != NULL ? strchr(value, ':') : NULL;
-  if (second != NULL)
-    *second++ = '\0';
-  if (value == NULL || !parse_limit(value, &soft) ||
-      !parse_limit(second != NULL ? second : value, &hard) || soft > hard)
+  if (equals == NULL || !parse_limits(equals + 1, &soft, &hard))
     return zl_fail(err, ZL_E_INVALID, 0,
                    "expected NAME=SOFT[:HARD], soft not above hard, found '%s'", text);
+  name = strndup(text, (size_t)(equals - text));
+  if (name == NULL)
+    return zl_fail_nomem(err, "limit");
   zl_check_ulimit_name(&ctx, &at, name);
   r = zl_spec_ctx_finish(&ctx, NULL, NULL, err);
   return r < 0 ? r : set_ulimit(service, name, soft, hard, err);

@@ -13,6 +13,7 @@ enum {
 
 struct seen {
   const struct zl_type *types[TYPES_MAX];
+  bool live[TYPES_MAX]; /* can be used: not only below something that is not supported yet */
   size_t count;
 };
 
@@ -78,12 +79,16 @@ static const char *default_text(const struct zl_field *field)
   return field->need != 0 ? "required" : "";
 }
 
-static const char *support_text(const struct zl_field *field)
+static const char *support_text(const struct zl_field *field, bool live)
 {
+  if (!live)
+    return "no";
   if (field->planned == ZL_ALWAYS)
     return "default only";
   if (field->planned != 0)
     return "in part";
+  if (field->kind == ZL_KIND_STRUCT)
+    return "see there";
   if ((field->flags & ZL_METADATA) != 0)
     return "metadata";
   return (field->flags & ZL_ELSEWHERE) != 0 ? "by the node" : "yes";
@@ -106,8 +111,8 @@ static int put_cases(const struct zl_type *type, const struct zl_field *field, s
   return r < 0 ? r : zl_buf_puts(out, ".", err);
 }
 
-static int put_field(const struct zl_type *type, const struct zl_field *field, struct zl_buf *out,
-                     struct zl_error *err)
+static int put_field(const struct zl_type *type, const struct zl_field *field, bool live,
+                     struct zl_buf *out, struct zl_error *err)
 {
   int r =
       zl_buf_printf(out, err, "| `%s`%s%s%s | ", field->key, field->alias != NULL ? " or `" : "",
@@ -116,16 +121,17 @@ static int put_field(const struct zl_type *type, const struct zl_field *field, s
   if (r == 0)
     r = put_type(field, out, err);
   if (r == 0)
-    r = zl_buf_printf(out, err, " | %s | %s | %s", default_text(field), support_text(field),
+    r = zl_buf_printf(out, err, " | %s | %s | %s", default_text(field), support_text(field, live),
                       field->doc != NULL ? field->doc : "");
   if (r == 0 && field->only != 0)
     r = put_cases(type, field, out, err);
   if (r == 0 && field->hint != NULL)
-    r = zl_buf_printf(out, err, " Until then: %s.", field->hint);
+    r = zl_buf_printf(out, err, " Today: %s.", field->hint);
   return r < 0 ? r : zl_buf_puts(out, " |\n", err);
 }
 
-static int put_table(const struct zl_type *type, struct zl_buf *out, struct zl_error *err)
+static int put_table(const struct zl_type *type, bool live, struct zl_buf *out,
+                     struct zl_error *err)
 {
   int r = zl_buf_printf(out, err,
                         "\n### %s\n\n| key | takes | default | acted on | meaning |\n"
@@ -133,26 +139,35 @@ static int put_table(const struct zl_type *type, struct zl_buf *out, struct zl_e
                         type->name);
 
   for (size_t i = 0; r == 0 && i < type->n_fields; i++)
-    r = put_field(type, &type->fields[i], out, err);
+    r = put_field(type, &type->fields[i], live, out, err);
   return r;
 }
 
-static bool was_seen(const struct seen *seen, const struct zl_type *type)
+static size_t find_seen(const struct seen *seen, const struct zl_type *type)
 {
-  for (size_t i = 0; i < seen->count; i++)
-    if (seen->types[i] == type)
-      return true;
-  return false;
+  size_t i = 0;
+
+  while (i < seen->count && seen->types[i] != type)
+    i++;
+  return i;
 }
 
-static void collect(struct seen *seen, const struct zl_type *type)
+/* Visits a type again when it turns out to be usable after all. */
+static void collect(struct seen *seen, const struct zl_type *type, bool live)
 {
-  if (was_seen(seen, type) || seen->count == TYPES_MAX)
+  size_t at = find_seen(seen, type);
+
+  if (at == TYPES_MAX || (at < seen->count && (seen->live[at] || !live)))
     return;
-  seen->types[seen->count++] = type;
-  for (size_t i = 0; i < type->n_fields; i++)
-    if (type->fields[i].type != NULL && type->fields[i].kind != ZL_KIND_ATOM)
-      collect(seen, type->fields[i].type);
+  if (at == seen->count)
+    seen->types[seen->count++] = type;
+  seen->live[at] = live;
+  for (size_t i = 0; i < type->n_fields; i++) {
+    const struct zl_field *field = &type->fields[i];
+
+    if (field->type != NULL && field->kind != ZL_KIND_ATOM)
+      collect(seen, field->type, live && field->planned != ZL_ALWAYS);
+  }
 }
 
 int zl_type_document(const struct zl_type *type, struct zl_buf *out, struct zl_error *err)
@@ -160,8 +175,8 @@ int zl_type_document(const struct zl_type *type, struct zl_buf *out, struct zl_e
   struct seen seen = { 0 };
   int r = 0;
 
-  collect(&seen, type);
+  collect(&seen, type, true);
   for (size_t i = 0; r == 0 && i < seen.count; i++)
-    r = put_table(seen.types[i], out, err);
+    r = put_table(seen.types[i], seen.live[i], out, err);
   return r;
 }

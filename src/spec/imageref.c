@@ -156,9 +156,9 @@ static bool is_tag(const char *tag)
 
   if (!is_alnum(tag[0]) && tag[0] != '_')
     return false;
-  while (is_alnum(tag[n]) || (tag[n] != '\0' && strchr("_.-", tag[n]) != NULL))
+  while (n <= TAG_MAX && (is_alnum(tag[n]) || (tag[n] != '\0' && strchr("_.-", tag[n]) != NULL)))
     n++;
-  return tag[n] == '\0' && n <= TAG_MAX;
+  return n <= TAG_MAX && tag[n] == '\0';
 }
 
 /* The reference name of an image layout (OCI image spec, annotations). */

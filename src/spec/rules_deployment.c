@@ -26,6 +26,14 @@ struct walk {
   size_t depth;
 };
 
+static bool walk_init(struct walk *walk, size_t count)
+{
+  walk->colours = calloc(count, sizeof(*walk->colours));
+  walk->path = calloc(count, sizeof(*walk->path));
+  walk->edges = calloc(count, sizeof(*walk->edges));
+  return walk->colours != NULL && walk->path != NULL && walk->edges != NULL;
+}
+
 static void walk_free(struct walk *walk)
 {
   free(walk->colours);
@@ -127,10 +135,7 @@ void zl_check_deployment_rules(struct zl_spec_ctx *ctx, const struct zl_at *at, 
   }
   if (count == 0)
     return;
-  walk.colours = calloc(count, sizeof(*walk.colours));
-  walk.path = calloc(count, sizeof(*walk.path));
-  walk.edges = calloc(count, sizeof(*walk.edges));
-  if (walk.colours == NULL || walk.path == NULL || walk.edges == NULL) {
+  if (!walk_init(&walk, count)) {
     ctx->no_memory = true;
     return;
   }

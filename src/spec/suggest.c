@@ -71,7 +71,7 @@ static void consider_words(struct best *best, const char *text, const char *word
   }
 }
 
-/* "environement" begins with "env": the last resort. */
+/* "env_vars" begins with "env": the last resort. */
 static const char *find_prefix(const struct zl_type *type, const char *key)
 {
   for (size_t i = 0; i < type->n_fields; i++) {

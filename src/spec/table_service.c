@@ -136,7 +136,7 @@ static const struct zl_field fields[] = {
            .doc = "Added to the default set; with or without CAP_, or ALL."),
   LIST(cap_drop, .check = zl_check_capability, .doc = "Taken from the default set, or ALL."),
   LIST(security_opt, .check = zl_check_security_opt,
-       .doc = "no-new-privileges[:true|:false], seccomp=unconfined."),
+       .doc = "no-new-privileges, with :true or :false, and seccomp=unconfined."),
   PAIRS(sysctls, .check = zl_check_sysctl,
         .doc = "Kernel settings of its own namespaces: net.*, kernel.shm*, kernel.msg*, "
                "kernel.sem, fs.mqueue.*."),
