@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -71,6 +72,7 @@ int zl_child_begin(int *keep, size_t n, struct zl_error *err)
     return zl_fail_errno(err, "binding the process to its parent");
   (void)sigemptyset(&none);
   (void)sigprocmask(SIG_SETMASK, &none, NULL);
+  (void)umask(022); /* what is made inside from here on is for the container's users */
   if (close_others(keep, n) < 0)
     return zl_fail_errno(err, "closing descriptors");
   if (setsid() < 0)

@@ -20,8 +20,8 @@ struct zl_child {
 int zl_child_clone(int namespaces, int cgroup_fd, struct zl_child *ret, struct zl_error *err);
 
 /* First steps of every child: it dies with its parent, cannot be traced or read through /proc by
- * what runs in the container, leads a session, blocks no signal, and keeps the descriptors in
- * `keep` (which is sorted; -1 entries are skipped) and 0, 1, 2 and nothing else. */
+ * what runs in the container, leads a session, blocks no signal, has umask 022, and keeps the
+ * descriptors in `keep` (which is sorted; -1 entries are skipped) and 0, 1, 2 and nothing else. */
 int zl_child_begin(int *keep, size_t n, struct zl_error *err);
 
 /* SIGKILL and reap; no-op when pidfd is -1, which it is afterwards. */

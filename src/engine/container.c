@@ -11,14 +11,43 @@
 #include "engine/rootfs.h"
 #include "engine/sync.h"
 
+/* The container's root on the host; its standard streams become his. */
+static int map_root(const struct zl_container_spec *spec, struct zl_rootfs *rootfs,
+                    struct zl_error *err)
+{
+  const struct zl_engine_config *config = spec->config;
+  int64_t uid = zl_ns_host_id(config->uid_maps, config->n_uid_maps, 0);
+  int64_t gid = zl_ns_host_id(config->gid_maps, config->n_gid_maps, 0);
+
+  if (uid < 0 || gid < 0)
+    return zl_fail(err, ZL_E_INVALID, 0, "linux.uidMappings: id 0 of the container is not mapped");
+  rootfs->root_uid = (uid_t)uid;
+  rootfs->root_gid = (gid_t)gid;
+  for (int i = 0; i < 3; i++)
+    if (spec->stdio[i] >= 0 && fchown(spec->stdio[i], rootfs->root_uid, (gid_t)-1) < 0)
+      return zl_fail_errno(err, "giving the standard streams to the container");
+  return 0;
+}
+
 static int open_rootfs(const struct zl_container_spec *spec, int *ret_fd, struct zl_error *err)
 {
-  char *const *layers = spec->config->zlayer.layers;
-  bool has_layers = spec->config->zlayer.present && layers[0] != NULL;
-  struct zl_rootfs rootfs = { .layers = (const char *const *)layers, .dir_fd = spec->dir_fd };
+  const struct zl_engine_config *config = spec->config;
+  char *const *layers = config->zlayer.layers;
+  bool has_layers = config->zlayer.present && layers[0] != NULL;
+  struct zl_rootfs rootfs = { .layers = (const char *const *)layers,
+                              .dir_fd = spec->dir_fd,
+                              .path = has_layers ? NULL : config->root_path,
+                              .userns_fd = -1 };
+  zl_autofd userns = -1;
+  int r = 0;
 
-  if (!has_layers)
-    rootfs.path = spec->config->root_path;
+  if (config->namespaces[ZL_NS_USER].present)
+    r = map_root(spec, &rootfs, err);
+  if (r == 0 && config->namespaces[ZL_NS_USER].present && has_layers)
+    r = zl_ns_open_userns(config, &userns, err);
+  if (r < 0)
+    return r;
+  rootfs.userns_fd = userns;
   return zl_rootfs_open(&rootfs, ret_fd, err);
 }
 

@@ -4,12 +4,15 @@
 #include <fcntl.h>
 #include <linux/nsfs.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/limits.h"
+#include "engine/child.h"
 
 static int open_namespace(enum zl_ns ns, const char *path, int *ret_fd, struct zl_error *err)
 {
@@ -97,6 +100,35 @@ int zl_ns_write_maps(pid_t pid, const struct zl_engine_config *config, struct zl
   if (r == 0)
     r = write_map(pid, "gid_map", config->gid_maps, config->n_gid_maps, err);
   return r;
+}
+
+int zl_ns_open_userns(const struct zl_engine_config *config, int *ret_fd, struct zl_error *err)
+{
+  struct zl_child child = { .pidfd = -1 };
+  char path[48];
+  int fd, r;
+
+  if (config->namespaces[ZL_NS_USER].path != NULL)
+    return open_namespace(ZL_NS_USER, config->namespaces[ZL_NS_USER].path, ret_fd, err);
+  r = zl_child_clone(CLONE_NEWUSER, -1, &child, err);
+  if (r == 0) {
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    for (;;)
+      (void)pause(); /* it only holds the namespace until it is killed */
+  }
+  if (r > 0)
+    r = zl_ns_write_maps(child.pid, config, err);
+  if (r < 0) {
+    zl_child_kill(&child);
+    return r;
+  }
+  (void)snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)child.pid);
+  fd = zl_fd_open(AT_FDCWD, path, O_RDONLY, 0);
+  zl_child_kill(&child);
+  if (fd < 0)
+    return zl_fail(err, ZL_E_SYSTEM, -fd, "user namespace");
+  *ret_fd = fd;
+  return 0;
 }
 
 int64_t zl_ns_host_id(const struct zl_idmap *maps, size_t n, uint32_t id)

@@ -32,6 +32,10 @@ int zl_ns_join(const struct zl_ns_plan *plan, struct zl_error *err);
  * with a descriptor of /proc/self/ns/pid. */
 int zl_ns_enter_pid(int pid_ns_fd, struct zl_error *err);
 
+/* A user namespace with the container's id maps that no process is in, for id-mapped mounts. The
+ * descriptor is CLOEXEC and the caller's. */
+int zl_ns_open_userns(const struct zl_engine_config *config, int *ret_fd, struct zl_error *err);
+
 /* Writes the id maps of the new user namespace of `pid`; for its creator. */
 int zl_ns_write_maps(pid_t pid, const struct zl_engine_config *config, struct zl_error *err);
 

@@ -41,8 +41,27 @@ static int open_directory(int dirfd, const char *path, int *ret_fd, struct zl_er
   return 0;
 }
 
-static int open_layers(const char *const *paths, struct layer_fds *ret, struct zl_error *err)
+/* The files of a layer belong to the host's ids. In a user namespace an id-mapped copy of the mount
+ * shows them as the container's, without touching them. */
+static int map_layer(int *fd, int userns_fd, struct zl_error *err)
 {
+  struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns_fd };
+  zl_autofd copy = -1;
+  int r = zl_mount_clone(*fd, "", false, &copy, err);
+
+  if (r < 0)
+    return r;
+  if (mount_setattr(copy, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+    return zl_fail_errno(err, "the file system of the layers cannot map ids");
+  (void)close(*fd);
+  *fd = zl_steal_fd(&copy);
+  return 0;
+}
+
+static int open_layers(const struct zl_rootfs *rootfs, struct layer_fds *ret, struct zl_error *err)
+{
+  const char *const *paths = rootfs->layers;
+
   for (size_t i = 0; paths != NULL && paths[i] != NULL; i++) {
     int r;
 
@@ -52,6 +71,10 @@ static int open_layers(const char *const *paths, struct layer_fds *ret, struct z
     if (r < 0)
       return r;
     ret->count++;
+    if (rootfs->userns_fd >= 0)
+      r = map_layer(&ret->fds[i], rootfs->userns_fd, err);
+    if (r < 0)
+      return r;
   }
   return 0;
 }
@@ -102,13 +125,16 @@ static int set_dir(int context, const char *key, int fd, struct zl_error *err)
   return 0;
 }
 
-static int set_writable(int context, int dir_fd, struct zl_error *err)
+static int set_writable(int context, const struct zl_rootfs *rootfs, struct zl_error *err)
 {
   zl_autofd upper = -1, work = -1;
-  int r = open_directory(dir_fd, "upper", &upper, err);
+  int r = open_directory(rootfs->dir_fd, "upper", &upper, err);
 
   if (r == 0)
-    r = open_directory(dir_fd, "work", &work, err);
+    r = open_directory(rootfs->dir_fd, "work", &work, err);
+  if (r == 0 && rootfs->userns_fd >= 0 &&
+      fchownat(upper, "", rootfs->root_uid, rootfs->root_gid, AT_EMPTY_PATH) < 0)
+    return zl_fail_errno(err, "giving the writable layer to the container's root");
   if (r == 0)
     r = set_dir(context, "upperdir", upper, err);
   if (r == 0)
@@ -128,7 +154,7 @@ static int overlay(const struct zl_rootfs *rootfs, const struct layer_fds *layer
     return zl_fail_errno(err, "overlay: source");
   r = add_layers(context, layers, err);
   if (r == 0 && rootfs->dir_fd >= 0)
-    r = set_writable(context, rootfs->dir_fd, err);
+    r = set_writable(context, rootfs, err);
   if (r < 0)
     return r;
   if (fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
@@ -177,14 +203,14 @@ int zl_rootfs_open(const struct zl_rootfs *rootfs, int *ret_fd, struct zl_error 
 
   if (rootfs->path != NULL)
     return plain(AT_FDCWD, rootfs->path, false, ret_fd, err);
-  r = open_layers(rootfs->layers, &layers, err);
+  r = open_layers(rootfs, &layers, err);
   if (r < 0)
     return r;
   if (layers.count == 0 && rootfs->dir_fd >= 0)
     return plain(rootfs->dir_fd, "upper", false, ret_fd, err);
   if (layers.count == 0)
     return zl_fail(err, ZL_E_INVALID, 0, "the container has neither layers nor a root directory");
-  if (layers.count == 1 && rootfs->dir_fd < 0)
+  if (layers.count == 1 && rootfs->dir_fd < 0 && rootfs->userns_fd < 0)
     return plain(AT_FDCWD, rootfs->layers[0], true, ret_fd, err);
   return overlay_in_fd_dir(rootfs, &layers, ret_fd, err);
 }
