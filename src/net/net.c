@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/net.h"
 
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,10 +120,19 @@ static bool serves_other_slice(const struct zl_net *net, const struct zl_bridge 
   return last != NULL && strcmp(last + 1, zl_slice_format(&net->slice, slice)) != 0;
 }
 
+/* A link that is down belonged to a container that has ended. */
+static int remove_if_down(void *ctx, const struct zl_link_info *link, struct zl_error *err)
+{
+  (void)ctx;
+  return (link->flags & IFF_UP) != 0 ? 0 : zl_link_remove(link->name, err);
+}
+
 static int drop_other_slice(struct zl_net *net, struct zl_bridge *bridge, struct zl_error *err)
 {
-  int r = zl_bridge_has_ports(bridge, err);
+  int r = zl_net_list_orphans(net, remove_if_down, NULL, err);
 
+  if (r == 0)
+    r = zl_bridge_has_ports(bridge, err);
   if (r > 0)
     return zl_fail(err, ZL_E_CONFLICT, 0,
                    "bridge '%s' still carries containers of slice %s: remove them first, or go on "

@@ -21,7 +21,7 @@ enum {
 
 static int take_bridge(void *ctx, const struct nlmsghdr *message, struct zl_error *err)
 {
-  const struct ifinfomsg *info = NLMSG_DATA(message);
+  const struct ifinfomsg *info = zl_nl_payload(message);
   const struct nlattr *attrs[IFLA_IFALIAS + 1];
   struct zl_bridge *bridge = ctx;
 

@@ -16,7 +16,7 @@ struct listing {
 static int list_one(void *ctx, const struct nlmsghdr *message, struct zl_error *err)
 {
   const struct listing *listing = ctx;
-  const struct ifinfomsg *info = NLMSG_DATA(message);
+  const struct ifinfomsg *info = zl_nl_payload(message);
   const struct nlattr *attrs[IFLA_IFNAME + 1];
   struct zl_link_info link = { .name = "" };
   const char *name;

@@ -213,7 +213,7 @@ static const char *explanation(const struct nlmsghdr *message)
 
 static int check_ack(struct zl_nl *nl, const struct nlmsghdr *message, struct zl_error *err)
 {
-  const struct nlmsgerr *ack = NLMSG_DATA(message);
+  const struct nlmsgerr *ack = zl_nl_payload(message);
   const char *text = explanation(message), *what;
 
   if (message->nlmsg_len < NLMSG_LENGTH(sizeof(*ack)))
@@ -258,7 +258,7 @@ static int run(struct zl_nl *nl, struct answer *answer, struct zl_error *err)
     size_t len = 0;
 
     r = receive(nl, reply, &len, answer->result < 0 ? NULL : err);
-    for (const struct nlmsghdr *message = (const void *)reply; r == 0 && NLMSG_OK(message, len);
+    for (struct nlmsghdr *message = (void *)reply; r == 0 && NLMSG_OK(message, len);
          message = NLMSG_NEXT(message, len))
       take_message(nl, answer, message, err);
   }

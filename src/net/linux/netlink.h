@@ -79,6 +79,12 @@ int zl_nl_exchange(struct zl_nl *nl, struct zl_error *err);
 typedef int (*zl_nl_fn)(void *ctx, const struct nlmsghdr *message, struct zl_error *err);
 int zl_nl_query(struct zl_nl *nl, zl_nl_fn fn, void *ctx, struct zl_error *err);
 
+/* NLMSG_DATA without losing const. */
+static inline const void *zl_nl_payload(const struct nlmsghdr *message)
+{
+  return (const char *)message + NLMSG_HDRLEN;
+}
+
 /* Fills attrs[0 .. max] from the attributes behind a payload of `skip` bytes; absent ones are NULL.
  * Malformed tails are ignored: the kernel does not send them. */
 void zl_nl_parse(const struct nlmsghdr *message, size_t skip, const struct nlattr **attrs,

@@ -35,7 +35,7 @@ static int refuse(const struct search *search, const char *kind, uint32_t addres
 
 static int see_address(void *ctx, const struct nlmsghdr *message, struct zl_error *err)
 {
-  const struct ifaddrmsg *info = NLMSG_DATA(message);
+  const struct ifaddrmsg *info = zl_nl_payload(message);
   const struct nlattr *attrs[IFA_LOCAL + 1];
   const struct search *search = ctx;
   uint32_t address;
@@ -53,7 +53,7 @@ static int see_address(void *ctx, const struct nlmsghdr *message, struct zl_erro
 
 static int see_route(void *ctx, const struct nlmsghdr *message, struct zl_error *err)
 {
-  const struct rtmsg *info = NLMSG_DATA(message);
+  const struct rtmsg *info = zl_nl_payload(message);
   const struct nlattr *attrs[RTA_OIF + 1];
   const struct search *search = ctx;
   uint32_t network, index;
