@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/lock.h"
-#include "net/linux/bridge.h"
+#include "net/bridge.h"
 #include "net/net_private.h"
 
 enum {

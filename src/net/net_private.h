@@ -6,8 +6,8 @@
 #define ZL_NET_NET_PRIVATE_H
 
 #include "base/time.h"
-#include "net/linux/rules.h"
 #include "net/net.h"
+#include "net/rules.h"
 
 struct zl_net {
   int root_fd;

@@ -19,7 +19,7 @@
 
 #include "base/fd.h"
 #include "base/path.h"
-#include "net/linux/bridge.h"
+#include "net/bridge.h"
 
 enum {
   TALK_MS = 300,

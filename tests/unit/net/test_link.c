@@ -15,7 +15,7 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "box.h"
-#include "net/linux/bridge.h"
+#include "net/bridge.h"
 #include "net/linux/netlink.h"
 
 #define ADDRESS UINT32_C(0x0ac80002)

@@ -4,7 +4,7 @@
 #include <net/if.h>
 #include <string.h>
 
-#include "net/linux/bridge.h"
+#include "net/bridge.h"
 #include "net/linux/ip4.h"
 #include "net/linux/netlink.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "net/linux/nft.h"
+#include "net/nft.h"
 
 #include <arpa/inet.h>
 #include <linux/netfilter.h>

@@ -3,7 +3,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
-#include "net/linux/nft.h"
+#include "net/nft.h"
 
 void zl_nft_rule_begin(struct zl_nft *nft, const char *chain)
 {

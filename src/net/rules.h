@@ -11,8 +11,8 @@
  * the port to its MAC (net/linux/link.h), whose last four bytes are the address; so no rule is
  * needed for a single container.
  */
-#ifndef ZL_NET_LINUX_RULES_H
-#define ZL_NET_LINUX_RULES_H
+#ifndef ZL_NET_RULES_H
+#define ZL_NET_RULES_H
 
 #include <stddef.h>
 #include <stdint.h>

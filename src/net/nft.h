@@ -7,8 +7,8 @@
  *
  * Building cannot fail: what does not fit is noticed by the commit (ZL_E_LIMIT).
  */
-#ifndef ZL_NET_LINUX_NFT_H
-#define ZL_NET_LINUX_NFT_H
+#ifndef ZL_NET_NFT_H
+#define ZL_NET_NFT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "net/linux/bridge.h"
+#include "net/bridge.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "net/linux/rules_ports.h"
+#include "net/rules_ports.h"
 
 #include <arpa/inet.h>
 #include <linux/netfilter.h>
@@ -8,7 +8,7 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
-#include "net/linux/rules.h"
+#include "net/rules.h"
 
 enum {
   IP_DESTINATION = 16,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "net/linux/rules.h"
+#include "net/rules.h"
 
 #include <arpa/inet.h>
 #include <linux/if.h>
@@ -12,8 +12,8 @@
 #include <string.h>
 
 #include "net/linux/ip4.h"
-#include "net/linux/nft.h"
-#include "net/linux/rules_ports.h"
+#include "net/nft.h"
+#include "net/rules_ports.h"
 
 enum {
   IP_SOURCE = 12,

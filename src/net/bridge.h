@@ -2,8 +2,8 @@
  *
  * The bridge of one root. Its alias, set as the last step, says for which slice it is complete.
  */
-#ifndef ZL_NET_LINUX_BRIDGE_H
-#define ZL_NET_LINUX_BRIDGE_H
+#ifndef ZL_NET_BRIDGE_H
+#define ZL_NET_BRIDGE_H
 
 #include <stdbool.h>
 #include <zlayer/error.h>
