@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,20 +35,7 @@ static int write_cidfile(const char *path, const char *id, struct zl_error *err)
   return r < 0 ? zl_fail(err, ZL_E_SYSTEM, -r, "writing the id to '%s'", path) : 0;
 }
 
-/* The pull is a step of its own, for its progress and so that Ctrl-C ends it in order. */
-static int pull(struct launch *l, struct zl_error *err)
-{
-  struct zl_image_spec *image = &l->service->image;
-  int r = zl_pull_shown(l->rt, image->name, image->pull_policy,
-                        image->pull_policy == ZL_PULL_IF_NOT_PRESENT && !isatty(STDERR_FILENO),
-                        NULL, err);
-
-  if (r >= 0 && image->pull_policy != ZL_PULL_NEVER)
-    image->pull_policy = ZL_PULL_IF_NOT_PRESENT;
-  return r;
-}
-
-static int create(struct launch *l, struct zl_error *err)
+static int create_once(struct launch *l, struct zl_error *err)
 {
   struct zl_container_id id = { .service = l->name, .replica = 1 };
   struct zl_create_options options = {
@@ -60,12 +46,33 @@ static int create(struct launch *l, struct zl_error *err)
   int r = zl_container_id_format(&id, l->id, err);
 
   zl_console_size(STDIN_FILENO, &options.rows, &options.cols);
-  if (r >= 0)
-    r = zl_create(l->rt, &id, l->service, &options, err);
+  return r < 0 ? r : zl_create(l->rt, &id, l->service, &options, err);
+}
+
+/* The pull is a step of its own, for its progress and so that Ctrl-C ends it in order. An image
+ * that is stored, as nearly always, costs nothing extra: creation itself says that it is missing.
+ */
+static int create_with_image(struct launch *l, struct zl_error *err)
+{
+  struct zl_image_spec *image = &l->service->image;
+  enum zl_pull_policy policy = image->pull_policy;
+  int r = 0;
+
+  image->pull_policy = ZL_PULL_NEVER;
+  if (policy == ZL_PULL_NEVER || policy == ZL_PULL_IF_NOT_PRESENT)
+    r = create_once(l, err);
+  if (policy == ZL_PULL_NEVER || (policy == ZL_PULL_IF_NOT_PRESENT && r != -ZL_E_NOT_FOUND))
+    return r;
+  r = zl_pull_shown(l->rt, image->name, policy, false, NULL, err);
+  return r < 0 ? r : create_once(l, err);
+}
+
+static int create(struct launch *l, struct zl_error *err)
+{
+  int r = create_with_image(l, err);
+
   l->created = r >= 0;
-  if (r >= 0)
-    r = write_cidfile(zl_args_get(l->args, "cidfile"), l->id, err);
-  return r;
+  return r < 0 ? r : write_cidfile(zl_args_get(l->args, "cidfile"), l->id, err);
 }
 
 /* A container that never ran is of no use with --rm; without it, it stays to be looked at. */
@@ -156,8 +163,6 @@ static int launch(struct launch *l)
   r = check(l->args, &err);
   if (r >= 0)
     r = zl_cli_open(l->cli, &l->rt, &err);
-  if (r >= 0)
-    r = pull(l, &err);
   if (r < 0)
     return zl_cli_failed(l->cli, &err);
   return zl_args_has(l->args, "detach") ? run_detached(l) : run_attached(l);

@@ -93,8 +93,7 @@ static int pull_images(struct up *up, struct zl_error *err)
     if (unit->action == ZL_UNIT_KEEP || unit->service == done)
       continue;
     done = unit->service;
-    r = zl_pull_shown(up->rt, done->image.name, done->image.pull_policy,
-                      zl_args_has(up->args, "quiet"), NULL, err);
+    r = zl_image_ensure(up->rt, &done->image, zl_args_has(up->args, "quiet"), err);
     if (r < 0)
       return zl_wrap(err, "service '%s'", done->name);
   }

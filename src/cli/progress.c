@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/progress.h"
 
-#include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,14 +168,31 @@ int zl_pull_shown(struct zl_runtime *rt, const char *reference, enum zl_pull_pol
   struct zl_pull_options options = { .policy = policy, .progress = show, .payload = &progress };
   /* The first Ctrl-C ends the pull in order, a second one the program. */
   struct sigaction action = { .sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND }, old[2];
+  sigset_t both, mask;
   int r;
 
+  (void)sigemptyset(&both);
+  (void)sigaddset(&both, SIGINT);
+  (void)sigaddset(&both, SIGTERM);
   interrupted = 0;
   (void)sigaction(SIGINT, &action, &old[0]);
   (void)sigaction(SIGTERM, &action, &old[1]);
+  (void)pthread_sigmask(SIG_UNBLOCK, &both, &mask);
   r = zl_pull_image(rt, reference, &options, ret_digest, err);
+  (void)pthread_sigmask(SIG_SETMASK, &mask, NULL);
   (void)sigaction(SIGINT, &old[0], NULL);
   (void)sigaction(SIGTERM, &old[1], NULL);
   zl_progress_done(&progress);
   return r;
+}
+
+int zl_image_ensure(struct zl_runtime *rt, const struct zl_image_spec *image, bool quiet,
+                    struct zl_error *err)
+{
+  zl_autofree char *facts = NULL;
+  const char *name = image->canonical != NULL ? image->canonical : image->name;
+
+  if (image->pull_policy == ZL_PULL_IF_NOT_PRESENT && zl_inspect_image(rt, name, &facts, NULL) >= 0)
+    return 0;
+  return zl_pull_shown(rt, image->name, image->pull_policy, quiet, NULL, err);
 }

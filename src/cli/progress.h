@@ -24,11 +24,16 @@ struct zl_progress {
   uint64_t drawn_at_ns;
 };
 
-/* As zl_pull_image, with progress and Ctrl-C. The digest is a new string. */
+/* As zl_pull_image, with progress. The first Ctrl-C cancels it (ZL_E_CANCELLED), also while the
+ * caller has the signal blocked. The digest (may be NULL) is a new string. */
 int zl_pull_shown(struct zl_runtime *rt, const char *reference, enum zl_pull_policy policy,
                   bool quiet, char **ret_digest, struct zl_error *err);
 
-/* The parts, for tests. put is a zl_pull_fn without the cancelling; draw appends the picture. */
+/* Follows the image's pull policy; says nothing about an image that is stored and may be used. */
+int zl_image_ensure(struct zl_runtime *rt, const struct zl_image_spec *image, bool quiet,
+                    struct zl_error *err);
+
+/* The part without side effects: takes a step in and appends what is to be shown. */
 int zl_progress_put(struct zl_progress *progress, const struct zl_pull_progress *step,
                     struct zl_buf *out, uint64_t now_ns);
 void zl_progress_done(struct zl_progress *progress);
