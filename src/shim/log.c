@@ -12,7 +12,7 @@
 #include "base/time.h"
 
 enum {
-  BATCH_MAX = 64 << 10, /* entries are gathered up to this before a write */
+  BATCH_MAX = 16 << 10, /* entries are gathered up to this before a write */
   PREFIX_MAX = 64,
   NAME_TEXT = 32
 };

@@ -117,7 +117,7 @@ int main(int argc, char **argv)
   }
   conn_send(shim.conns, json_pack("{s:b, s:i}", "ok", 1, "pid", (int)shim.container.init.pid), NULL,
             0);
-  (void)malloc_trim(0);
+  (void)malloc_trim(0); /* the bundle's text and JSON tree are gone */
   while (r == 0 && !is_over(&shim))
     r = loop_turn(&shim.loop, &err);
   return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -9,7 +9,7 @@
 #include "base/fd.h"
 
 enum {
-  CHUNK = 32 << 10,
+  CHUNK = 16 << 10,
   /* A pipe's default capacity and one chunk; a workload may enlarge its pipe to 1 MiB. */
   HELD_MAX = (1 << 20) + CHUNK
 };
