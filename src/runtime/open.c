@@ -18,11 +18,6 @@
 #define DEFAULT_SLICE "10.200.0.0/28"
 #define SHIM_NAME     "zlayer-shim"
 
-const char *zl_version(void)
-{
-  return ZL_VERSION;
-}
-
 /* An option, else the environment's, else NULL; empty counts as absent. */
 static const char *setting(const char *given, const char *variable)
 {

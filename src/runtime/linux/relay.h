@@ -14,7 +14,7 @@ enum {
 };
 
 /* One direction. */
-struct zl_channel {
+struct zl_linux_channel {
   int from, to;   /* -1 `from`: at its end; -1 `to`: what comes is dropped */
   bool close_to;  /* `to` is ours: it is closed after the last byte, so that the reader sees the end
                    */
@@ -22,14 +22,14 @@ struct zl_channel {
   char *buffer;   /* ZL_RELAY_BUFFER bytes */
 };
 
-struct zl_relay {
-  struct zl_channel in, out, err; /* seen from the caller */
-  int control_fd;                 /* the shim, which sends the exit event */
+struct zl_linux_relay {
+  struct zl_linux_channel in, out, err; /* seen from the caller */
+  int control_fd;                       /* the shim, which sends the exit event */
   int cancel_fd;
 };
 
 /* Runs until the process has ended and its output is written. ZL_E_CANCELLED; ZL_E_REMOTE: the shim
  * died. Of the channels only those descriptors are closed that close_to says. */
-int zl_relay_run(struct zl_relay *relay, struct zl_outcome *ret, struct zl_error *err);
+int zl_linux_relay_run(struct zl_linux_relay *relay, struct zl_outcome *ret, struct zl_error *err);
 
 #endif

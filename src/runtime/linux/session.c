@@ -27,18 +27,18 @@ static int session_run(struct zl_session *base, const struct zl_stdio *stdio,
                        struct zl_outcome *ret, struct zl_error *err)
 {
   struct zl_linux_session *s = (struct zl_linux_session *)base;
-  struct zl_relay relay = { .in = { .from = stdio->in, .to = s->in, .close_to = !base->tty },
-                            .out = { .from = s->out, .to = stdio->out },
-                            .err = { .from = s->err, .to = stdio->err },
-                            .control_fd = s->control_fd,
-                            .cancel_fd = base->cancel_fd };
+  struct zl_linux_relay relay = { .in = { .from = stdio->in, .to = s->in, .close_to = !base->tty },
+                                  .out = { .from = s->out, .to = stdio->out },
+                                  .err = { .from = s->err, .to = stdio->err },
+                                  .control_fd = s->control_fd,
+                                  .cancel_fd = base->cancel_fd };
   int r;
 
   if (s->in < 0)
     relay.in.from = -1;
   if (stdio->in < 0 && !base->tty)
     zl_fd_closep(&relay.in.to);
-  r = zl_relay_run(&relay, ret, err);
+  r = zl_linux_relay_run(&relay, ret, err);
   s->in = relay.in.to; /* it may have been closed */
   return r == -ZL_E_REMOTE ? explain_loss(s, ret, err) : r;
 }
