@@ -290,7 +290,8 @@ void zl_nl_parse(const struct nlmsghdr *message, size_t skip, const struct nlatt
   const char *at = (const char *)message + NLMSG_HDRLEN + NLMSG_ALIGN(skip);
   const char *end = (const char *)message + message->nlmsg_len;
 
-  memset(attrs, 0, (max + 1U) * sizeof(*attrs));
+  for (uint16_t type = 0; type <= max; type++)
+    attrs[type] = NULL;
   while (end - at >= NLA_HDRLEN) {
     const struct nlattr *attr = (const void *)at;
     uint16_t type = attr->nla_type & NLA_TYPE_MASK;
@@ -312,5 +313,7 @@ const char *zl_nl_text(const struct nlattr *attr)
 {
   const char *text = zl_nl_data(attr, 1);
 
-  return text != NULL && memchr(text, '\0', attr->nla_len - NLA_HDRLEN) != NULL ? text : "";
+  if (attr == NULL || text == NULL)
+    return "";
+  return memchr(text, '\0', attr->nla_len - NLA_HDRLEN) != NULL ? text : "";
 }

@@ -183,7 +183,7 @@ int box_outside(struct box *box)
 
 static int open_socket(int ns, int type)
 {
-  const struct timeval limit = { .tv_usec = TALK_MS * 1000 };
+  const struct timeval limit = { .tv_usec = TALK_MS * 1000L };
   zl_autofd before = open_namespace();
   const int on = 1;
   int sock;

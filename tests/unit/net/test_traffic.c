@@ -423,7 +423,8 @@ static void neither_forged_arp_nor_ipv6_gets_through(void **state)
 
   /* CVE-2020-13401: a router advertisement, of which the bridge looks at the type only. */
   memset(frame, 0, sizeof(frame));
-  memcpy(frame, "\x33\x33\x00\x00\x00\x01", 6);
+  frame[0] = frame[1] = 0x33; /* all nodes */
+  frame[5] = 1;
   zl_link_mac(b.lease.address, frame + 6);
   put16(frame + 12, ETH_P_IPV6);
   frame[14] = 0x60;
