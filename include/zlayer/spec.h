@@ -516,11 +516,14 @@ struct zl_service {
   char *hostname;
   char *user; /* "user[:group]", names or numbers; NULL: the image's */
   char **extra_groups;
+  char *stop_signal; /* NULL: the image's, else SIGTERM */
+  uint64_t stop_grace_period;
+  bool has_stop_grace_period;
   bool tty, stdin_open;
   bool init_container; /* a small init reaps orphans and passes signals on */
-  char *stop_signal;   /* NULL: the image's, else SIGTERM */
-  bool has_stop_grace_period;
-  uint64_t stop_grace_period;
+  bool host_network;   /* true implies network_mode host */
+  bool read_only_root_fs;
+  bool privileged;
   struct zl_pairs labels;
 
   struct zl_endpoint *endpoints;
@@ -529,10 +532,8 @@ struct zl_service {
   struct zl_port_mapping *port_mappings;
   size_t n_port_mappings;
   struct zl_network_mode network_mode;
-  bool host_network; /* true implies network_mode host */
   struct zl_network_policy network;
   struct zl_overlay_spec overlay;
-  enum zl_reachability localhost_reachability;
   char **dns;
   char **extra_hosts; /* "name:address" or "name:host-gateway" */
 
@@ -540,11 +541,10 @@ struct zl_service {
   size_t n_storage;
   struct zl_device *devices;
   size_t n_devices;
-  bool read_only_root_fs;
 
   enum zl_isolation isolation;
+  enum zl_reachability localhost_reachability;
   struct zl_platform platform;
-  bool privileged;
   char *
       *capabilities; /* added to the default set; as written: "NET_ADMIN", "cap_net_admin", "ALL" */
   char **cap_drop;
@@ -554,6 +554,7 @@ struct zl_service {
   size_t n_ulimits;
   enum zl_ns_mode pid_mode, ipc_mode;
   enum zl_userns_mode userns_mode;
+  enum zl_node_mode node_mode;
   char *cgroup_parent;
 
   struct zl_scale scale;
@@ -567,7 +568,6 @@ struct zl_service {
   struct zl_lifecycle lifecycle;
   struct zl_restart_policy restart_policy;
   struct zl_log_config logs;
-  enum zl_node_mode node_mode;
   struct zl_node_selector *node_selector;
   struct zl_affinity affinity;
   struct zl_wasm *wasm;

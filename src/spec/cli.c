@@ -10,9 +10,8 @@
 #include "spec/rules.h"
 #include "spec/tables.h"
 
-/* Makes room for one more element of an array of the service: *ret is zeroed and not counted yet.
- */
-static int reserve(void *array, size_t count, size_t size, void **ret, struct zl_error *err)
+/* Makes room for one more element, zeroed and not counted yet, at the end of an array. */
+static int reserve(void *array, size_t count, size_t size, struct zl_error *err)
 {
   char *elements = zl_pointer_get(array);
 
@@ -22,7 +21,7 @@ static int reserve(void *array, size_t count, size_t size, void **ret, struct zl
   if (elements == NULL)
     return zl_fail_nomem(err, "list entry");
   zl_pointer_set(array, elements);
-  *ret = memset(elements + count * size, 0, size);
+  memset(elements + count * size, 0, size);
   return 0;
 }
 
@@ -92,13 +91,12 @@ static int add_port(struct zl_service *service, const struct ports *ports, unsig
                     unsigned container, struct zl_error *err)
 {
   struct zl_port_mapping *mapping;
-  void *slot;
   int r;
 
-  r = reserve(&service->port_mappings, service->n_port_mappings, sizeof(*mapping), &slot, err);
+  r = reserve(&service->port_mappings, service->n_port_mappings, sizeof(*mapping), err);
   if (r < 0)
     return r;
-  mapping = slot;
+  mapping = &service->port_mappings[service->n_port_mappings];
   mapping->host_port = (uint16_t)host;
   mapping->container_port = (uint16_t)container;
   mapping->protocol = ports->protocol;
@@ -145,14 +143,12 @@ int zl_port_parse(struct zl_service *service, const char *text, struct zl_error 
 
 static int add_storage(struct zl_service *service, struct zl_storage *storage, struct zl_error *err)
 {
-  void *slot;
-  int r = reserve(&service->storage, service->n_storage, sizeof(*storage), &slot, err);
+  int r = reserve(&service->storage, service->n_storage, sizeof(*storage), err);
 
   if (r < 0)
     return r;
-  memcpy(slot, storage, sizeof(*storage));
+  service->storage[service->n_storage++] = *storage;
   *storage = (struct zl_storage){ 0 };
-  service->n_storage++;
   return 0;
 }
 
@@ -299,7 +295,6 @@ int zl_device_parse(struct zl_service *service, const char *text, struct zl_erro
   ZL_CLEANUP(device_done) struct zl_device device = { .read = true, .write = true };
   zl_autofree char *copy = strdup(text);
   char *rest = copy, *path, *part;
-  void *slot;
   bool ok = true;
   int r;
 
@@ -315,12 +310,11 @@ int zl_device_parse(struct zl_service *service, const char *text, struct zl_erro
   if (r == 0)
     r = check_element(&zl_type_device, &device, err);
   if (r == 0)
-    r = reserve(&service->devices, service->n_devices, sizeof(device), &slot, err);
+    r = reserve(&service->devices, service->n_devices, sizeof(device), err);
   if (r < 0)
     return r;
-  memcpy(slot, &device, sizeof(device));
+  service->devices[service->n_devices++] = device;
   device = (struct zl_device){ 0 };
-  service->n_devices++;
   return 0;
 }
 
@@ -337,7 +331,6 @@ static int set_ulimit(struct zl_service *service, const char *name, uint64_t sof
 {
   zl_autofree char *copy = NULL;
   struct zl_ulimit *limit;
-  void *slot;
   int r;
 
   for (size_t i = 0; i < service->n_ulimits; i++) {
@@ -350,10 +343,10 @@ static int set_ulimit(struct zl_service *service, const char *name, uint64_t sof
   copy = strdup(name);
   if (copy == NULL)
     return zl_fail_nomem(err, "limit");
-  r = reserve(&service->ulimits, service->n_ulimits, sizeof(*limit), &slot, err);
+  r = reserve(&service->ulimits, service->n_ulimits, sizeof(*limit), err);
   if (r < 0)
     return r;
-  limit = slot;
+  limit = &service->ulimits[service->n_ulimits];
   *limit = (struct zl_ulimit){ .name = zl_steal_ptr(&copy), .soft = soft, .hard = hard };
   service->n_ulimits++;
   return 0;

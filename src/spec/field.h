@@ -96,7 +96,8 @@ struct zl_type {
   int (*render)(const void *object, struct zl_buf *buf, struct zl_error *err);
 };
 
-#define ZL_MEMBER(S, m) .offset = offsetof(struct S, m), .size = sizeof(((struct S *)NULL)->m)
+#define ZL_MEMBER(S, m) \
+  .offset = offsetof(struct S, m), .size = sizeof(__typeof__(((struct S *)NULL)->m))
 /* A field whose key is the member's name; the rest are designated initializers. */
 #define ZL_FIELD(S, m, k, ...)                           \
   {                                                      \

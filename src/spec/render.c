@@ -213,7 +213,7 @@ static int number_text(const struct zl_field *field, const void *object, struct 
                        struct zl_error *err)
 {
   int64_t value = 0;
-  double number, again;
+  double number;
   int r;
 
   if (field->kind == ZL_KIND_INT) {
@@ -225,8 +225,7 @@ static int number_text(const struct zl_field *field, const void *object, struct 
   r = zl_buf_printf(text, err, "%.15g", number);
   if (r < 0)
     return r;
-  again = strtod(text->data, NULL);
-  if (memcmp(&again, &number, sizeof(number)) == 0)
+  if (strtod(text->data, NULL) == number)
     return 0;
   zl_buf_clear(text);
   return zl_buf_printf(text, err, "%.17g", number);

@@ -431,12 +431,19 @@ static const struct zl_node *read_value(struct reader *reader, const struct zl_a
   }
 }
 
+static bool skip_events(struct reader *reader, unsigned count)
+{
+  while (count > 0 && next_event(reader))
+    count--;
+  return count == 0;
+}
+
 static const struct zl_node *read_document(struct reader *reader)
 {
   static const struct zl_at file = { 0 };
   const struct zl_node *root;
 
-  if (!next_event(reader) || !next_event(reader)) /* the start of the stream, then a document */
+  if (!skip_events(reader, 2)) /* the start of the stream, then a document */
     return NULL;
   if (reader->event.type == YAML_STREAM_END_EVENT) {
     stop_at(reader, &file, (struct zl_mark){ 0 }, ZL_E_INVALID, "the file is empty");
@@ -445,7 +452,7 @@ static const struct zl_node *read_document(struct reader *reader)
   if (!next_event(reader))
     return NULL;
   root = read_value(reader, &file);
-  if (root == NULL || !next_event(reader) || !next_event(reader)) /* its end, then the stream's */
+  if (root == NULL || !skip_events(reader, 2)) /* its end, then the stream's */
     return NULL;
   if (reader->event.type != YAML_STREAM_END_EVENT) {
     stop_at(reader, &file, mark_of(reader->event.start_mark), ZL_E_INVALID,
