@@ -169,7 +169,8 @@ static int attach(const struct zl_mount *m, int fd, int root_fd, struct zl_error
   r = open_target(m, S_ISDIR(st.st_mode), root_fd, &target, err);
   if (r == 0)
     r = zl_mount_attach(fd, target, m->destination, err);
-  if (r == 0 && !m->bind)
+  /* A new file system was made with what is to be set, and nothing more can be cleared. */
+  if (r == 0 && !m->bind && m->propagation != 0)
     r = set_attributes(fd, m, err);
   return r;
 }

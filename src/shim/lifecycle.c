@@ -83,10 +83,10 @@ static void conclude(struct shim *shim)
   drain(shim);
   shim->status = STATUS_STOPPED;
   shim->paused = false;
-  note_state(shim);
   warn(record_exit(shim, &err), &err);
   warn(record_event(shim, &err), &err);
   conn_announce_exit(shim);
+  note_state(shim);
   setup_undo(shim);
   conn_unlisten(shim);
   shim->finished = true;

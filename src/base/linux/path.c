@@ -73,9 +73,12 @@ int zl_path_mkdirs_in_root(int root_fd, const char *path, mode_t mode)
   zl_autofree char *prefix = NULL;
   size_t len = 0;
   const char *rest = path;
-  zl_autofd dir = zl_path_open_in_root(root_fd, ".", flags, 0);
+  zl_autofd dir = zl_path_open_in_root(root_fd, path, flags, 0);
   int r;
 
+  if (dir != -ENOENT)
+    return zl_steal_fd(&dir); /* it is there, as most are, or cannot be */
+  dir = zl_path_open_in_root(root_fd, ".", flags, 0);
   if (dir < 0)
     return dir;
   prefix = calloc(1, strlen(path) + 2);
