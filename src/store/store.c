@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/strv.h"
 #include "base/time.h"
@@ -63,13 +64,19 @@ static int read_version(struct zl_store *store, int *ret, struct zl_error *err)
   return r;
 }
 
-/* Brings the schema up to date; two processes may arrive here at once, so the version is read again
- * under the write lock. */
-static int migrate(struct zl_store *store, struct zl_error *err)
+/* Brings the schema up to date. Many processes may arrive here at once, and the switch to WAL mode
+ * does not wait for the busy timeout: our own lock makes them one after the other. */
+static int migrate(struct zl_store *store, int root_fd, struct zl_error *err)
 {
   const int newest = (int)ZL_COUNT(zl_store_schema);
+  zl_autofd lock = -1;
   int version = 0, r = read_version(store, &version, err);
 
+  if (r < 0 || version == newest)
+    return r;
+  r = zl_lock_acquire(root_fd, DB_NAME "-schema.lock", BUSY_TIMEOUT_MS * ZL_NS_PER_MS, &lock, err);
+  if (r == 0)
+    r = read_version(store, &version, err);
   if (r < 0 || version == newest)
     return r;
   if (version > newest)
@@ -96,7 +103,7 @@ static int migrate(struct zl_store *store, struct zl_error *err)
   return r;
 }
 
-static int connect_db(struct zl_store *store, const char *path, struct zl_error *err)
+static int connect_db(struct zl_store *store, int root_fd, const char *path, struct zl_error *err)
 {
   int flags =
       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
@@ -108,7 +115,7 @@ static int connect_db(struct zl_store *store, const char *path, struct zl_error 
   /* The last one to close would copy the log back and fsync: every short command would pay. */
   (void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
   r = exec(store, "PRAGMA synchronous=NORMAL", "opening the database", err);
-  return r < 0 ? r : migrate(store, err);
+  return r < 0 ? r : migrate(store, root_fd, err);
 }
 
 static bool is_damaged(struct zl_store *store)
@@ -159,12 +166,12 @@ int zl_store_open(int root_fd, const char *root, struct zl_store **ret, struct z
   (void)pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
   (void)pthread_mutex_init(&store->lock, &attr);
   (void)pthread_mutexattr_destroy(&attr);
-  r = connect_db(store, path, err);
+  r = connect_db(store, root_fd, path, err);
   if (r < 0 && is_damaged(store)) {
     disconnect_db(store);
     r = set_aside(root_fd, err);
     if (r == 0)
-      r = connect_db(store, path, err);
+      r = connect_db(store, root_fd, path, err);
   }
   if (r < 0)
     return zl_wrap(err, "state database '%s'", path);
