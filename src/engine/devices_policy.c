@@ -36,25 +36,50 @@ static bool is_about_all(const struct zl_device_rule *r)
   return r->type == 'a' && r->major == ANY && r->minor == ANY && r->access == ALL;
 }
 
+static bool meet(int64_t a, int64_t b)
+{
+  return a == ANY || b == ANY || a == b;
+}
+
+static bool overlap(const struct zl_device_rule *a, const struct zl_device_rule *b)
+{
+  return (a->type == 'a' || b->type == 'a' || a->type == b->type) && meet(a->major, b->major) &&
+         meet(a->minor, b->minor) && (a->access & b->access) != 0;
+}
+
+/* A rule that repeats the default matters only where it takes back an earlier exception. */
+static void add_rule(struct zl_device_policy *p, const struct zl_device_rule *rule)
+{
+  bool matters = rule->allow != p->allow_by_default;
+
+  for (size_t i = 0; !matters && i < p->n; i++)
+    if (p->rules[i].allow != rule->allow && overlap(&p->rules[i], rule))
+      matters = true;
+  if (!matters)
+    return;
+  p->plain = p->plain && rule->allow != p->allow_by_default;
+  p->rules[p->n++] = *rule;
+}
+
 int zl_device_policy_make(const struct zl_device_rule *rules, size_t n,
                           struct zl_device_policy *ret, struct zl_error *err)
 {
   ret->allow_by_default = false;
+  ret->plain = true;
   ret->n = 0;
   if (n > ZL_MAX_DEVICES)
     return zl_fail(err, ZL_E_LIMIT, 0, "%zu device rules, the limit is %d", n, ZL_MAX_DEVICES);
   for (size_t i = 0; i < n; i++) {
     if (is_about_all(&rules[i])) {
       ret->allow_by_default = rules[i].allow;
+      ret->plain = true;
       ret->n = 0;
     } else {
-      ret->rules[ret->n++] = rules[i];
+      add_rule(ret, &rules[i]);
     }
   }
-  if (zl_device_policy_is_open(ret))
-    return 0;
-  for (size_t i = 0; i < ZL_DEFAULT_DEVICES; i++)
-    ret->rules[ret->n++] = defaults[i];
+  for (size_t i = 0; !ret->allow_by_default && i < ZL_DEFAULT_DEVICES; i++)
+    add_rule(ret, &defaults[i]);
   return 0;
 }
 
@@ -140,15 +165,26 @@ static int put_in_force_v1(const struct zl_cgroup *cg, const struct zl_device_po
   return r;
 }
 
+/* On hybrid hosts the v1 files are the cheaper way, and the program is there for what they cannot
+ * say; the one that is not used is opened, for the policy may have been another one before. */
 int zl_cgroup_set_devices(const struct zl_cgroup *cg, const struct zl_device_rule *rules, size_t n,
                           struct zl_error *err)
 {
+  static const struct zl_device_policy open_policy = { .allow_by_default = true, .plain = true };
+  const bool has_v1 = zl_cgroup_has(cg, ZL_TREE_DEVICES), has_v2 = cg->unified_fd >= 0;
   struct zl_device_policy policy;
+  bool use_v1;
   int r = zl_device_policy_make(rules, n, &policy, err);
 
   if (r < 0)
     return r;
-  if (zl_cgroup_has(cg, ZL_TREE_DEVICES))
-    return put_in_force_v1(cg, &policy, err);
-  return zl_bpf_devices_attach(cg->unified_fd, &policy, err);
+  if (has_v1 && !has_v2 && !policy.plain)
+    return zl_fail(err, ZL_E_UNSUPPORTED, 0,
+                   "device rules: v1 cgroups cannot take back a part of an earlier rule");
+  use_v1 = has_v1 && policy.plain;
+  if (has_v1)
+    r = put_in_force_v1(cg, use_v1 ? &policy : &open_policy, err);
+  if (r == 0 && has_v2)
+    r = zl_bpf_devices_attach(cg->unified_fd, use_v1 ? &open_policy : &policy, err);
+  return r;
 }

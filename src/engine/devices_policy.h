@@ -13,16 +13,16 @@ enum {
   ZL_MAX_POLICY = ZL_MAX_DEVICES + ZL_DEFAULT_DEVICES
 };
 
-/* Everything is allowed or denied, then the rules in order; a later one wins. No rule of type 'a'
- * covers everything any more. */
+/* Everything is allowed or denied, then the rules in order; a later one wins. */
 struct zl_device_policy {
   bool allow_by_default;
+  bool plain; /* all rules are exceptions from the default: v1 knows nothing else */
   size_t n;
   struct zl_device_rule rules[ZL_MAX_POLICY];
 };
 
-/* Rules from the last one that is about all devices, then the devices that every container has.
- * ZL_E_LIMIT for more than ZL_MAX_DEVICES rules. */
+/* Rules from the last one that is about all devices; unless everything is allowed by default, also
+ * the devices that every container has. ZL_E_LIMIT for more than ZL_MAX_DEVICES rules. */
 int zl_device_policy_make(const struct zl_device_rule *rules, size_t n,
                           struct zl_device_policy *ret, struct zl_error *err);
 

@@ -1,0 +1,987 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Control groups against the kernel, in every layout that this host can show (a hybrid host is also
+ * a v1 host and, without most controllers, a v2 host), and the v2 files against a directory that
+ * only looks like a cgroup tree.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/strv.h"
+#include "base/time.h"
+#include "engine/cgroup_private.h"
+
+static const struct zl_resources nothing = {
+  .cpu_shares = ZL_UNSET,
+  .cpu_quota_us = ZL_UNSET,
+  .cpu_period_us = ZL_UNSET,
+  .cpu_burst_us = ZL_UNSET,
+  .cpu_rt_runtime_us = ZL_UNSET,
+  .cpu_rt_period_us = ZL_UNSET,
+  .cpu_idle = ZL_UNSET,
+  .memory_limit = ZL_UNSET,
+  .memory_reservation = ZL_UNSET,
+  .memory_swap = ZL_UNSET,
+  .memory_swappiness = ZL_UNSET,
+  .pids_limit = ZL_UNSET,
+  .blkio_weight = ZL_UNSET,
+};
+
+static struct zl_error err; /* of the last failure */
+
+#define OK(call)                                 \
+  do {                                           \
+    int r_ = (call);                             \
+    if (r_ != 0)                                 \
+      fail_msg("%s: %d %s", #call, r_, err.msg); \
+  } while (0)
+
+/* ---- Layouts ------------------------------------------------------------------------------- */
+
+static struct zl_cgroup_root roots[3];
+/* Children must not make up one of their own. */
+static char prefix[32];
+static size_t n_roots;
+
+static int find_layouts(void **state)
+{
+  struct zl_cgroup_root host;
+  int fd;
+
+  (void)state;
+  (void)snprintf(prefix, sizeof(prefix), "zlt%d-", (int)getpid());
+  if (zl_cgroup_root_open(&host, &err) < 0)
+    return -1;
+  roots[n_roots++] = host;
+  if (host.mode != ZL_CGROUP_HYBRID)
+    return 0;
+  roots[n_roots++] = (struct zl_cgroup_root){ .mode = ZL_CGROUP_V1, .fd = zl_fd_copy(host.fd) };
+  fd = zl_fd_open(host.fd, "unified", O_PATH | O_DIRECTORY, 0);
+  roots[n_roots++] = (struct zl_cgroup_root){ .mode = ZL_CGROUP_V2, .fd = fd };
+  return roots[1].fd >= 0 && fd >= 0 ? 0 : -1;
+}
+
+static int count_name(void *payload, const char *name)
+{
+  (void)name;
+  ++*(int *)payload;
+  return 0;
+}
+
+static int remove_left_over(void *payload, const char *name)
+{
+  const struct zl_cgroup_root *root = payload;
+  struct zl_cgroup cg;
+
+  print_error("left over: %s\n", name);
+  if (zl_cgroup_open(root, name, &cg, &err) == 0) {
+    (void)zl_cgroup_kill(&cg, &err);
+    (void)zl_cgroup_remove(&cg, &err);
+    zl_cgroup_close(&cg);
+  }
+  return 0;
+}
+
+/* Every case must have removed what it made. */
+static int nothing_is_left(void **state)
+{
+  int left = 0;
+
+  (void)state;
+  for (size_t i = 0; i < n_roots; i++) {
+    if (zl_cgroup_enumerate(&roots[i], prefix, count_name, &left, &err) < 0)
+      return -1;
+    (void)zl_cgroup_enumerate(&roots[i], prefix, remove_left_over, &roots[i], &err);
+  }
+  return left;
+}
+
+static int close_layouts(void **state)
+{
+  int r = nothing_is_left(state);
+
+  for (size_t i = 0; i < n_roots; i++)
+    zl_cgroup_root_close(&roots[i]);
+  return r;
+}
+
+static const char *path_of(const char *name)
+{
+  static char text[64];
+
+  (void)snprintf(text, sizeof(text), "/%s%s", prefix, name);
+  return text;
+}
+
+/* ---- Processes ----------------------------------------------------------------------------- */
+
+/* A child that waits for `go`, so that it can be put into a cgroup first. */
+struct worker {
+  pid_t pid;
+  int go;
+  volatile uint64_t *shared; /* one page both see */
+};
+
+static struct worker start_worker(int (*fn)(volatile uint64_t *shared), int unified_fd)
+{
+  struct worker w;
+  struct clone_args args = { .exit_signal = SIGCHLD };
+  int ends[2];
+  char c;
+
+  if (unified_fd >= 0) {
+    args.flags = CLONE_INTO_CGROUP;
+    args.cgroup = (uint64_t)unified_fd;
+  }
+  w.shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  assert_true(w.shared != MAP_FAILED);
+  assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+  w.pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+  assert_true(w.pid >= 0);
+  if (w.pid == 0) {
+    (void)close(ends[1]);
+    _exit(read(ends[0], &c, 1) == 1 ? fn(w.shared) : 99);
+  }
+  (void)close(ends[0]);
+  w.go = ends[1];
+  return w;
+}
+
+static void let_go(struct worker *w)
+{
+  assert_int_equal(write(w->go, "x", 1), 1);
+}
+
+static int end_worker(struct worker *w)
+{
+  int status = 0;
+
+  (void)close(w->go);
+  assert_int_equal(waitpid(w->pid, &status, 0), w->pid);
+  assert_int_equal(munmap((void *)(uintptr_t)w->shared, 4096), 0);
+  return status;
+}
+
+static int wait_for_ever(volatile uint64_t *shared)
+{
+  while (*shared != UINT64_MAX)
+    (void)pause();
+  return 0;
+}
+
+static int count_up(volatile uint64_t *shared)
+{
+  while (*shared != UINT64_MAX)
+    ++*shared;
+  return 0;
+}
+
+static int fork_all_over(volatile uint64_t *shared)
+{
+  for (int i = 0; i < 4; i++)
+    (void)fork();
+  __atomic_add_fetch(shared, 1, __ATOMIC_SEQ_CST);
+  return wait_for_ever(shared);
+}
+
+static void await_value(volatile uint64_t *shared, uint64_t least)
+{
+  const uint64_t deadline = zl_time_boot() + 10 * ZL_NS_PER_S;
+
+  while (*shared < least) {
+    assert_true(zl_time_boot() < deadline);
+    (void)sched_yield();
+  }
+}
+
+/* The line of the tree in /proc/PID/cgroup ends with the path. */
+static bool is_member(pid_t pid, const char *controller, const char *path)
+{
+  zl_autobuf buf = ZL_BUF_INIT(ZL_MAX_SMALL_FILE);
+  char file[64], line[256];
+
+  (void)snprintf(file, sizeof(file), "/proc/%d/cgroup", (int)pid);
+  (void)snprintf(line, sizeof(line), ":%s:%s\n", controller, path);
+  return zl_file_read(AT_FDCWD, file, &buf, &err) == 0 && strstr(buf.data, line) != NULL;
+}
+
+static void make(size_t layout, const char *name, const struct zl_resources *res,
+                 struct zl_cgroup *cg)
+{
+  OK(zl_cgroup_create(&roots[layout], path_of(name), res, cg, &err));
+}
+
+static void put_in(struct zl_cgroup *cg, const struct worker *w)
+{
+  OK(zl_cgroup_add(cg, w->pid, cg->unified_fd >= 0, &err));
+}
+
+static void finish(struct zl_cgroup *cg)
+{
+  OK(zl_cgroup_remove(cg, &err));
+  /* Again is the same. */
+  OK(zl_cgroup_remove(cg, &err));
+  zl_cgroup_close(cg);
+}
+
+static bool has_controllers(size_t layout)
+{
+  return roots[layout].mode != ZL_CGROUP_V2 ||
+         faccessat(roots[layout].fd, "memory.pressure", F_OK, 0) != 0;
+}
+
+/* ---- Against the kernel -------------------------------------------------------------------- */
+
+static void a_process_joins_every_tree(void **state)
+{
+  (void)state;
+  for (size_t i = 0; i < n_roots; i++) {
+    struct zl_cgroup cg;
+    struct worker w;
+
+    make(i, "join", &nothing, &cg);
+    w = start_worker(wait_for_ever, cg.unified_fd);
+    put_in(&cg, &w);
+    if (roots[i].mode != ZL_CGROUP_V1)
+      assert_true(is_member(w.pid, "", path_of("join")));
+    if (roots[i].mode != ZL_CGROUP_V2) {
+      assert_true(is_member(w.pid, "memory", path_of("join")));
+      assert_true(is_member(w.pid, "pids", path_of("join")));
+      assert_true(is_member(w.pid, "devices", path_of("join")));
+      /* Trees that are not needed cost time at each start. */
+      assert_false(is_member(w.pid, "cpuset", path_of("join")));
+    }
+    OK(zl_cgroup_kill(&cg, &err));
+    assert_true(WIFSIGNALED(end_worker(&w)));
+    finish(&cg);
+  }
+}
+
+static void self_is_process_zero(void **state)
+{
+  (void)state;
+  for (size_t i = 0; i < n_roots; i++) {
+    struct zl_cgroup cg;
+    int status = 0;
+    pid_t pid;
+
+    make(i, "self", &nothing, &cg);
+    pid = fork();
+    if (pid == 0)
+      _exit(
+          zl_cgroup_add(&cg, 0, false, &err) == 0 &&
+                  is_member(getpid(), roots[i].mode == ZL_CGROUP_V2 ? "" : "pids", path_of("self"))
+              ? 0
+              : 1);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    finish(&cg);
+  }
+}
+
+static void killing_reaches_all(void **state)
+{
+  (void)state;
+  for (size_t i = 0; i < n_roots; i++) {
+    struct zl_cgroup cg;
+    struct worker w;
+    bool populated = false;
+
+    make(i, "kill", &nothing, &cg);
+    OK(zl_cgroup_is_populated(&cg, &populated, &err));
+    assert_false(populated);
+    w = start_worker(fork_all_over, cg.unified_fd);
+    put_in(&cg, &w);
+    let_go(&w);
+    await_value(w.shared, 16);
+    OK(zl_cgroup_is_populated(&cg, &populated, &err));
+    assert_true(populated);
+    OK(zl_cgroup_kill(&cg, &err));
+    assert_true(WIFSIGNALED(end_worker(&w)));
+    OK(zl_cgroup_wait_empty(&cg, 5 * ZL_NS_PER_S, &err));
+    OK(zl_cgroup_is_populated(&cg, &populated, &err));
+    assert_false(populated);
+    finish(&cg);
+  }
+}
+
+static void a_frozen_process_stands_still_and_dies(void **state)
+{
+  (void)state;
+  for (size_t i = 0; i < n_roots; i++) {
+    struct zl_cgroup cg;
+    struct worker w;
+    uint64_t before;
+    bool frozen = true;
+
+    make(i, "freeze", &nothing, &cg);
+    w = start_worker(count_up, cg.unified_fd);
+    put_in(&cg, &w);
+    let_go(&w);
+    await_value(w.shared, 1000);
+    OK(zl_cgroup_is_frozen(&cg, &frozen, &err));
+    assert_false(frozen);
+    OK(zl_cgroup_freeze(&cg, true, &err));
+    OK(zl_cgroup_freeze(&cg, true, &err));
+    OK(zl_cgroup_is_frozen(&cg, &frozen, &err));
+    assert_true(frozen);
+    before = *w.shared;
+    (void)usleep(20000);
+    assert_true(*w.shared == before);
+    OK(zl_cgroup_freeze(&cg, false, &err));
+    await_value(w.shared, before + 1000);
+    OK(zl_cgroup_freeze(&cg, true, &err));
+    OK(zl_cgroup_kill(&cg, &err));
+    assert_true(WIFSIGNALED(end_worker(&w)));
+    finish(&cg);
+  }
+}
+
+static void waiting_has_a_limit(void **state)
+{
+  (void)state;
+  for (size_t i = 0; i < n_roots; i++) {
+    const uint64_t start = zl_time_boot();
+    struct zl_cgroup cg;
+    struct worker w;
+
+    make(i, "wait", &nothing, &cg);
+    w = start_worker(wait_for_ever, cg.unified_fd);
+    put_in(&cg, &w);
+    assert_int_equal(zl_cgroup_wait_empty(&cg, 30 * ZL_NS_PER_MS, &err), -ZL_E_TIMEOUT);
+    assert_true(zl_time_boot() - start < 5 * ZL_NS_PER_S);
+    OK(zl_cgroup_kill(&cg, &err));
+    (void)end_worker(&w);
+    finish(&cg);
+  }
+}
+
+static void a_left_over_is_replaced_but_not_a_live_one(void **state)
+{
+  (void)state;
+  for (size_t i = 0; i < n_roots; i++) {
+    struct zl_cgroup first, second;
+    struct worker w;
+
+    make(i, "twice", &nothing, &first);
+    make(i, "twice", &nothing, &second);
+    zl_cgroup_close(&first);
+    w = start_worker(wait_for_ever, second.unified_fd);
+    put_in(&second, &w);
+    assert_int_equal(zl_cgroup_create(&roots[i], path_of("twice"), &nothing, &first, &err),
+                     -ZL_E_CONFLICT);
+    assert_non_null(strstr(err.msg, "twice"));
+    /* The failed attempt has not harmed it. */
+    assert_int_equal(kill(w.pid, 0), 0);
+    OK(zl_cgroup_kill(&second, &err));
+    (void)end_worker(&w);
+    finish(&second);
+  }
+}
+
+static void an_existing_one_is_opened(void **state)
+{
+  (void)state;
+  for (size_t i = 0; i < n_roots; i++) {
+    struct zl_cgroup made, found;
+
+    make(i, "open", &nothing, &made);
+    OK(zl_cgroup_open(&roots[i], path_of("open"), &found, &err));
+    assert_int_equal(found.trees, made.trees);
+    assert_int_equal(found.unified_fd >= 0, made.unified_fd >= 0);
+    zl_cgroup_close(&made);
+    finish(&found);
+    assert_int_equal(zl_cgroup_open(&roots[i], path_of("open"), &found, &err), -ZL_E_NOT_FOUND);
+  }
+}
+
+static void cgroups_made_inside_go_too(void **state)
+{
+  (void)state;
+  for (size_t i = 0; i < n_roots; i++) {
+    const bool v2 = roots[i].mode == ZL_CGROUP_V2;
+    struct zl_cgroup cg;
+    char path[128];
+
+    make(i, "nested", &nothing, &cg);
+    (void)snprintf(path, sizeof(path), "%s%s/a", v2 ? "" : "pids/", cg.path);
+    assert_int_equal(mkdirat(roots[i].fd, path, 0755), 0);
+    (void)snprintf(path, sizeof(path), "%s%s/a/b", v2 ? "" : "pids/", cg.path);
+    assert_int_equal(mkdirat(roots[i].fd, path, 0755), 0);
+    finish(&cg);
+  }
+}
+
+static void parents_are_made(void **state)
+{
+  (void)state;
+  for (size_t i = 0; i < n_roots; i++) {
+    struct zl_cgroup inner, outer;
+    char path[128];
+
+    (void)snprintf(path, sizeof(path), "%s/a/b", path_of("deep"));
+    OK(zl_cgroup_create(&roots[i], path, &nothing, &inner, &err));
+    OK(zl_cgroup_open(&roots[i], path_of("deep"), &outer, &err));
+    finish(&inner);
+    finish(&outer);
+  }
+}
+
+static void left_overs_are_found_by_prefix(void **state)
+{
+  (void)state;
+  for (size_t i = 0; i < n_roots; i++) {
+    struct zl_cgroup a, b;
+    int n = 0;
+
+    make(i, "list-a", &nothing, &a);
+    make(i, "list-b", &nothing, &b);
+    OK(zl_cgroup_enumerate(&roots[i], prefix, count_name, &n, &err));
+    assert_int_equal(n, 2);
+    n = 0;
+    OK(zl_cgroup_enumerate(&roots[i], path_of("list-b") + 1, count_name, &n, &err));
+    assert_int_equal(n, 1);
+    /* Half removed, in whichever tree. */
+    if (roots[i].mode != ZL_CGROUP_V2) {
+      char path[128];
+
+      for (int tree = 0; tree < ZL_TREE_MEMORY; tree++) {
+        (void)snprintf(path, sizeof(path), "%s%s",
+                       zl_cgroup_tree_dir(&roots[i], (enum zl_cgroup_tree)tree), a.path);
+        (void)unlinkat(roots[i].fd, path, AT_REMOVEDIR);
+      }
+      n = 0;
+      OK(zl_cgroup_enumerate(&roots[i], path_of("list-a") + 1, count_name, &n, &err));
+      assert_int_equal(n, 1);
+    }
+    finish(&a);
+    finish(&b);
+  }
+}
+
+static int fork_until_refused(volatile uint64_t *shared)
+{
+  for (;;) {
+    pid_t pid = fork();
+
+    if (pid < 0)
+      return errno == EAGAIN ? 0 : 1;
+    if (pid == 0)
+      return wait_for_ever(shared);
+    if (++*shared > 500)
+      return 2;
+  }
+}
+
+static void the_number_of_processes_is_limited(void **state)
+{
+  (void)state;
+  for (size_t i = 0; i < n_roots; i++) {
+    struct zl_resources res = nothing;
+    struct zl_cgroup_stats s;
+    struct zl_cgroup cg;
+    struct worker w;
+    uint64_t forks;
+
+    if (!has_controllers(i))
+      continue;
+    res.pids_limit = 20;
+    make(i, "pids", &res, &cg);
+    OK(zl_cgroup_apply(&cg, &res, &err));
+    w = start_worker(fork_until_refused, cg.unified_fd);
+    put_in(&cg, &w);
+    let_go(&w);
+    await_value(w.shared, 19);
+    OK(zl_cgroup_stats(&cg, &s, &err));
+    assert_int_equal(s.pids_limit, 20);
+    assert_true(s.pids >= 19 && s.pids <= 20);
+    forks = *w.shared;
+    OK(zl_cgroup_kill(&cg, &err));
+    (void)end_worker(&w);
+    assert_int_equal(forks, 19);
+    OK(zl_cgroup_wait_empty(&cg, 5 * ZL_NS_PER_S, &err));
+    finish(&cg);
+  }
+}
+
+static int eat_memory(volatile uint64_t *shared)
+{
+  const size_t size = (size_t)96 << 20;
+  char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+  (void)shared;
+  for (size_t i = 0; p != MAP_FAILED && i < size; i += 4096)
+    p[i] = 1;
+  return 0;
+}
+
+static void the_memory_is_limited(void **state)
+{
+  (void)state;
+  for (size_t i = 0; i < n_roots; i++) {
+    struct zl_resources res = nothing;
+    struct zl_cgroup_stats s;
+    struct zl_cgroup cg;
+    struct worker w;
+    uint64_t kills = 99;
+    int status;
+
+    if (!has_controllers(i))
+      continue;
+    res.memory_limit = res.memory_swap = 16 << 20;
+    make(i, "memory", &res, &cg);
+    OK(zl_cgroup_apply(&cg, &res, &err));
+    OK(zl_cgroup_oom_kills(&cg, &kills, &err));
+    assert_int_equal(kills, 0);
+    OK(zl_cgroup_stats(&cg, &s, &err));
+    assert_int_equal(s.memory_limit, 16 << 20);
+    w = start_worker(eat_memory, cg.unified_fd);
+    put_in(&cg, &w);
+    let_go(&w);
+    status = end_worker(&w);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGKILL);
+    OK(zl_cgroup_oom_kills(&cg, &kills, &err));
+    assert_int_equal(kills, 1);
+    finish(&cg);
+  }
+}
+
+static void expect_number(struct zl_cgroup *cg, enum zl_cgroup_tree tree, const char *file,
+                          uint64_t want)
+{
+  uint64_t number = 0;
+
+  OK(zl_cgroup_read_number(cg, tree, file, &number, &err));
+  if (number != want)
+    fail_msg("%s: %llu instead of %llu", file, (unsigned long long)number,
+             (unsigned long long)want);
+}
+
+static void v1_limits_go_up_and_down(void **state)
+{
+  static const int64_t sizes[] = { 64 << 20, 128 << 20, 32 << 20, -1, 16 << 20 };
+  static const int64_t quotas[][2] = {
+    { 50000, 100000 }, { 1000, 1000 }, { 900000, 1000000 }, { -1, 100000 }, { 5000, 10000 }
+  };
+
+  (void)state;
+  for (size_t i = 0; i < n_roots; i++) {
+    struct zl_resources res = nothing;
+    struct zl_cgroup cg;
+
+    if (roots[i].mode == ZL_CGROUP_V2)
+      continue;
+    make(i, "updown", &res, &cg);
+    for (size_t k = 0; k < ZL_COUNT(sizes); k++) {
+      res.memory_limit = res.memory_swap = sizes[k];
+      res.cpu_quota_us = quotas[k][0];
+      res.cpu_period_us = quotas[k][1];
+      res.cpu_shares = 512 + (int64_t)k;
+      OK(zl_cgroup_apply(&cg, &res, &err));
+      expect_number(&cg, ZL_TREE_MEMORY, "memory.limit_in_bytes", (uint64_t)sizes[k]);
+      expect_number(&cg, ZL_TREE_MEMORY, "memory.memsw.limit_in_bytes", (uint64_t)sizes[k]);
+      expect_number(&cg, ZL_TREE_CPU, "cpu.cfs_period_us", (uint64_t)quotas[k][1]);
+      expect_number(&cg, ZL_TREE_CPU, "cpu.shares", 512 + k);
+    }
+    expect_number(&cg, ZL_TREE_CPU, "cpu.cfs_quota_us", 5000);
+    finish(&cg);
+  }
+}
+
+static void v1_update_joins_a_missing_tree(void **state)
+{
+  (void)state;
+  for (size_t i = 0; i < n_roots; i++) {
+    struct zl_resources res = nothing;
+    struct zl_cgroup cg;
+    struct worker w;
+    cpu_set_t cpus;
+
+    if (roots[i].mode == ZL_CGROUP_V2)
+      continue;
+    make(i, "update", &res, &cg);
+    w = start_worker(wait_for_ever, cg.unified_fd);
+    put_in(&cg, &w);
+    res.cpus = "0";
+    OK(zl_cgroup_apply(&cg, &res, &err));
+    assert_true(is_member(w.pid, "cpuset", path_of("update")));
+    assert_int_equal(sched_getaffinity(w.pid, sizeof(cpus), &cpus), 0);
+    assert_int_equal(CPU_COUNT(&cpus), 1);
+    assert_true(CPU_ISSET(0, &cpus));
+    OK(zl_cgroup_kill(&cg, &err));
+    (void)end_worker(&w);
+    finish(&cg);
+  }
+}
+
+static void errors_name_the_file(void **state)
+{
+  struct zl_resources res = nothing;
+  struct zl_cgroup cg;
+
+  (void)state;
+  if (roots[0].mode == ZL_CGROUP_V2)
+    res.unified = (const struct zl_key_value[]){ { "no.such", "1" } };
+  res.cpus = "4000";
+  make(0, "error", &res, &cg);
+  assert_true(zl_cgroup_apply(&cg, &res, &err) < 0);
+  assert_non_null(strstr(err.msg, "cpuset.cpus"));
+  assert_non_null(strstr(err.msg, "4000"));
+  finish(&cg);
+}
+
+static int burn(volatile uint64_t *shared)
+{
+  const uint64_t end = zl_time_boot() + 60 * ZL_NS_PER_MS;
+
+  while (zl_time_boot() < end)
+    ++*shared;
+  return 0;
+}
+
+static void processor_time_is_counted(void **state)
+{
+  (void)state;
+  for (size_t i = 0; i < n_roots; i++) {
+    struct zl_cgroup_stats s;
+    struct zl_cgroup cg;
+    struct worker w;
+
+    make(i, "cpu", &nothing, &cg);
+    w = start_worker(burn, cg.unified_fd);
+    put_in(&cg, &w);
+    let_go(&w);
+    assert_int_equal(end_worker(&w), 0);
+    OK(zl_cgroup_stats(&cg, &s, &err));
+    assert_true(s.cpu_usage_ns > 5 * ZL_NS_PER_MS);
+    assert_true(s.cpu_usage_ns < 10 * ZL_NS_PER_S);
+    assert_int_equal(s.memory_limit, UINT64_MAX);
+    assert_int_equal(s.pids_limit, UINT64_MAX);
+    finish(&cg);
+  }
+}
+
+static void odd_paths_are_refused(void **state)
+{
+  struct zl_cgroup cg;
+  char longest[ZL_MAX_CGROUP_PATH + 3];
+
+  (void)state;
+  memset(longest, 'x', sizeof(longest) - 1);
+  longest[sizeof(longest) - 1] = '\0';
+  assert_int_equal(zl_cgroup_create(&roots[0], "/", &nothing, &cg, &err), -ZL_E_INVALID);
+  assert_int_equal(zl_cgroup_create(&roots[0], "", &nothing, &cg, &err), -ZL_E_INVALID);
+  assert_int_equal(zl_cgroup_create(&roots[0], longest, &nothing, &cg, &err), -ZL_E_INVALID);
+}
+
+/* ---- v2 files, in a directory --------------------------------------------------------------- */
+
+struct tree {
+  char path[64];
+  struct zl_cgroup_root root;
+  struct zl_cgroup cg;
+};
+
+static void put(const struct tree *t, const char *file, const char *text)
+{
+  char path[256];
+  int fd;
+
+  (void)snprintf(path, sizeof(path), "web/%s", file);
+  fd = openat(t->root.fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  assert_true(fd >= 0);
+  assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+  (void)close(fd);
+}
+
+static void expect(const struct tree *t, const char *file, const char *want)
+{
+  zl_autobuf buf = ZL_BUF_INIT(ZL_MAX_SMALL_FILE);
+
+  OK(zl_cgroup_read(&t->cg, ZL_TREE_UNIFIED, file, &buf, &err));
+  if (strcmp(buf.data != NULL ? buf.data : "", want) != 0)
+    fail_msg("%s: '%s' instead of '%s'", file, buf.data, want);
+  put(t, file, "");
+}
+
+static int tree_new(void **state)
+{
+  static struct tree t;
+  static const char *const files[] = {
+    "cpu.weight",  "cpu.max",         "cpu.max.burst",   "cpu.idle",
+    "memory.max",  "memory.low",      "memory.swap.max", "pids.max",
+    "cpuset.cpus", "cpuset.mems",     "io.weight",       "io.max",
+    "cgroup.kill", "hugetlb.2MB.max", "memory.high",     "cgroup.freeze",
+  };
+
+  (void)snprintf(t.path, sizeof(t.path), "/tmp/zl-cgroup-XXXXXX");
+  assert_non_null(mkdtemp(t.path));
+  t.root = (struct zl_cgroup_root){ .mode = ZL_CGROUP_V2,
+                                    .fd = open(t.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
+  assert_int_equal(zl_file_replace(t.root.fd, "cgroup.subtree_control", "cpu io memory pids\n", 19,
+                                   0644, false, &err),
+                   0);
+  assert_int_equal(zl_cgroup_create(&t.root, "/web", &nothing, &t.cg, &err), 0);
+  for (size_t i = 0; i < ZL_COUNT(files); i++)
+    put(&t, files[i], "");
+  *state = &t;
+  return 0;
+}
+
+static int tree_free(void **state)
+{
+  struct tree *t = *state;
+
+  zl_cgroup_close(&t->cg);
+  zl_cgroup_root_close(&t->root);
+  return zl_path_remove_tree(AT_FDCWD, t->path);
+}
+
+static void v2_limits(void **state)
+{
+  struct tree *t = *state;
+  const struct zl_hugepage_limit huge = { "2MB", 4 << 20 };
+  const struct zl_key_value unified = { "memory.high", "1000" };
+  const struct zl_blkio_device rate = { 8, 16, 1048576 };
+  struct zl_resources res = nothing;
+
+  res.cpu_shares = 1024;
+  res.cpu_quota_us = 50000;
+  res.cpu_period_us = 100000;
+  res.cpu_burst_us = 1000;
+  res.cpu_idle = 1;
+  res.memory_limit = 64 << 20;
+  res.memory_swap = 96 << 20;
+  res.memory_reservation = 32 << 20;
+  res.pids_limit = 100;
+  res.cpus = "0-1";
+  res.mems = "0";
+  res.blkio_weight = 500;
+  res.read_bps = (struct zl_blkio_list){ &rate, 1 };
+  res.hugepages = &huge;
+  res.n_hugepages = 1;
+  res.unified = &unified;
+  res.n_unified = 1;
+  OK(zl_cgroup_apply(&t->cg, &res, &err));
+  expect(t, "cpu.weight", "100");
+  expect(t, "cpu.max", "50000 100000");
+  expect(t, "cpu.max.burst", "1000");
+  expect(t, "cpu.idle", "1");
+  expect(t, "memory.max", "67108864");
+  expect(t, "memory.swap.max", "33554432");
+  expect(t, "memory.low", "33554432");
+  expect(t, "pids.max", "100");
+  expect(t, "cpuset.cpus", "0-1");
+  expect(t, "cpuset.mems", "0");
+  expect(t, "io.weight", "4950");
+  expect(t, "io.max", "8:16 rbps=1048576");
+  expect(t, "hugetlb.2MB.max", "4194304");
+  expect(t, "memory.high", "1000");
+}
+
+static void v2_says_max(void **state)
+{
+  struct tree *t = *state;
+  const struct zl_blkio_device rate = { 8, 16, 0 };
+  struct zl_resources res = nothing;
+
+  res.cpu_quota_us = -1;
+  res.memory_limit = res.memory_swap = res.memory_reservation = -1;
+  res.pids_limit = 0;
+  res.write_iops = (struct zl_blkio_list){ &rate, 1 };
+  OK(zl_cgroup_apply(&t->cg, &res, &err));
+  expect(t, "cpu.max", "max");
+  expect(t, "memory.max", "max");
+  expect(t, "memory.swap.max", "max");
+  expect(t, "memory.low", "max");
+  expect(t, "pids.max", "max");
+  expect(t, "io.max", "8:16 wiops=max");
+}
+
+static void v2_sets_only_what_is_said(void **state)
+{
+  static const char *const files[] = { "cpu.weight",      "cpu.max",  "memory.max",
+                                       "memory.swap.max", "pids.max", "io.weight" };
+  struct tree *t = *state;
+  struct zl_resources res = nothing;
+
+  OK(zl_cgroup_apply(&t->cg, &res, &err));
+  for (size_t i = 0; i < ZL_COUNT(files); i++)
+    expect(t, files[i], "");
+  put(t, "cpu.max", "20000 10000\n");
+  res.cpu_period_us = 50000;
+  OK(zl_cgroup_apply(&t->cg, &res, &err));
+  expect(t, "cpu.max", "20000 50000\n");
+}
+
+static void v2_weights(void **state)
+{
+  static const struct {
+    int64_t shares;
+    const char *weight;
+  } rows[] = { { 2, "1" },          { 4, "2" },      { 1024, "100" },
+               { 512, "59" },       { 2048, "174" }, { 262144, "10000" },
+               { 999999, "10000" }, { 1, "1" },      { 1536, "137" } };
+  struct tree *t = *state;
+  uint64_t before = 0;
+
+  for (size_t i = 0; i < ZL_COUNT(rows); i++) {
+    struct zl_resources res = nothing;
+
+    res.cpu_shares = rows[i].shares;
+    OK(zl_cgroup_apply(&t->cg, &res, &err));
+    expect(t, "cpu.weight", rows[i].weight);
+  }
+  for (int64_t shares = 2; shares < 262144; shares += 97) {
+    struct zl_resources res = nothing;
+    uint64_t weight = 0;
+
+    res.cpu_shares = shares;
+    OK(zl_cgroup_apply(&t->cg, &res, &err));
+    OK(zl_cgroup_read_number(&t->cg, ZL_TREE_UNIFIED, "cpu.weight", &weight, &err));
+    assert_true(weight >= before && weight >= 1 && weight <= 10000);
+    before = weight;
+  }
+}
+
+static void expect_refusal(struct tree *t, const struct zl_resources *res, int code,
+                           const char *word)
+{
+
+  assert_int_equal(zl_cgroup_apply(&t->cg, res, &err), code);
+  assert_non_null(strstr(err.msg, word));
+}
+
+static void v2_refuses_what_it_cannot_do(void **state)
+{
+  struct tree *t = *state;
+  const struct zl_key_value odd = { "memory.odd", "1" };
+  struct zl_resources res = nothing;
+
+  res.memory_swap = 64 << 20;
+  expect_refusal(t, &res, -ZL_E_INVALID, "memory.swap");
+  res = nothing;
+  res.memory_swappiness = 10;
+  expect_refusal(t, &res, -ZL_E_UNSUPPORTED, "swappiness");
+  res = nothing;
+  res.disable_oom_killer = true;
+  expect_refusal(t, &res, -ZL_E_UNSUPPORTED, "disableOOMKiller");
+  res = nothing;
+  res.cpu_rt_runtime_us = 1000;
+  expect_refusal(t, &res, -ZL_E_UNSUPPORTED, "realtime");
+  res = nothing;
+  res.unified = &odd;
+  res.n_unified = 1;
+  expect_refusal(t, &res, -ZL_E_UNSUPPORTED, "web/memory.odd");
+}
+
+static void v2_statistics(void **state)
+{
+  struct tree *t = *state;
+  struct zl_cgroup_stats s;
+  uint64_t kills = 0;
+
+  put(t, "cpu.stat", "usage_usec 5000\nuser_usec 3000\nsystem_usec 2000\nnr_periods 0\n");
+  put(t, "memory.current", "1000000\n");
+  put(t, "memory.max", "max\n");
+  put(t, "memory.stat", "anon 1\ninactive_anon 7\ninactive_file 400000\nactive_file 3\n");
+  put(t, "memory.events", "low 0\nhigh 0\nmax 9\noom 3\noom_kill 2\noom_group_kill 0\n");
+  put(t, "pids.current", "7\n");
+  put(t, "pids.max", "100\n");
+  put(t, "io.stat",
+      "8:0 rbytes=100 wbytes=200 rios=1 wios=2 dbytes=0 dios=0\n"
+      "8:16 rbytes=1 wbytes=2 rios=1 wios=1 dbytes=0 dios=0\n");
+  OK(zl_cgroup_stats(&t->cg, &s, &err));
+  assert_int_equal(s.cpu_usage_ns, 5000000);
+  assert_int_equal(s.cpu_user_ns, 3000000);
+  assert_int_equal(s.cpu_system_ns, 2000000);
+  assert_int_equal(s.memory_bytes, 600000);
+  assert_int_equal(s.memory_limit, UINT64_MAX);
+  assert_int_equal(s.pids, 7);
+  assert_int_equal(s.pids_limit, 100);
+  assert_int_equal(s.block_read_bytes, 101);
+  assert_int_equal(s.block_write_bytes, 202);
+  OK(zl_cgroup_oom_kills(&t->cg, &kills, &err));
+  assert_int_equal(kills, 2);
+}
+
+static void v2_kills_and_freezes_by_file(void **state)
+{
+  struct tree *t = *state;
+  bool frozen = false;
+
+  OK(zl_cgroup_kill(&t->cg, &err));
+  expect(t, "cgroup.kill", "1");
+  put(t, "cgroup.events", "populated 1\nfrozen 1\n");
+  OK(zl_cgroup_freeze(&t->cg, true, &err));
+  expect(t, "cgroup.freeze", "1");
+  OK(zl_cgroup_is_frozen(&t->cg, &frozen, &err));
+  assert_true(frozen);
+}
+
+static void v2_hands_controllers_down(void **state)
+{
+  struct tree *t = *state;
+  zl_autobuf buf = ZL_BUF_INIT(256);
+
+  /* cpu, io, memory and pids were there; the plain file keeps the last write at its beginning. */
+  assert_int_equal(zl_file_read(t->root.fd, "cgroup.subtree_control", &buf, &err), 0);
+  assert_int_equal(strncmp(buf.data, "+hugetlb", 8), 0);
+}
+
+int main(void)
+{
+#define KERNEL(name) cmocka_unit_test_teardown(name, nothing_is_left)
+#define TREE(name)   cmocka_unit_test_setup_teardown(name, tree_new, tree_free)
+  const struct CMUnitTest tests[] = {
+    KERNEL(a_process_joins_every_tree),
+    KERNEL(self_is_process_zero),
+    KERNEL(killing_reaches_all),
+    KERNEL(a_frozen_process_stands_still_and_dies),
+    KERNEL(waiting_has_a_limit),
+    KERNEL(a_left_over_is_replaced_but_not_a_live_one),
+    KERNEL(an_existing_one_is_opened),
+    KERNEL(cgroups_made_inside_go_too),
+    KERNEL(parents_are_made),
+    KERNEL(left_overs_are_found_by_prefix),
+    KERNEL(the_number_of_processes_is_limited),
+    KERNEL(the_memory_is_limited),
+    KERNEL(v1_limits_go_up_and_down),
+    KERNEL(v1_update_joins_a_missing_tree),
+    KERNEL(errors_name_the_file),
+    KERNEL(processor_time_is_counted),
+    KERNEL(odd_paths_are_refused),
+    TREE(v2_limits),
+    TREE(v2_says_max),
+    TREE(v2_sets_only_what_is_said),
+    TREE(v2_weights),
+    TREE(v2_refuses_what_it_cannot_do),
+    TREE(v2_statistics),
+    TREE(v2_kills_and_freezes_by_file),
+    TREE(v2_hands_controllers_down),
+  };
+
+  return cmocka_run_group_tests(tests, find_layouts, close_layouts);
+}
