@@ -114,6 +114,9 @@ static int connect_db(struct zl_store *store, int root_fd, const char *path, str
   (void)sqlite3_busy_timeout(store->db, BUSY_TIMEOUT_MS);
   /* The last one to close would copy the log back and fsync: every short command would pay. */
   (void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+  /* The first one to open reads the whole log again (3 us a page), so it is kept short: a
+   * checkpoint each dozen containers. */
+  (void)sqlite3_wal_autocheckpoint(store->db, LOG_PAGES);
   r = exec(store, "PRAGMA synchronous=NORMAL", "opening the database", err);
   return r < 0 ? r : migrate(store, root_fd, err);
 }
