@@ -56,9 +56,9 @@ int zl_cgroup_open(const struct zl_cgroup_root *root, const char *path, struct z
 /* Closes the descriptor; the cgroup stays. */
 void zl_cgroup_close(struct zl_cgroup *cg);
 
-/* Puts process `pid` (0: the calling one) into every tree; `born_inside`: it was cloned into
- * unified_fd and only the v1 trees are left. After zl_cgroup_apply, so that it never runs without
- * its limits. */
+/* Puts process `pid` (0: the calling one, which must have one thread; much faster) into every tree;
+ * `born_inside`: it was cloned into unified_fd and only the v1 trees are left. After
+ * zl_cgroup_apply, so that it never runs without its limits. */
 int zl_cgroup_add(const struct zl_cgroup *cg, pid_t pid, bool born_inside, struct zl_error *err);
 
 /* Sets the limits that `res` has; others stay as they are, so it also serves an update. A v1 tree

@@ -30,6 +30,13 @@ static void pause_shortly(void)
   (void)nanosleep(&t, NULL);
 }
 
+/* Moving a process waits for a grace period of RCU (up to 20 ms on a busy machine), unless a thread
+ * moves just itself: that needs no lock on process groups (Linux 5.4), but exists in v1 only. */
+static const char *join_file(int tree, pid_t pid)
+{
+  return pid == 0 && tree != ZL_TREE_UNIFIED ? "tasks" : "cgroup.procs";
+}
+
 int zl_cgroup_add(const struct zl_cgroup *cg, pid_t pid, bool born_inside, struct zl_error *err)
 {
   for (int tree = born_inside ? ZL_TREE_UNIFIED + 1 : 0; tree < ZL_TREE_COUNT; tree++) {
@@ -37,7 +44,7 @@ int zl_cgroup_add(const struct zl_cgroup *cg, pid_t pid, bool born_inside, struc
 
     if (!zl_cgroup_has(cg, (enum zl_cgroup_tree)tree))
       continue;
-    r = zl_cgroup_writef(cg, (enum zl_cgroup_tree)tree, err, "cgroup.procs", "%d", (int)pid);
+    r = zl_cgroup_writef(cg, (enum zl_cgroup_tree)tree, err, join_file(tree, pid), "%d", (int)pid);
     if (r < 0)
       return r;
   }

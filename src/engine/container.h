@@ -16,12 +16,14 @@
 
 struct zl_container_hooks {
   void *ctx;
-  /* In the caller: puts the new process into its cgroups and gives its namespaces what they need
-   * from outside. NULL: nothing. */
+  /* In the new process, before anything else, while it still has all descriptors of the caller:
+   * puts itself into its cgroups. */
+  int (*enter)(void *ctx, struct zl_error *err);
+  /* In the caller: gives the namespaces of the new process what they need from outside. */
   int (*join)(void *ctx, const struct zl_child *child, struct zl_error *err);
-  /* In the container, after `join`: configures its network. `proc_fd` is a private procfs. NULL:
-   * nothing. */
+  /* In the container, after `join`: configures its network. `proc_fd` is a private procfs. */
   int (*configure)(void *ctx, int proc_fd, struct zl_error *err);
+  /* Each may be NULL: nothing to do. */
 };
 
 struct zl_container_spec {

@@ -24,8 +24,11 @@ static int enter(const struct zl_exec_spec *spec, int sync_fd, struct zl_error *
 {
   const struct zl_container *c = spec->container;
   int keep[] = { sync_fd, c->init.pidfd, spec->stdio[0], spec->stdio[1], spec->stdio[2] };
-  int r = zl_child_begin(keep, ZL_COUNT(keep), err);
+  const struct zl_container_hooks *hooks = &spec->hooks;
+  int r = hooks->enter != NULL ? hooks->enter(hooks->ctx, err) : 0;
 
+  if (r == 0)
+    r = zl_child_begin(keep, ZL_COUNT(keep), err);
   if (r == 0)
     r = zl_sync_expect(sync_fd, ZL_BARRIER_JOINED, NULL, NULL, NULL, err);
   if (r < 0)
@@ -125,8 +128,6 @@ static int serve(const struct zl_exec_spec *spec, int sync_fd, const struct zl_c
     r = zl_child_set_oom_score(
         child->pid, p->has_oom_score_adj ? p->oom_score_adj : spec->config->process.oom_score_adj,
         err);
-  if (r == 0 && spec->hooks.join != NULL)
-    r = spec->hooks.join(spec->hooks.ctx, child, err);
   if (r < 0)
     return r;
   (void)zl_sync_send(sync_fd, ZL_BARRIER_JOINED, 0, NULL, 0, NULL);

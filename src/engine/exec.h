@@ -16,7 +16,7 @@ struct zl_exec_spec {
   const struct zl_engine_config *config; /* the container's */
   int stdio[3];                          /* -1: null device; not used with a terminal */
   int cgroup_fd;                         /* as in zl_container_spec */
-  struct zl_container_hooks hooks;       /* `join` only */
+  struct zl_container_hooks hooks;       /* `enter` only */
 };
 
 /* Starts the process and blocks until its program executes. ZL_E_NO_COMMAND and

@@ -30,7 +30,6 @@ struct build {
   const struct zl_engine_config *config;
   int root_fd, proc_fd;
   struct zl_console console;
-  bool joined;
 };
 
 void zl_init_done(struct zl_init *init)
@@ -93,18 +92,10 @@ static int set_names(const struct build *b, struct zl_error *err)
 
 /* ---- File systems -------------------------------------------------------------------------- */
 
-/* Waits, once, until the runtime has moved this process into its cgroups: only then may the cgroup
- * namespace be made, whose root is where the process is at that moment. */
-static int await_joined(struct build *b, struct zl_error *err)
+/* The root of a cgroup namespace is where its maker is at that moment: in the container's cgroups
+ * by now. */
+static int make_cgroup_namespace(const struct build *b, struct zl_error *err)
 {
-  int r;
-
-  if (b->joined)
-    return 0;
-  r = zl_sync_expect(b->init->sync_fd, ZL_BARRIER_JOINED, NULL, NULL, NULL, err);
-  if (r < 0)
-    return r;
-  b->joined = true;
   if ((b->init->plan.create & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0)
     return zl_fail_errno(err, "making the cgroup namespace");
   return 0;
@@ -133,10 +124,8 @@ static int attach_mounts(struct build *b, struct zl_error *err)
   struct zl_mounts *mounts = &b->init->mounts;
 
   for (size_t i = 0; i < b->config->n_mounts; i++) {
-    int r = zl_mounts_is_cgroup(mounts, i) ? await_joined(b, err) : 0;
+    int r = zl_mounts_attach(mounts, i, b->root_fd, b->proc_fd, err);
 
-    if (r == 0)
-      r = zl_mounts_attach(mounts, i, b->root_fd, b->proc_fd, err);
     if (r < 0)
       return r;
   }
@@ -182,7 +171,7 @@ static int build_rest(struct build *b, struct zl_launch *launch, struct zl_error
 {
   const struct zl_container_hooks *hooks = &b->init->spec->hooks;
   const struct zl_engine_config *config = b->config;
-  int r = await_joined(b, err);
+  int r = zl_sync_expect(b->init->sync_fd, ZL_BARRIER_JOINED, NULL, NULL, NULL, err);
 
   if (r == 0 && hooks->configure != NULL)
     r = hooks->configure(hooks->ctx, b->proc_fd, err);
@@ -200,14 +189,19 @@ static int build_rest(struct build *b, struct zl_launch *launch, struct zl_error
 
 static int build(struct build *b, struct zl_launch *launch, struct zl_error *err)
 {
-  int r = keep_parts(b->init, err);
+  const struct zl_container_hooks *hooks = &b->init->spec->hooks;
+  int r = hooks->enter != NULL ? hooks->enter(hooks->ctx, err) : 0;
 
+  if (r == 0)
+    r = keep_parts(b->init, err);
   if (r == 0)
     r = become_root(b->init, err);
   if (r == 0)
     r = zl_ns_join(&b->init->plan, err);
   if (r == 0)
     r = set_names(b, err);
+  if (r == 0)
+    r = make_cgroup_namespace(b, err);
   if (r == 0)
     r = build_files(b, err);
   if (r == 0)

@@ -19,10 +19,8 @@ static bool is_type(const struct zl_mount *m, const char *type)
   return !m->bind && m->type != NULL && strcmp(m->type, type) == 0;
 }
 
-bool zl_mounts_is_cgroup(const struct zl_mounts *mounts, size_t i)
+static bool is_cgroup(const struct zl_mount *m)
 {
-  const struct zl_mount *m = &mounts->config->mounts[i];
-
   return is_type(m, "cgroup") || is_type(m, "cgroup2");
 }
 
@@ -121,7 +119,7 @@ int zl_mounts_open_new(struct zl_mounts *mounts, struct zl_error *err)
   for (size_t i = 0; i < mounts->config->n_mounts; i++) {
     const struct zl_mount *m = &mounts->config->mounts[i];
 
-    if (m->bind || m->remount || zl_mounts_is_cgroup(mounts, i))
+    if (m->bind || m->remount || is_cgroup(m))
       continue;
     if (open_new(m, &mounts->fds[i], err) < 0)
       return zl_wrap(err, "mount on '%s'", m->destination);
@@ -183,7 +181,7 @@ int zl_mounts_attach(struct zl_mounts *mounts, size_t i, int root_fd, int proc_f
 
   if (m->remount)
     r = remount(m, root_fd, err);
-  else if (zl_mounts_is_cgroup(mounts, i))
+  else if (is_cgroup(m))
     r = zl_cgroup_mount(m, root_fd, proc_fd, err);
   else
     r = attach(m, mounts->fds[i], root_fd, err);

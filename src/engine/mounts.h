@@ -29,13 +29,10 @@ int zl_mounts_open_binds(const struct zl_engine_config *config, struct zl_mounts
 int zl_mounts_open_new(struct zl_mounts *mounts, struct zl_error *err);
 
 /* Step 3: attaches mount `i` below root_fd; missing targets are made. A cgroup file system is made
- * here, from what `proc_fd` (a private procfs) says of the caller. */
+ * here, from what `proc_fd` (a private procfs) says of the caller, who must be in its cgroup
+ * namespace. */
 int zl_mounts_attach(struct zl_mounts *mounts, size_t i, int root_fd, int proc_fd,
                      struct zl_error *err);
-
-/* Whether mount `i` is a cgroup file system: it must be attached after the caller has joined its
- * cgroup and made its cgroup namespace. */
-bool zl_mounts_is_cgroup(const struct zl_mounts *mounts, size_t i);
 
 /* Whether /dev is the host's or a volume: then no device is made in it. */
 bool zl_mounts_has_foreign_dev(const struct zl_engine_config *config);

@@ -58,12 +58,11 @@ int group_fd(const struct shim *shim)
   return shim->group != NULL ? shim->group->cg.unified_fd : -1;
 }
 
-int group_join(void *ctx, const struct zl_child *child, struct zl_error *err)
+int group_enter(void *ctx, struct zl_error *err)
 {
   const struct shim *shim = ctx;
 
-  return shim->group != NULL ? zl_cgroup_add(&shim->group->cg, child->pid, group_fd(shim) >= 0, err)
-                             : 0;
+  return shim->group != NULL ? zl_cgroup_add(&shim->group->cg, 0, group_fd(shim) >= 0, err) : 0;
 }
 
 static int kill_init(struct shim *shim, struct zl_error *err)

@@ -9,15 +9,14 @@
 #include <stdbool.h>
 #include <zlayer/error.h>
 
-#include "engine/child.h"
 #include "shim/shim.h"
 
 /* Makes the cgroups of the bundle with their limits; none without linux.cgroupsPath. */
 int group_create(struct shim *shim, struct zl_error *err);
 /* The unified cgroup to be born in; -1: none. */
 int group_fd(const struct shim *shim);
-/* Moves a new process into them; an engine hook with the shim as its context. */
-int group_join(void *shim, const struct zl_child *child, struct zl_error *err);
+/* Moves the calling process, a new one, into them; an engine hook with the shim as its context. */
+int group_enter(void *shim, struct zl_error *err);
 /* SIGKILL to everything in them, and to the first process. Does not wait. */
 int group_kill(struct shim *shim, struct zl_error *err);
 /* Waits, for a bounded time, until nothing runs in them. */

@@ -80,7 +80,7 @@ static int run(struct session *session, const struct request *request,
                                .config = shim->config,
                                .stdio = { request->fds[0], request->fds[1], request->fds[2] },
                                .cgroup_fd = group_fd(shim),
-                               .hooks = { .ctx = shim, .join = group_join } };
+                               .hooks = { .ctx = shim, .enter = group_enter } };
   int r = zl_exec_start(&spec, &session->child, ret_master, err);
 
   if (r < 0)

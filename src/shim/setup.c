@@ -101,10 +101,7 @@ static int open_terminal(struct shim *shim, struct zl_error *err)
 
 static int join(void *ctx, const struct zl_child *init, struct zl_error *err)
 {
-  struct shim *shim = ctx;
-  int r = group_join(shim, init, err);
-
-  return r < 0 ? r : network_join(shim, init, err);
+  return network_join(ctx, init, err);
 }
 
 static int configure(void *ctx, int proc_fd, struct zl_error *err)
@@ -118,7 +115,11 @@ static int build(struct shim *shim, struct zl_error *err)
   struct zl_container_spec spec = { .config = shim->config,
                                     .dir_fd = shim->dir_fd,
                                     .hooks = {
-                                        .ctx = shim, .join = join, .configure = configure } };
+                                        .ctx = shim,
+                                        .enter = group_enter,
+                                        .join = join,
+                                        .configure = configure,
+                                    } };
   int r = open_pipes(shim, &stdio, err);
 
   if (r == 0)
