@@ -20,6 +20,7 @@
 
 enum {
   BUSY_TIMEOUT_MS = 30000,
+  LOG_PAGES = 128,
   MAX_CACHED = 64
 };
 
