@@ -100,7 +100,9 @@ static int scan_params(struct scanner *s, struct zl_auth_challenge *c, struct zl
     start = s->at;
     len = scan_token(s, &key);
     skip(s, " \t");
-    if (len == 0 || *s->at != '=') {
+    if (len == 0 && *s->at != '\0')
+      return zl_fail(err, ZL_E_REMOTE, 0, "WWW-Authenticate is malformed");
+    if (*s->at != '=') {
       s->at = start;
       return 0;
     }

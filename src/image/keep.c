@@ -120,8 +120,11 @@ int zl_image_remove(struct zl_image_store *store, const char *image, bool force,
                     struct zl_error *err)
 {
   struct zl_image_gc_result ignored;
-  int r = zl_store_begin(store->store, err);
+  struct zl_error local = { 0 };
+  int r;
 
+  err = err != NULL ? err : &local;
+  r = zl_store_begin(store->store, err);
   if (r < 0)
     return r;
   r = forget(store, image, force, err);

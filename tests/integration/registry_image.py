@@ -177,7 +177,7 @@ class Tool:
 
     def __init__(self, build, root):
         self.path = os.path.join(build, 'tests/unit/image/pull_tool')
-        self.helpers = os.path.join(build, 'src/unpack')
+        self.helpers = build
         self.root = root
 
     def start(self, *args, env=None):
