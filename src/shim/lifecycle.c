@@ -15,11 +15,12 @@
 #include "shim/conn.h"
 #include "shim/group.h"
 #include "shim/record.h"
+#include "shim/session.h"
 #include "shim/setup.h"
 
 enum {
   OWN_GRACE_MS = 10000, /* what a container gets when the shim itself is asked to end */
-  LINGER_MS = 30000     /* how long an attached client may take for the last bytes */
+  LINGER_MS = 300000    /* how long an attached client may take for the last bytes */
 };
 
 /* The end goes on whatever fails; the log of the node's operator gets the reason. */
@@ -79,6 +80,7 @@ static void conclude(struct shim *shim)
   struct zl_error err = { 0 };
 
   warn(group_kill(shim, &err), &err);
+  session_kill_all(shim);
   warn(group_wait_empty(shim, &err), &err);
   drain(shim);
   shim->status = STATUS_STOPPED;
@@ -91,6 +93,14 @@ static void conclude(struct shim *shim)
   conn_unlisten(shim);
   shim->finished = true;
   set_timer(shim, zl_time_boot() + LINGER_MS * ZL_NS_PER_MS);
+}
+
+/* Enough waited for slow clients: they are told of the end without the rest of the output. */
+static void end_linger(struct shim *shim)
+{
+  for (int i = 0; i < STREAM_COUNT; i++)
+    stream_close(&shim->streams[i]);
+  conn_announce_exit(shim);
 }
 
 static void init_ready(struct source *source, uint32_t events)
@@ -209,8 +219,7 @@ static void timer_ready(struct source *source, uint32_t events)
   if (is_live(shim))
     warn(send_signal(shim, SIGKILL, &err), &err);
   else if (shim->finished)
-    for (int i = 0; i < STREAM_COUNT; i++)
-      stream_close(&shim->streams[i]);
+    end_linger(shim);
 }
 
 /* SIGTERM: whoever manages the machine wants us gone, which must not mean a sudden death of the
@@ -227,8 +236,7 @@ static void signal_ready(struct source *source, uint32_t events)
   if (info.ssi_signo != SIGTERM)
     return;
   if (shim->finished)
-    for (int i = 0; i < STREAM_COUNT; i++)
-      stream_close(&shim->streams[i]);
+    end_linger(shim);
   else
     warn(lifecycle_stop(shim, setup_stop_signal(shim), OWN_GRACE_MS, &err), &err);
 }

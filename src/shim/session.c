@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "shim/session.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/pidfd.h>
 
 #include "base/json.h"
 #include "base/limits.h"
@@ -119,6 +121,12 @@ int session_start(struct conn *conn, struct request *request, struct zl_error *e
   conn_send(conn, json_pack("{s:b, s:i}", "ok", 1, "pid", (int)session->child.pid), &master,
             process->terminal ? 1 : 0);
   return 0;
+}
+
+void session_kill_all(struct shim *shim)
+{
+  for (struct session *s = shim->sessions; s != NULL; s = s->next)
+    (void)pidfd_send_signal(s->child.pidfd, SIGKILL, NULL, 0);
 }
 
 void session_forget(struct conn *conn)

@@ -10,6 +10,8 @@
 
 /* Starts the process and answers the client; its exit event follows. */
 int session_start(struct conn *conn, struct request *request, struct zl_error *err);
+/* SIGKILL to every process; each is reaped and reported as usual. What a cgroup would have done. */
+void session_kill_all(struct shim *shim);
 /* The client has gone; the process goes on. */
 void session_forget(struct conn *conn);
 

@@ -184,11 +184,13 @@ int setup_create(struct shim *shim, struct zl_error *err)
   return r;
 }
 
+/* The root file system is left to the end of this process: unmounting it writes the whole disk's
+ * dirty data, which nobody should have to wait for, and the lock goes before it. */
 void setup_undo(struct shim *shim)
 {
   struct zl_error err = { 0 };
 
-  zl_container_done(&shim->container);
+  zl_child_kill(&shim->container.init);
   zl_fd_closep(&shim->stdin_fd);
   if (network_leave(shim, &err) < 0)
     zl_warning("%s", err.msg);

@@ -266,7 +266,15 @@ json_t *box_launch(struct box *box)
                                  .n_fds = 2,
                                  .new_session = true };
   struct zl_error err = { 0 };
+  zl_autofree char *sanitizer = NULL;
+  const char *envp[2] = { NULL, NULL };
 
+  /* The shim gets no environment; in a sanitized build only what its sanitizer needs. */
+  if (getenv("ASAN_OPTIONS") != NULL) {
+    assert_true(asprintf(&sanitizer, "ASAN_OPTIONS=%s", getenv("ASAN_OPTIONS")) > 0);
+    envp[0] = sanitizer;
+    opt.envp = envp;
+  }
   (void)snprintf(path, sizeof(path), "%s/config.json", box->dir);
   assert_int_equal(json_dump_file(box->config, path, 0), 0);
   assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);

@@ -99,7 +99,8 @@ static void sysctls_of_the_container(void **state)
 
 static void statistics(void **state)
 {
-  struct box *box = BOX_SH("i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; sleep 100 & echo up; wait");
+  struct box *box =
+      BOX_SH("i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; sleep 100 & echo up; wait");
   json_t *reply, *stats;
 
   (void)state;
@@ -134,7 +135,8 @@ static unsigned pss_of(pid_t pid)
   return kib;
 }
 
-/* Eight shims, which share the pages of the program, that have run an exec and passed some output on. */
+/* Eight shims, which share the pages of the program, that have run an exec and passed some output
+ * on. */
 static void a_shim_is_small(void **state)
 {
   enum {

@@ -146,6 +146,57 @@ static void a_client_that_never_reads_may_vanish(void **state)
   box_free(box);
 }
 
+/* 128 KiB: the client's pipe is full, more is held, and the workload ends all the same. Whoever
+ * waits is answered; the slow client still gets everything. */
+static void a_slow_client_delays_nobody(void **state)
+{
+  struct box *box = BOX_SH("seq -w 1 100000 | head -n 17000; exit 2");
+  char text[4096], *out;
+  struct ends ends;
+  int second;
+
+  (void)state;
+  box_create(box);
+  attach(box, &ends, false, false);
+  second = box_connect(box);
+  assert_true(write(second, "{\"op\":\"wait\"}", 13) == 13);
+  box_do(box, json_pack("{s:s}", "op", "start"));
+  assert_true(read(second, text, sizeof(text)) > 0);
+  (void)close(second);
+  out = read_all(ends.out[0]);
+  assert_numbers(out, 17000);
+  free(out);
+  expect_exit_event(box, 2);
+  box_end(box);
+  (void)close(ends.out[0]);
+  (void)close(ends.err[0]);
+  box_free(box);
+}
+
+/* SIGTERM ends the waiting for a client that never reads. */
+static void lingering_can_be_ended(void **state)
+{
+  struct box *box = BOX_SH("seq -w 1 100000 | head -n 17000; exit 2");
+  struct ends ends;
+  char text[4096];
+  int second;
+
+  (void)state;
+  box_create(box);
+  attach(box, &ends, false, false);
+  second = box_connect(box);
+  assert_true(write(second, "{\"op\":\"wait\"}", 13) == 13);
+  box_do(box, json_pack("{s:s}", "op", "start"));
+  assert_true(read(second, text, sizeof(text)) > 0);
+  (void)close(second);
+  assert_int_equal(kill(box->shim.pid, SIGTERM), 0);
+  expect_exit_event(box, 2);
+  box_end(box);
+  (void)close(ends.out[0]);
+  (void)close(ends.err[0]);
+  box_free(box);
+}
+
 static void stdin_goes_to_the_first_client(void **state)
 {
   struct box *box = BOX("cat");
@@ -314,6 +365,8 @@ int main(void)
     cmocka_unit_test(attach_before_start_loses_nothing),
     cmocka_unit_test(a_gone_client_is_dropped),
     cmocka_unit_test(a_client_that_never_reads_may_vanish),
+    cmocka_unit_test(a_slow_client_delays_nobody),
+    cmocka_unit_test(lingering_can_be_ended),
     cmocka_unit_test(stdin_goes_to_the_first_client),
     cmocka_unit_test(stdin_is_empty_unless_asked_for),
     cmocka_unit_test(long_lines_are_split_and_whole),
