@@ -91,6 +91,36 @@ static int adopt_lists(struct zl_runtime *rt, const struct zl_record *record, st
   return r;
 }
 
+/* The image's own rows may be lost too: its layers must not be taken for unused. */
+static int adopt_layers(struct zl_runtime *rt, const struct zl_record *record, struct zl_error *err)
+{
+  zl_autojson *json = NULL;
+  json_t *layers = NULL, *item;
+  size_t i;
+  int r = zl_json_parse(record->config, strlen(record->config), "description", &json, err);
+
+  if (r == 0)
+    r = zl_json_get_array(json, "description", "layers", ZL_MAX_LAYERS, &layers, err);
+  json_array_foreach (layers, i, item) {
+    const char *path = json_string_value(item); /* ROOT/layers/<key>/fs, top first */
+    const char *end = path != NULL ? strrchr(path, '/') : NULL;
+    zl_autofree char *key = NULL;
+
+    if (r < 0 || end == NULL)
+      continue;
+    while (end > path && end[-1] != '/')
+      end--;
+    key = strndup(end, strcspn(end, "/"));
+    r = key == NULL ? zl_fail_nomem(err, "layer key")
+                    : zl_store_run(rt->store, err,
+                                   "INSERT OR IGNORE INTO manifest_layers (digest, position, key)"
+                                   " VALUES (?, ?, ?)",
+                                   "sis", record->image_digest,
+                                   (int64_t)(json_array_size(layers) - 1 - i), key);
+  }
+  return r;
+}
+
 static int write_rows(struct zl_runtime *rt, const struct zl_record *record,
                       struct zl_description *d, struct zl_error *err)
 {
@@ -99,6 +129,8 @@ static int write_rows(struct zl_runtime *rt, const struct zl_record *record,
 
   for (size_t i = 0; r == 0 && i < ZL_COUNT(kinds); i++)
     r = zl_record_journal(rt->store, record, kinds[i], record->id, err);
+  if (r == 0)
+    r = adopt_layers(rt, record, err);
   if (r == 0)
     r = adopt_lease(rt, record, d, err);
   return r < 0 ? r : adopt_lists(rt, record, err);

@@ -25,8 +25,7 @@ int zl_check_report(struct zl_check *check, const char *kind, const char *name, 
   return check->enough ? 1 : 0;
 }
 
-/* ---- Rows without the host object --------------------------------------------------------------
- */
+/* ---- Rows without the host object ---- */
 
 static bool repair_row(struct zl_check *check, const struct zl_record *record,
                        enum zl_presence presence)
@@ -78,8 +77,7 @@ static int check_rows(struct zl_check *check, struct zl_error *err)
   return r;
 }
 
-/* ---- Host objects without a row
- * ------------------------------------------------------------------- */
+/* ---- Host objects without a row ---- */
 
 /* True when the container is in the database now. */
 static bool repair_unknown(struct zl_check *check, const char *id, bool *ret_adopted)
@@ -146,8 +144,7 @@ static int check_host(struct zl_check *check, struct zl_error *err)
   return r;
 }
 
-/* ---- All
- * ------------------------------------------------------------------------------------------ */
+/* ---- All ---- */
 
 int zl_system_check(struct zl_runtime *rt, bool repair, zl_finding_fn fn, void *payload,
                     size_t *ret_left, struct zl_error *err)

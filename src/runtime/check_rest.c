@@ -8,8 +8,7 @@
 #include "base/path.h"
 #include "runtime/check.h"
 
-/* ---- containers/.gone-<id>-<token>
- * ------------------------------------------------------------------ */
+/* ---- containers/.gone-<id>-<token> ---- */
 
 #define GONE ".gone-"
 
@@ -53,8 +52,7 @@ int zl_check_directories(struct zl_check *check, struct zl_error *err)
   return r;
 }
 
-/* ---- Rows whose container has none
- * ------------------------------------------------------------------- */
+/* ---- Rows whose container has none ---- */
 
 struct alone {
   char **ids;
@@ -103,16 +101,19 @@ int zl_check_rows_alone(struct zl_check *check, struct zl_error *err)
   return r;
 }
 
-/* ---- Network
- * ----------------------------------------------------------------------------------------- */
+/* ---- Network ---- */
 
-/* A link that is down was torn down and goes with its namespace in a moment. */
+/* A link that is down was torn down and goes with its namespace in a moment. One that is up may
+ * belong to a container that was found and is not taken back yet. */
 static int check_link(void *ctx, const struct zl_link_info *link, struct zl_error *err)
 {
   struct zl_check *check = ctx;
-  bool removed = check->repair && zl_link_remove(link->name, NULL) == 0;
+  bool removed;
 
   (void)err;
+  if (check->strangers)
+    return 0;
+  removed = check->repair && zl_link_remove(link->name, NULL) == 0;
   if (!(link->flags & IFF_UP))
     return 0;
   return zl_check_report(check, "link", link->name, "belongs to no container", removed);
@@ -161,8 +162,7 @@ int zl_check_network(struct zl_check *check, struct zl_error *err)
   return r;
 }
 
-/* ---- Layers
- * ------------------------------------------------------------------------------------------ */
+/* ---- Layers ---- */
 
 static bool may_be_used(void *ctx, const char *key)
 {

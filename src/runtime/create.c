@@ -26,6 +26,7 @@ struct creation {
   struct zl_record record;
   char *digest;
   int dir_fd;
+  bool exists; /* the conflict is with the container itself: its lock file stays */
 };
 
 static void creation_done(struct creation *c)
@@ -43,8 +44,7 @@ static int fault(const char *site, int os_error, struct zl_error *err)
 
 #define STEP_FAULT(name, err) fault(name, ZL_FAULT("runtime.create." name), err)
 
-/* ---- Before the lock: what needs no lock --------------------------------------------------------
- */
+/* ---- Before the lock: what needs no lock ---- */
 
 static int check_request(struct creation *c, const struct zl_service *service,
                          const struct zl_create_options *options, struct zl_error *err)
@@ -71,8 +71,13 @@ static int pull(struct creation *c, struct zl_error *err)
   return r;
 }
 
-/* ---- Under the lock
- * ------------------------------------------------------------------------------ */
+/* ---- Under the lock ---- */
+
+static int conflict(struct creation *c, struct zl_error *err)
+{
+  c->exists = true;
+  return zl_fail(err, ZL_E_CONFLICT, 0, "container '%s' exists", c->plan.id);
+}
 
 /* A container that exists, in the database or only on the host, is a conflict. What is left of an
  * interrupted creation or removal is cleared away. */
@@ -89,7 +94,7 @@ static int clear_the_way(struct creation *c, struct zl_error *err)
   if (r == -ZL_E_NOT_FOUND && !has_dir)
     return 0;
   if (r == -ZL_E_NOT_FOUND && zl_take_over(c->rt, id, NULL) == 0)
-    return zl_fail(err, ZL_E_CONFLICT, 0, "container '%s' exists", id);
+    return conflict(c, err);
   if (r == -ZL_E_NOT_FOUND)
     return zl_dismantle(c->rt, id, NULL, err);
   if (r == 0)
@@ -99,12 +104,11 @@ static int clear_the_way(struct creation *c, struct zl_error *err)
   if (r < 0)
     return r;
   if (facts.presence != ZL_PRESENCE_NONE && facts.presence != ZL_PRESENCE_LOST)
-    return zl_fail(err, ZL_E_CONFLICT, 0, "container '%s' exists", id);
+    return conflict(c, err);
   return zl_dismantle(c->rt, id, old.backend, err);
 }
 
-/* ---- Inside the transaction
- * ---------------------------------------------------------------------- */
+/* ---- Inside the transaction ---- */
 
 static int find_network_owner(struct creation *c, struct zl_error *err)
 {
@@ -294,8 +298,7 @@ static int record_intent(struct creation *c, struct zl_error *err)
   return r;
 }
 
-/* ---- The host
- * ------------------------------------------------------------------------------------ */
+/* ---- The host ---- */
 
 static int make_directory(struct creation *c, struct zl_error *err)
 {
@@ -393,7 +396,7 @@ int zl_create(struct zl_runtime *rt, const struct zl_container_id *id,
   r = create_locked(&c, err);
   if (r == 0)
     zl_event_emit(rt, "container", "create", text, c.plan.image);
-  else if (r != -ZL_E_CONFLICT)
+  else if (!c.exists)
     zl_node_forget_lock(rt, text);
   return r;
 }

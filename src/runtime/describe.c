@@ -113,13 +113,14 @@ int zl_plan_describe(const struct zl_container_plan *plan, char **ret, struct zl
 {
   const struct zl_service *service = plan->service;
   zl_autojson *json = json_pack(
-      "{s:o, s:o, s:s, s:s*, s:s, s:b, s:b, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b}",
+      "{s:o, s:o, s:s, s:s*, s:s, s:b, s:b, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b}",
       "command", zl_json_from_strv((const char *const *)plan->argv), "env",
       zl_json_from_strv((const char *const *)plan->env), "cwd", plan->cwd, "user", plan->user,
       "hostname", plan->hostname, "tty", (int)service->tty, "openStdin",
       (int)(plan->options->open_stdin || service->stdin_open), "stopSignal", plan->stop_signal,
       "stopGraceMs", (json_int_t)plan->stop_grace_ms, "network", describe_network(plan), "ports",
-      describe_ports(plan), "mounts", describe_mounts(plan), "resources",
+      describe_ports(plan), "mounts", describe_mounts(plan), "layers",
+      zl_json_from_strv((const char *const *)plan->layers), "resources",
       describe_resources(&service->resources), "labels", describe_pairs(&service->labels),
       "privileged", (int)service->privileged, "readOnlyRootFs", (int)service->read_only_root_fs,
       "init", (int)service->init_container);

@@ -198,8 +198,7 @@ int zl_container_stats(struct zl_runtime *rt, const char *id, struct zl_stats *r
   return r < 0 ? explain(rt, &target.record, "measuring", r, err) : 0;
 }
 
-/* ---- Sessions ----------------------------------------------------------------------------------
- */
+/* ---- Sessions ---- */
 
 int zl_attach_open(struct zl_runtime *rt, const char *id, struct zl_session **ret,
                    struct zl_error *err)

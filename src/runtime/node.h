@@ -98,8 +98,7 @@ int zl_record_delete(struct zl_runtime *rt, const char *id, struct zl_error *err
 int zl_record_save(int dir_fd, const struct zl_record *record, struct zl_error *err);
 int zl_record_restore(int dir_fd, struct zl_record *ret, struct zl_error *err);
 
-/* ---- Truth (state.c) --------------------------------------------------------------------------
- */
+/* ---- Truth (state.c) ---- */
 
 struct zl_observation {
   struct zl_container_state state;
@@ -119,8 +118,7 @@ static inline bool zl_has_ended(const struct zl_observation *seen)
 void zl_remove_if_due(struct zl_runtime *rt, const struct zl_record *record,
                       const struct zl_observation *seen);
 
-/* ---- Endings (remove.c, endings.c) -------------------------------------------------------------
- */
+/* ---- Endings (remove.c, endings.c) ---- */
 
 /* Under the operation lock: takes every trace of the container away, in an order that can be
  * repeated from any point. Every step is attempted. `backend` may be NULL: all are asked. */
@@ -134,14 +132,12 @@ int zl_ending_parse(const json_t *object, const char *what, struct zl_outcome *r
 /* Records the end of a container that nobody is left to record: runtime_error, 125. */
 int zl_ending_write_lost(int dir_fd, const char *why, struct zl_error *err);
 
-/* ---- Recovery (adopt.c) -------------------------------------------------------------------------
- */
+/* ---- Recovery (adopt.c) ---- */
 
 /* Under the operation lock: row and lease of a container that exists on the host. Idempotent. */
 int zl_take_over(struct zl_runtime *rt, const char *id, struct zl_error *err);
 
-/* ---- Events (events.c)
- * ---------------------------------------------------------------------------- */
+/* ---- Events (events.c) ---- */
 
 /* Appends a line; never fails the caller. `detail` (may be NULL) is one more member "detail". */
 void zl_event_emit(struct zl_runtime *rt, const char *type, const char *action, const char *id,

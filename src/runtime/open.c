@@ -147,8 +147,7 @@ void zl_runtime_close(struct zl_runtime *rt)
   free(rt);
 }
 
-/* ---- At first use
- * -------------------------------------------------------------------------------- */
+/* ---- At first use ---- */
 
 static int open_store(struct zl_runtime *rt, struct zl_error *err)
 {

@@ -12,8 +12,7 @@
 #include "base/strv.h"
 #include "runtime/node.h"
 
-/* ---- Containers
- * -------------------------------------------------------------------------------------- */
+/* ---- Containers ---- */
 
 static int prune_container(struct zl_runtime *rt, const struct zl_record *record, bool dry_run,
                            struct zl_prune_result *sum, struct zl_error *err)
@@ -53,8 +52,7 @@ static int prune_containers(struct zl_runtime *rt, bool dry_run, struct zl_prune
   return r;
 }
 
-/* ---- Images
- * ------------------------------------------------------------------------------------------ */
+/* ---- Images ---- */
 
 static int prune_images(struct zl_runtime *rt, bool dry_run, struct zl_prune_result *sum,
                         struct zl_error *err)
@@ -74,8 +72,7 @@ static int prune_images(struct zl_runtime *rt, bool dry_run, struct zl_prune_res
   return 0;
 }
 
-/* ---- Volumes
- * ----------------------------------------------------------------------------------------- */
+/* ---- Volumes ---- */
 
 static int add_name(void *ctx, const struct zl_row *row, struct zl_error *err)
 {

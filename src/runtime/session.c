@@ -54,8 +54,7 @@ void zl_session_close(struct zl_session *session)
   free(session);
 }
 
-/* ---- Buffered exec
- * -------------------------------------------------------------------------------- */
+/* ---- Buffered exec ---- */
 
 /* One stream being collected by a thread of its own: the session runs in the caller's. */
 struct collector {

@@ -58,8 +58,7 @@ static int fake_create(struct zl_backend *backend, const struct zl_container_pla
   return zl_course_save(&course, err);
 }
 
-/* ---- Start --------------------------------------------------------------------------------------
- */
+/* ---- Start ---- */
 
 static int write_log(int dir_fd, const char *stream, const struct zl_buf *text,
                      struct zl_error *err)
@@ -132,8 +131,7 @@ static int fake_start(struct zl_backend *backend, const char *id, struct zl_erro
   return r < 0 ? r : run_script(&course, &script, err);
 }
 
-/* ---- Signals
- * ------------------------------------------------------------------------------------- */
+/* ---- Signals ---- */
 
 static int deliver(struct zl_runtime *rt, const char *id, struct zl_course *course, int signal,
                    struct zl_error *err)
@@ -223,8 +221,7 @@ static int fake_pause(struct zl_backend *backend, const char *id, bool freeze, s
   return zl_course_save(&course, err);
 }
 
-/* ---- Facts
- * --------------------------------------------------------------------------------------- */
+/* ---- Facts ---- */
 
 static int fake_state(struct zl_backend *backend, const char *id, struct zl_facts *ret,
                       struct zl_error *err)

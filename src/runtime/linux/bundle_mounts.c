@@ -36,8 +36,7 @@ static json_t *with_all(json_t *mount, const char *const *options)
   return mount;
 }
 
-/* ---- The kernel's -------------------------------------------------------------------------------
- */
+/* ---- The kernel's ---- */
 
 struct kernel_mount {
   const char *target, *type, *source, *options[8];
@@ -88,8 +87,7 @@ static int add_kernel_mounts(const struct zl_bundle *bundle, json_t *mounts, str
   return r;
 }
 
-/* ---- Network files
- * ------------------------------------------------------------------------------- */
+/* ---- Network files ---- */
 
 static int add_files(const struct zl_bundle *bundle, json_t *mounts, struct zl_error *err)
 {
@@ -108,8 +106,7 @@ static int add_files(const struct zl_bundle *bundle, json_t *mounts, struct zl_e
   return r;
 }
 
-/* ---- Storage
- * ------------------------------------------------------------------------------------- */
+/* ---- Storage ---- */
 
 static int check_source(const struct zl_service *service, size_t i, struct zl_error *err)
 {

@@ -37,8 +37,7 @@ static int fault(const char *site, int os_error, struct zl_error *err)
 
 #define STEP_FAULT(name, err) fault(name, ZL_FAULT("runtime.linux." name), err)
 
-/* ---- Files
- * ---------------------------------------------------------------------------------------- */
+/* ---- Files ---- */
 
 static int write_text(int dir_fd, const char *name, const char *text, mode_t mode,
                       struct zl_error *err)
@@ -121,8 +120,7 @@ static int make_directories(const struct zl_container_plan *plan, struct zl_erro
   return 0;
 }
 
-/* ---- Another container's network
- * -------------------------------------------------------------------- */
+/* ---- Another container's network ---- */
 
 /* Holds the namespace by a descriptor of ours, which the shim opens through /proc while we wait for
  * it: a pid alone could be another process by then. */
@@ -151,8 +149,7 @@ static int open_netns(struct zl_backend *backend, const struct zl_container_plan
   return *ret_path != NULL ? 0 : zl_fail_nomem(err, "network namespace");
 }
 
-/* ---- The bundle
- * ------------------------------------------------------------------------------------- */
+/* ---- The bundle ---- */
 
 static char *cgroup_of(const struct zl_container_plan *plan, const char *prefix)
 {

@@ -153,7 +153,7 @@ static int linux_stats(struct zl_backend *backend, const char *id, struct zl_sta
     r = parse_stats(reply, &stats, err);
   if (r == 0)
     *ret = stats;
-  return r;
+  return r == -ZL_E_REMOTE ? zl_fail(err, ZL_E_CONFLICT, 0, "it has just ended") : r;
 }
 
 static int linux_adopt(struct zl_backend *backend, const char *id, struct zl_error *err)

@@ -118,8 +118,7 @@ int zl_linux_remove(struct zl_backend *backend, const char *id, struct zl_error 
   return r;
 }
 
-/* ---- What exists
- * --------------------------------------------------------------------------------- */
+/* ---- What exists ---- */
 
 struct found {
   char **ids;

@@ -26,8 +26,7 @@ enum {
   SLOTS
 };
 
-/* ---- SIGPIPE
- * ------------------------------------------------------------------------------------- */
+/* ---- SIGPIPE ---- */
 
 /* Writing to a pipe that nobody reads must be an error for us, not the death of the program we are
  * part of. The signal is directed at the writing thread, so blocking it here is enough. */
@@ -60,8 +59,7 @@ static void sigpipe_restore(struct sigpipe_guard *guard)
   (void)pthread_sigmask(SIG_SETMASK, &guard->old, NULL);
 }
 
-/* ---- One direction
- * --------------------------------------------------------------------------------- */
+/* ---- One direction ---- */
 
 static void end_target(struct zl_linux_channel *c)
 {
@@ -118,8 +116,7 @@ static void channel_step(struct zl_linux_channel *c, const struct pollfd *from,
     channel_read(c);
 }
 
-/* ---- All
- * ------------------------------------------------------------------------------------------- */
+/* ---- All ---- */
 
 static int read_event(struct zl_linux_relay *relay, bool *ret_ended, struct zl_outcome *ret,
                       struct zl_error *err)

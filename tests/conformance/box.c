@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "box.h"
+
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sqlite3.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/path.h"
+#include "image.h"
+#include "leaks.h"
+
+enum {
+  PATIENCE_MS = 10000,
+  STEP_MS = 5
+};
+
+struct box box;
+
+static void pause_ms(long ms)
+{
+  struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+
+  (void)nanosleep(&t, NULL);
+}
+
+bool box_eventually(bool (*check)(void *ctx), void *ctx)
+{
+  for (int waited = 0; waited < PATIENCE_MS; waited += STEP_MS) {
+    if (check(ctx))
+      return true;
+    pause_ms(STEP_MS);
+  }
+  return check(ctx);
+}
+
+/* ---- The box
+ * -------------------------------------------------------------------------------------- */
+
+static void loopback_up(void)
+{
+  struct ifreq req = { .ifr_name = "lo" };
+  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+  req.ifr_flags = IFF_UP;
+  if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &req) < 0)
+    perror("bringing lo up");
+  (void)close(fd);
+}
+
+/* The helpers of the build tree lie in different directories. */
+static int gather_helpers(char *dir, size_t size)
+{
+  const char *shim = getenv("ZLAYER_SHIM"), *unpack = getenv("ZLAYER_UNPACK");
+  char path[160];
+
+  (void)snprintf(dir, size, "%s/helpers", box.scratch);
+  if (shim == NULL || unpack == NULL || mkdir(dir, 0755) < 0)
+    return -1;
+  (void)snprintf(path, sizeof(path), "%s/zlayer-shim", dir);
+  if (symlink(shim, path) < 0)
+    return -1;
+  (void)snprintf(path, sizeof(path), "%s/zlayer-unpack", dir);
+  return symlink(unpack, path);
+}
+
+struct zl_runtime *box_runtime(void)
+{
+  struct zl_runtime_options options = { .root = box.root,
+                                        .slice_cidr = BOX_SLICE,
+                                        .backend = box.real ? NULL : box.backend };
+  struct zl_runtime *rt = NULL;
+  struct zl_error err = { 0 };
+
+  if (zl_runtime_open(&options, &rt, &err) < 0) {
+    (void)fprintf(stderr, "opening the runtime: %s\n", err.msg);
+    exit(1);
+  }
+  return rt;
+}
+
+void box_reopen(void)
+{
+  zl_runtime_close(box.rt);
+  box.rt = box_runtime();
+}
+
+/* What the runtime opens at first use and keeps is no leak of the first case. */
+static int warm_up(void)
+{
+  if (box_setup(NULL) < 0)
+    return -1;
+  box_run("warm-up", ARGV("/bin/true"));
+  (void)box_outcome("warm-up");
+  OK(zl_remove(box.rt, box_id("warm-up"), false, &err));
+  return 0;
+}
+
+int box_open(const char *backend)
+{
+  char helpers[128], layout[96];
+
+  box.backend = backend;
+  box.real = strcmp(backend, "linux") == 0;
+  (void)snprintf(box.root, sizeof(box.root), "/tmp/zl-conf-root-XXXXXX");
+  (void)snprintf(box.scratch, sizeof(box.scratch), "/tmp/zl-conf-XXXXXX");
+  if (unshare(CLONE_NEWNS | CLONE_NEWNET) < 0 ||
+      mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+    perror("namespaces of the test");
+    return -1;
+  }
+  loopback_up();
+  if (mkdtemp(box.root) == NULL || mkdtemp(box.scratch) == NULL ||
+      gather_helpers(helpers, sizeof(helpers)) < 0 || setenv("ZLAYER_HELPER_DIR", helpers, 1) < 0) {
+    (void)fprintf(stderr, "ZLAYER_SHIM and ZLAYER_UNPACK must name the helper programs\n");
+    return -1;
+  }
+  (void)snprintf(layout, sizeof(layout), "%s/image", box.scratch);
+  image_make(layout);
+  (void)snprintf(box.image, sizeof(box.image), "oci:%s", layout);
+  box.rt = box_runtime();
+  return warm_up();
+}
+
+void box_close(void)
+{
+  zl_runtime_close(box.rt);
+  (void)zl_path_remove_tree(AT_FDCWD, box.root);
+  (void)zl_path_remove_tree(AT_FDCWD, box.scratch);
+}
+
+/* ---- Fixtures
+ * -------------------------------------------------------------------------------------- */
+
+int box_setup(void **state)
+{
+  struct zl_error err = { 0 };
+
+  (void)state;
+  if (zl_pull_image(box.rt, box.image, NULL, NULL, &err) < 0) {
+    (void)fprintf(stderr, "pulling '%s': %s\n", box.image, err.msg);
+    return -1;
+  }
+  leaks_begin();
+  return 0;
+}
+
+int box_teardown(void **state)
+{
+  struct zl_container_info *list = NULL;
+  struct zl_error err = { 0 };
+  size_t n = 0;
+
+  (void)state;
+  /* A case that failed in the middle may have left containers that the database does not know. */
+  if (zl_system_check(box.rt, true, NULL, NULL, NULL, &err) < 0)
+    (void)fprintf(stderr, "checking: %s\n", err.msg);
+  if (zl_list(box.rt, &list, &n, &err) < 0)
+    (void)fprintf(stderr, "listing: %s\n", err.msg);
+  for (size_t i = 0; i < n; i++)
+    if (zl_remove(box.rt, list[i].id, true, &err) < 0)
+      (void)fprintf(stderr, "removing %s: %s\n", list[i].id, err.msg);
+  zl_containers_free(list, n);
+  return leaks_end();
+}
+
+/* ---- Containers
+ * ------------------------------------------------------------------------------------ */
+
+const char *box_id(const char *name)
+{
+  static char texts[8][ZL_ID_TEXT];
+  static unsigned next;
+  struct zl_container_id id = { .service = name, .replica = 1 };
+  char *text = texts[next++ % 8];
+
+  OK(zl_container_id_format(&id, text, &err));
+  return text;
+}
+
+struct zl_service *box_service(const char *name, const char *const argv[])
+{
+  struct zl_service *service = NULL;
+
+  OK(zl_service_new(name, &service, &err));
+  OK(zl_service_set_image(service, box.image, &err));
+  for (size_t i = 0; argv != NULL && argv[i] != NULL; i++)
+    OK(zl_list_add(&service->command.entrypoint, argv[i], &err));
+  return service;
+}
+
+int box_create_service(const struct zl_service *service, struct zl_error *err)
+{
+  struct zl_container_id id = { .service = service->name, .replica = 1 };
+
+  return zl_create(box.rt, &id, service, NULL, err);
+}
+
+void box_create(const char *name, const char *const argv[])
+{
+  struct zl_service *service = box_service(name, argv);
+
+  OK(box_create_service(service, &err));
+  zl_service_free(service);
+}
+
+void box_run(const char *name, const char *const argv[])
+{
+  box_create(name, argv);
+  OK(zl_start(box.rt, box_id(name), &err));
+}
+
+struct zl_container_state box_await(const char *name, enum zl_state wanted)
+{
+  struct zl_container_state seen = { 0 };
+
+  for (int waited = 0; waited < PATIENCE_MS; waited += STEP_MS) {
+    OK(zl_container_state(box.rt, box_id(name), &seen, &err));
+    if (seen.state == wanted)
+      return seen;
+    pause_ms(STEP_MS);
+  }
+  fail_msg("'%s' is %s (%s), not %s", name, zl_state_name(seen.state), seen.reason,
+           zl_state_name(wanted));
+  return seen;
+}
+
+struct zl_outcome box_outcome(const char *name)
+{
+  struct zl_outcome outcome = { 0 };
+
+  OK(zl_wait(box.rt, box_id(name), PATIENCE_MS, &outcome, &err));
+  return outcome;
+}
+
+int box_exec(const char *name, const char *const argv[], struct zl_exec_result *ret)
+{
+  struct zl_exec_options options = { .argv = argv };
+  struct zl_error err = { 0 };
+  int r = zl_exec(box.rt, box_id(name), &options, ret, &err);
+
+  if (r < 0)
+    (void)fprintf(stderr, "exec: %s\n", err.msg);
+  return r;
+}
+
+static int add_line(void *payload, const struct zl_log_entry *entry)
+{
+  FILE *to = payload;
+
+  (void)fwrite(entry->text, 1, entry->len, to);
+  (void)fputs(entry->partial ? "" : "\n", to);
+  return 0;
+}
+
+char *box_log(const char *name)
+{
+  char *text = NULL;
+  size_t len = 0;
+  FILE *to = open_memstream(&text, &len);
+
+  assert_non_null(to);
+  OK(zl_logs(box.rt, box_id(name), NULL, add_line, to, &err));
+  (void)fclose(to);
+  return text;
+}
+
+int64_t box_count(const char *sql)
+{
+  char path[96];
+  sqlite3 *db = NULL;
+  sqlite3_stmt *stmt = NULL;
+  int64_t n = -1;
+
+  (void)snprintf(path, sizeof(path), "%s/zlayer.db", box.root);
+  if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
+      sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK) {
+    int rc = sqlite3_step(stmt);
+
+    n = rc == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : rc == SQLITE_DONE ? 0 : -1;
+  }
+  (void)sqlite3_finalize(stmt);
+  (void)sqlite3_close(db);
+  return n;
+}

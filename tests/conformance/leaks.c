@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "leaks.h"
+
+#include <dirent.h>
+#include <net/if.h>
+#include <unistd.h>
+
+#include "box.h"
+
+struct counts {
+  int mounts, links, groups, shims, containers, locks, fds;
+  int rows; /* of containers, journal, leases and ports */
+};
+
+static struct counts before;
+
+static int count_lines(const char *path)
+{
+  FILE *file = fopen(path, "re");
+  int c, n = 0;
+
+  while (file != NULL && (c = fgetc(file)) != EOF)
+    n += c == '\n';
+  if (file != NULL)
+    (void)fclose(file);
+  return n;
+}
+
+/* Links besides the bridge, which stays for the next container. */
+static int count_links(void)
+{
+  struct if_nameindex *list = if_nameindex();
+  int n = 0;
+
+  for (size_t i = 0; list != NULL && list[i].if_index != 0; i++)
+    n += strncmp(list[i].if_name, "zl-", 3) != 0;
+  if_freenameindex(list);
+  return n;
+}
+
+static int count_entries(const char *path, const char *prefix, bool hidden)
+{
+  DIR *dir = opendir(path);
+  struct dirent *e;
+  int n = 0;
+
+  while (dir != NULL && (e = readdir(dir)) != NULL)
+    if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+        (hidden || e->d_name[0] != '.') && strncmp(e->d_name, prefix, strlen(prefix)) == 0)
+      n++;
+  if (dir != NULL)
+    (void)closedir(dir);
+  return n;
+}
+
+/* SQLite keeps the database's descriptors of a closed connection while the process has another; the
+ * shim's file is opened once per runtime, at its first creation. */
+static int count_descriptors(void)
+{
+  DIR *dir = opendir("/proc/self/fd");
+  struct dirent *e;
+  int n = 0;
+
+  while (dir != NULL && (e = readdir(dir)) != NULL) {
+    char target[256];
+    ssize_t len = readlinkat(dirfd(dir), e->d_name, target, sizeof(target) - 1);
+
+    target[len > 0 ? len : 0] = '\0';
+    n += len > 0 && strstr(target, "/zlayer.db") == NULL && strstr(target, "zlayer-shim") == NULL;
+  }
+  if (dir != NULL)
+    (void)closedir(dir);
+  return n;
+}
+
+static void root_tag(char tag[32])
+{
+  char *text = NULL;
+  json_t *info = NULL;
+  const char *bridge;
+
+  (void)snprintf(tag, 32, "none");
+  if (zl_info(box.rt, &text, NULL) == 0)
+    info = json_loads(text, 0, NULL);
+  bridge = json_string_value(json_object_get(json_object_get(info, "network"), "bridge"));
+  if (bridge != NULL)
+    (void)snprintf(tag, 32, "%s", bridge + strlen("zl-"));
+  json_decref(info);
+  free(text);
+}
+
+static int count_groups(void)
+{
+  char tag[32], prefix[48], path[300];
+  DIR *dir = opendir("/sys/fs/cgroup");
+  struct dirent *e;
+  int n;
+
+  root_tag(tag);
+  (void)snprintf(prefix, sizeof(prefix), "zlayer-%s-", tag);
+  n = count_entries("/sys/fs/cgroup", prefix, false);
+  while (dir != NULL && (e = readdir(dir)) != NULL) {
+    (void)snprintf(path, sizeof(path), "/sys/fs/cgroup/%.200s", e->d_name);
+    if (e->d_name[0] != '.')
+      n += count_entries(path, prefix, false);
+  }
+  if (dir != NULL)
+    (void)closedir(dir);
+  return n;
+}
+
+/* Shims whose working files are below our root: all others are somebody else's. */
+static int count_shims(void)
+{
+  DIR *dir = opendir("/proc");
+  struct dirent *e;
+  int n = 0;
+
+  while (dir != NULL && (e = readdir(dir)) != NULL) {
+    char path[300], target[256];
+    ssize_t len;
+
+    if (e->d_name[0] < '0' || e->d_name[0] > '9')
+      continue;
+    (void)snprintf(path, sizeof(path), "/proc/%.20s/fd/3", e->d_name);
+    len = readlink(path, target, sizeof(target) - 1);
+    target[len > 0 ? len : 0] = '\0';
+    n += atol(e->d_name) != getpid() && strncmp(target, box.root, strlen(box.root)) == 0;
+  }
+  if (dir != NULL)
+    (void)closedir(dir);
+  return n;
+}
+
+static struct counts count_all(void)
+{
+  char path[128];
+  struct counts c = { .mounts = count_lines("/proc/self/mountinfo"), .links = count_links() };
+
+  c.groups = count_groups();
+  c.shims = count_shims();
+  (void)snprintf(path, sizeof(path), "%s/containers", box.root);
+  c.containers = count_entries(path, "", true);
+  (void)snprintf(path, sizeof(path), "%s/locks", box.root);
+  c.locks = count_entries(path, "", false);
+  c.fds = count_descriptors();
+  c.rows =
+      (int)box_count("SELECT (SELECT count(*) FROM containers) + (SELECT count(*) FROM journal)"
+                     " + (SELECT count(*) FROM leases) + (SELECT count(*) FROM ports)");
+  return c;
+}
+
+void leaks_begin(void)
+{
+  before = count_all();
+}
+
+static bool is_clean(void *ctx)
+{
+  struct counts *now = ctx;
+
+  *now = count_all();
+  return memcmp(now, &before, sizeof(before)) == 0;
+}
+
+int leaks_end(void)
+{
+  struct counts now;
+
+  if (box_eventually(is_clean, &now))
+    return 0;
+  (void)fprintf(stderr,
+                "left behind: mounts %+d, links %+d, cgroups %+d, shims %+d, containers %+d, "
+                "locks %+d, descriptors %+d, rows %+d\n",
+                now.mounts - before.mounts, now.links - before.links, now.groups - before.groups,
+                now.shims - before.shims, now.containers - before.containers,
+                now.locks - before.locks, now.fds - before.fds, now.rows - before.rows);
+  return -1;
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Processes in a running container, and attachments to its own.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include "box.h"
+
+static void run(const char *name, const struct zl_exec_options *options, int code, const char *out,
+                const char *errs)
+{
+  struct zl_exec_result result = { 0 };
+
+  OK(zl_exec(box.rt, box_id(name), options, &result, &err));
+  assert_int_equal(result.exit_code, code);
+  assert_string_equal(result.out, out);
+  assert_string_equal(result.err, errs);
+  zl_exec_result_done(&result);
+}
+
+static void exec_returns_code_and_output(void **state)
+{
+  (void)state;
+  box_run("target", ARGV("/bin/sleep", "60"));
+  run("target", &(struct zl_exec_options){ .argv = SH("echo out; echo no >&2; exit 9") }, 9,
+      "out\n", "no\n");
+  run("target", &(struct zl_exec_options){ .argv = ARGV("/bin/true") }, 0, "", "");
+}
+
+static void exec_refuses_what_cannot_be(void **state)
+{
+  struct zl_exec_result result;
+  struct zl_exec_options options = { .argv = ARGV("/bin/true") };
+
+  (void)state;
+  box_create("target", ARGV("/bin/sleep", "60"));
+  FAILS(zl_exec(box.rt, box_id("target"), &options, &result, &err), ZL_E_CONFLICT);
+  OK(zl_start(box.rt, box_id("target"), &err));
+  options.argv = (const char *const[]){ NULL };
+  FAILS(zl_exec(box.rt, box_id("target"), &options, &result, &err), ZL_E_INVALID);
+  options.argv = ARGV("/no/such/program");
+  FAILS(zl_exec(box.rt, box_id("target"), &options, &result, &err), ZL_E_NO_COMMAND);
+  if (box.real) {
+    options.argv = ARGV("/etc/not-a-program");
+    FAILS(zl_exec(box.rt, box_id("target"), &options, &result, &err), ZL_E_NOT_EXECUTABLE);
+    options.argv = ARGV("/bin/true");
+    options.env = ARGV("NO_EQUALS_SIGN");
+    FAILS(zl_exec(box.rt, box_id("target"), &options, &result, &err), ZL_E_INVALID);
+    options.env = NULL;
+    options.cwd = "relative";
+    FAILS(zl_exec(box.rt, box_id("target"), &options, &result, &err), ZL_E_INVALID);
+  }
+  OK(zl_stop(box.rt, box_id("target"), 0, &err));
+  options = (struct zl_exec_options){ .argv = ARGV("/bin/true") };
+  FAILS(zl_exec(box.rt, box_id("target"), &options, &result, &err), ZL_E_CONFLICT);
+}
+
+static void exec_has_the_containers_surroundings(void **state)
+{
+  struct zl_service *service;
+
+  (void)state;
+  if (!box.real)
+    return;
+  service = box_service("target", ARGV("/bin/sleep", "60"));
+  OK(zl_pairs_set(&service->env, "OWN", "service", &err));
+  OK(zl_text_set(&service->user, "web", &err));
+  OK(box_create_service(service, &err));
+  zl_service_free(service);
+  OK(zl_start(box.rt, box_id("target"), &err));
+  run("target", &(struct zl_exec_options){ .argv = SH("echo $IMAGE $OWN $PWD $(id -u) $(id -g)") },
+      0, "yes service /srv 1000 1001\n", "");
+  run("target",
+      &(struct zl_exec_options){ .argv = SH("echo $IMAGE $OWN $MORE $PWD $(id -u)"),
+                                 .env = ARGV("OWN=exec", "MORE=1"),
+                                 .cwd = "/tmp",
+                                 .user = "0" },
+      0, "yes exec 1 /tmp 0\n", "");
+  run("target", &(struct zl_exec_options){ .argv = SH("id -G"), .user = "1000:2000" }, 0, "2000\n",
+      "");
+}
+
+static void a_large_output_is_complete(void **state)
+{
+  struct zl_exec_options options = { .argv = SH("seq 1 200000") };
+  struct zl_exec_result result = { 0 };
+
+  (void)state;
+  if (!box.real)
+    return;
+  box_run("target", ARGV("/bin/sleep", "60"));
+  OK(zl_exec(box.rt, box_id("target"), &options, &result, &err));
+  assert_int_equal(result.out_len, 1288895);
+  assert_string_equal(result.out + result.out_len - 7, "200000\n");
+  assert_false(result.truncated);
+  zl_exec_result_done(&result);
+}
+
+/* ---- Sessions
+ * ------------------------------------------------------------------------------------- */
+
+static void exec_reads_its_input(void **state)
+{
+  struct zl_exec_options options = { .argv = ARGV("/bin/cat"), .open_stdin = true };
+  struct zl_session *session = NULL;
+  struct zl_outcome outcome;
+  char text[16] = "";
+  int in[2], out[2];
+
+  (void)state;
+  box_run("target", ARGV("/bin/sleep", "60"));
+  assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+  assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+  assert_int_equal(write(in[1], "ping\n", 5), 5);
+  (void)close(in[1]);
+  OK(zl_exec_open(box.rt, box_id("target"), &options, &session, &err));
+  OK(zl_session_run(session, &(struct zl_stdio){ in[0], out[1], -1 }, &outcome, &err));
+  assert_int_equal(outcome.exit_code, 0);
+  assert_int_equal(read(out[0], text, sizeof(text)), 5);
+  assert_string_equal(text, "ping\n");
+  zl_session_close(session);
+  (void)close(in[0]);
+  (void)close(out[0]);
+  (void)close(out[1]);
+}
+
+static void attach_before_start_loses_nothing(void **state)
+{
+  struct zl_session *session = NULL;
+  struct zl_outcome outcome;
+  char text[64] = "";
+  int out[2];
+
+  (void)state;
+  box_create("watched", SH("echo first; echo second; exit 6"));
+  assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+  OK(zl_attach_open(box.rt, box_id("watched"), &session, &err));
+  OK(zl_start(box.rt, box_id("watched"), &err));
+  OK(zl_session_run(session, &(struct zl_stdio){ -1, out[1], -1 }, &outcome, &err));
+  assert_int_equal(outcome.exit_code, 6);
+  assert_int_equal(read(out[0], text, sizeof(text)), 13);
+  assert_string_equal(text, "first\nsecond\n");
+  FAILS(zl_session_resize(session, 10, 10, &err), ZL_E_CONFLICT);
+  zl_session_close(session);
+  (void)close(out[0]);
+  (void)close(out[1]);
+}
+
+static void attach_gives_input_to_the_workload(void **state)
+{
+  struct zl_service *service;
+  struct zl_session *session = NULL;
+  struct zl_outcome outcome;
+  char text[64] = "";
+  int in[2], out[2];
+
+  (void)state;
+  if (!box.real)
+    return;
+  service = box_service("talker", SH("read line; echo got $line"));
+  service->stdin_open = true;
+  OK(box_create_service(service, &err));
+  zl_service_free(service);
+  assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+  assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+  OK(zl_attach_open(box.rt, box_id("talker"), &session, &err));
+  OK(zl_start(box.rt, box_id("talker"), &err));
+  assert_int_equal(write(in[1], "words\n", 6), 6);
+  OK(zl_session_run(session, &(struct zl_stdio){ in[0], out[1], -1 }, &outcome, &err));
+  assert_int_equal(read(out[0], text, sizeof(text)), 10);
+  assert_string_equal(text, "got words\n");
+  zl_session_close(session);
+  (void)close(in[0]);
+  (void)close(in[1]);
+  (void)close(out[0]);
+  (void)close(out[1]);
+}
+
+static void a_terminal_has_a_size(void **state)
+{
+  struct zl_exec_options options = { .argv = SH("stty size; read x; stty size"),
+                                     .tty = true,
+                                     .open_stdin = true,
+                                     .rows = 11,
+                                     .cols = 22 };
+  struct zl_session *session = NULL;
+  struct zl_outcome outcome;
+  char text[128] = "";
+  int in[2], out[2];
+
+  (void)state;
+  if (!box.real)
+    return;
+  box_run("target", ARGV("/bin/sleep", "60"));
+  assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+  assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+  OK(zl_exec_open(box.rt, box_id("target"), &options, &session, &err));
+  OK(zl_session_resize(session, 33, 44, &err));
+  assert_int_equal(write(in[1], "\n", 1), 1);
+  OK(zl_session_run(session, &(struct zl_stdio){ in[0], out[1], -1 }, &outcome, &err));
+  assert_true(read(out[0], text, sizeof(text) - 1) > 0);
+  assert_non_null(strstr(text, "33 44"));
+  zl_session_close(session);
+  (void)close(in[0]);
+  (void)close(in[1]);
+  (void)close(out[0]);
+  (void)close(out[1]);
+}
+
+static void *cancel_later(void *arg)
+{
+  (void)usleep(50000);
+  zl_session_cancel(arg);
+  return NULL;
+}
+
+static void cancel_ends_the_session_only(void **state)
+{
+  struct zl_session *session = NULL;
+  struct zl_outcome outcome;
+  pthread_t thread;
+
+  (void)state;
+  box_run("target", ARGV("/bin/sleep", "60"));
+  OK(zl_attach_open(box.rt, box_id("target"), &session, &err));
+  assert_int_equal(pthread_create(&thread, NULL, cancel_later, session), 0);
+  FAILS(zl_session_run(session, &(struct zl_stdio){ -1, -1, -1 }, &outcome, &err), ZL_E_CANCELLED);
+  (void)pthread_join(thread, NULL);
+  zl_session_close(session);
+  (void)box_await("target", ZL_STATE_RUNNING);
+}
+
+static void nobody_reading_is_not_fatal(void **state)
+{
+  struct zl_session *session = NULL;
+  struct zl_outcome outcome;
+  int out[2];
+
+  (void)state;
+  if (!box.real)
+    return;
+  box_create("chatty", SH("seq 1 20000; exit 5"));
+  assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+  (void)close(out[0]);
+  OK(zl_attach_open(box.rt, box_id("chatty"), &session, &err));
+  OK(zl_start(box.rt, box_id("chatty"), &err));
+  OK(zl_session_run(session, &(struct zl_stdio){ -1, out[1], -1 }, &outcome, &err));
+  assert_int_equal(outcome.exit_code, 5);
+  zl_session_close(session);
+  (void)close(out[1]);
+}
+
+static void a_background_child_does_not_hold_an_exec(void **state)
+{
+  (void)state;
+  if (!box.real)
+    return;
+  box_run("target", ARGV("/bin/sleep", "60"));
+  run("target", &(struct zl_exec_options){ .argv = SH("sleep 30 & echo started") }, 0, "started\n",
+      "");
+}
+
+int suite_exec(void)
+{
+  const struct CMUnitTest cases[] = {
+    CASE(exec_returns_code_and_output),
+    CASE(exec_refuses_what_cannot_be),
+    CASE(exec_has_the_containers_surroundings),
+    CASE(a_large_output_is_complete),
+    CASE(exec_reads_its_input),
+    CASE(attach_before_start_loses_nothing),
+    CASE(attach_gives_input_to_the_workload),
+    CASE(a_terminal_has_a_size),
+    CASE(cancel_ends_the_session_only),
+    CASE(nobody_reading_is_not_fatal),
+    CASE(a_background_child_does_not_hold_an_exec),
+  };
+
+  return cmocka_run_group_tests_name("exec", cases, NULL, NULL);
+}

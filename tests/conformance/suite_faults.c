@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Creation fails, or its caller dies, at every step of it: nothing is left and the next try works.
+ * Only in builds with fault points (-Dfaults=true); otherwise the suite is empty.
+ */
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "box.h"
+
+#ifdef ZL_FAULTS
+
+static const char *const all_sites[] = {
+  "runtime.create.rows",    "runtime.create.directory", "runtime.create.volumes",
+  "runtime.create.network", "runtime.create.backend",   "runtime.create.ports",
+  "runtime.create.last",
+};
+static const char *const linux_sites[] = {
+  "runtime.linux.files",
+  "runtime.linux.bundle",
+  "runtime.linux.shim",
+  "runtime.linux.created",
+};
+
+static void set_fault(const char *site, const char *action)
+{
+  char text[96];
+
+  (void)snprintf(text, sizeof(text), "%s=%s", site, action);
+  assert_int_equal(setenv("ZLAYER_FAULTS", text, 1), 0);
+}
+
+static struct zl_service *rich_service(void)
+{
+  struct zl_service *service = box_service("victim", ARGV("/bin/sleep", "60"));
+
+  OK(zl_storage_parse(service, "/scratch", &err));
+  if (box.real)
+    OK(zl_port_parse(service, "18081:80", &err));
+  return service;
+}
+
+static void expect_nothing(const char *site)
+{
+  struct zl_container_info *list = NULL;
+  size_t n = 0, left = 0;
+
+  OK(zl_list(box.rt, &list, &n, &err));
+  zl_containers_free(list, n);
+  if (n != 0)
+    fail_msg("%s: the container is still listed", site);
+  OK(zl_system_check(box.rt, false, NULL, NULL, &left, &err));
+  if (left != 0)
+    fail_msg("%s: %zu findings", site, left);
+}
+
+static void fail_at(const char *site)
+{
+  struct zl_service *service = rich_service();
+
+  set_fault(site, "1*error(ENOSPC)");
+  FAILS(box_create_service(service, &err), ZL_E_SYSTEM);
+  (void)unsetenv("ZLAYER_FAULTS");
+  expect_nothing(site);
+  OK(box_create_service(service, &err));
+  OK(zl_remove(box.rt, box_id("victim"), true, &err));
+  zl_service_free(service);
+}
+
+static void crash_at(const char *site)
+{
+  struct zl_service *service = rich_service();
+  size_t left = 99;
+  int status = 0;
+  pid_t pid;
+
+  set_fault(site, "crash");
+  pid = fork();
+  if (pid == 0) {
+    box.rt = box_runtime();
+    (void)box_create_service(service, NULL);
+    _exit(0);
+  }
+  (void)unsetenv("ZLAYER_FAULTS");
+  assert_int_equal(waitpid(pid, &status, 0), pid);
+  if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+    fail_msg("%s was not reached", site);
+  OK(zl_system_check(box.rt, true, NULL, NULL, &left, &err));
+  if (left != 0)
+    fail_msg("%s: %zu findings are left after repair", site, left);
+  OK(zl_remove(box.rt, box_id("victim"), true, &err));
+  expect_nothing(site);
+  OK(box_create_service(service, &err));
+  OK(zl_remove(box.rt, box_id("victim"), true, &err));
+  zl_service_free(service);
+}
+
+static void walk(void (*at)(const char *site))
+{
+  for (size_t i = 0; i < sizeof(all_sites) / sizeof(all_sites[0]); i++)
+    at(all_sites[i]);
+  for (size_t i = 0; box.real && i < sizeof(linux_sites) / sizeof(linux_sites[0]); i++)
+    at(linux_sites[i]);
+}
+
+static void a_failing_creation_is_undone(void **state)
+{
+  (void)state;
+  walk(fail_at);
+}
+
+static void a_crashed_creation_is_repaired(void **state)
+{
+  (void)state;
+  walk(crash_at);
+}
+
+int suite_faults(void)
+{
+  const struct CMUnitTest cases[] = {
+    CASE(a_failing_creation_is_undone),
+    CASE(a_crashed_creation_is_repaired),
+  };
+
+  return cmocka_run_group_tests_name("faults", cases, NULL, NULL);
+}
+
+#else
+
+int suite_faults(void)
+{
+  return 0;
+}
+
+#endif

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Fields of a service act: seen from inside the container.
+ */
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "box.h"
+
+/* Runs a script in a container of this service and compares what it prints. */
+static void prints(struct zl_service *service, const char *script, const char *wanted)
+{
+  char *log;
+
+  zl_list_clear(&service->command.entrypoint);
+  OK(zl_list_add(&service->command.entrypoint, "/bin/sh", &err));
+  OK(zl_list_add(&service->command.entrypoint, "-c", &err));
+  OK(zl_list_add(&service->command.entrypoint, script, &err));
+  OK(box_create_service(service, &err));
+  OK(zl_start(box.rt, box_id(service->name), &err));
+  (void)box_outcome(service->name);
+  log = box_log(service->name);
+  if (strcmp(log, wanted) != 0)
+    fail_msg("%s: '%s' instead of '%s'", script, log, wanted);
+  free(log);
+  OK(zl_remove(box.rt, box_id(service->name), true, &err));
+}
+
+static void image_and_service_merge(void **state)
+{
+  struct zl_service *service = box_service("merged", NULL);
+  char *log;
+
+  (void)state;
+  OK(box_create_service(service, &err));
+  OK(zl_start(box.rt, box_id("merged"), &err));
+  assert_int_equal(box_outcome("merged").exit_code, 0);
+  log = box_log("merged");
+  assert_string_equal(log, "from the image\n");
+  free(log);
+  OK(zl_remove(box.rt, box_id("merged"), false, &err));
+  OK(zl_list_add(&service->command.args, "/bin/echo", &err));
+  OK(zl_list_add(&service->command.args, "from the arguments", &err));
+  OK(box_create_service(service, &err));
+  OK(zl_start(box.rt, box_id("merged"), &err));
+  assert_int_equal(box_outcome("merged").exit_code, 0);
+  log = box_log("merged");
+  assert_string_equal(log, "from the arguments\n");
+  free(log);
+  zl_service_free(service);
+}
+
+static void environment_user_and_directory(void **state)
+{
+  struct zl_service *service;
+
+  (void)state;
+  if (!box.real)
+    return;
+  service = box_service("who", NULL);
+  OK(zl_pairs_set(&service->env, "IMAGE", "replaced", &err));
+  prints(service, "echo $IMAGE $HOSTNAME $PATH $PWD $(id -u)", "replaced who-rep-1 /bin /srv 0\n");
+  OK(zl_text_set(&service->user, "web", &err));
+  OK(zl_text_set(&service->command.workdir, "/tmp", &err));
+  OK(zl_list_add(&service->extra_groups, "extra", &err));
+  prints(service, "echo $PWD $(id -u) $(id -g) $HOME; id -G", "/tmp 1000 1001 /srv\n1001 2000\n");
+  OK(zl_text_set(&service->user, "nobody-here", &err));
+  FAILS(box_create_service(service, &err), ZL_E_NOT_FOUND);
+  zl_service_free(service);
+}
+
+static void capabilities_are_the_default_set_or_as_asked(void **state)
+{
+  struct zl_service *service;
+
+  (void)state;
+  if (!box.real)
+    return;
+  service = box_service("caps", NULL);
+  prints(service, "grep CapEff /proc/self/status", "CapEff:\t00000000a80425fb\n");
+  OK(zl_list_add(&service->cap_drop, "ALL", &err));
+  prints(service, "grep CapEff /proc/self/status", "CapEff:\t0000000000000000\n");
+  OK(zl_list_add(&service->capabilities, "cap_net_raw", &err));
+  OK(zl_list_add(&service->capabilities, "CHOWN", &err));
+  prints(service, "grep CapEff /proc/self/status", "CapEff:\t0000000000002001\n");
+  zl_list_clear(&service->capabilities);
+  OK(zl_list_add(&service->security_opt, "no-new-privileges", &err));
+  prints(service, "grep NoNewPrivs /proc/self/status", "NoNewPrivs:\t1\n");
+  zl_service_free(service);
+}
+
+static void dangerous_files_are_masked(void **state)
+{
+  struct zl_service *service;
+
+  (void)state;
+  if (!box.real)
+    return;
+  service = box_service("masked", NULL);
+  prints(
+      service,
+      "cat /proc/interrupts | wc -c; (echo 1 > /proc/sys/kernel/panic) 2>/dev/null || echo refused;"
+      "(touch /sys/x) 2>/dev/null || echo refused; grep -c Seccomp:.2 /proc/self/status",
+      "0\nrefused\nrefused\n1\n");
+  zl_service_free(service);
+}
+
+static void storage_is_mounted(void **state)
+{
+  struct zl_service *service;
+  char source[128], bind[192];
+
+  (void)state;
+  if (!box.real)
+    return;
+  (void)snprintf(source, sizeof(source), "%s/bound", box.scratch);
+  assert_true(mkdir(source, 0755) == 0 || errno == EEXIST);
+  service = box_service("stored", NULL);
+  (void)snprintf(bind, sizeof(bind), "%s:/bound:ro", source);
+  OK(zl_storage_parse(service, bind, &err));
+  OK(zl_storage_parse(service, "shared-data:/data", &err));
+  OK(zl_storage_parse(service, "/scratch", &err));
+  OK(zl_tmpfs_parse(service, "/ram:size=1M,mode=0700", &err));
+  prints(service,
+         "(touch /bound/x) 2>/dev/null || echo refused; echo kept > /data/file; touch /scratch/x;"
+         "stat -c %a /ram; dd if=/dev/zero of=/ram/x bs=1M count=2 2>/dev/null || echo full",
+         "refused\n700\nfull\n");
+  prints(service, "cat /data/file; ls /scratch", "kept\n");
+  zl_service_free(service);
+  assert_int_equal(box_count("SELECT count(*) FROM volumes"), 1);
+}
+
+static void unused_volumes_are_pruned(void **state)
+{
+  struct zl_prune_options options = { .containers = true, .volumes = true };
+  struct zl_prune_result result = { 0 };
+
+  (void)state;
+  if (!box.real)
+    return;
+  box_run("ended", ARGV("/bin/true"));
+  (void)box_outcome("ended");
+  box_create("waiting", ARGV("/bin/true"));
+  options.dry_run = true;
+  OK(zl_prune(box.rt, &options, &result, &err));
+  assert_int_equal(result.containers, 1);
+  assert_int_equal(result.volumes, 1);
+  options.dry_run = false;
+  OK(zl_prune(box.rt, &options, &result, &err));
+  assert_int_equal(result.containers, 1);
+  assert_int_equal(result.volumes, 1);
+  OK(zl_prune(box.rt, &options, &result, &err));
+  assert_int_equal(result.containers + result.volumes, 0);
+  (void)box_await("waiting", ZL_STATE_INITIALIZING);
+}
+
+static void a_read_only_root_cannot_be_written(void **state)
+{
+  struct zl_service *service;
+
+  (void)state;
+  if (!box.real)
+    return;
+  service = box_service("fixed", NULL);
+  service->read_only_root_fs = true;
+  prints(service, "(touch /srv/x) 2>/dev/null || echo refused", "refused\n");
+  zl_service_free(service);
+}
+
+static void limits_are_in_force(void **state)
+{
+  struct zl_service *service;
+
+  (void)state;
+  if (!box.real)
+    return;
+  service = box_service("limited", NULL);
+  OK(zl_ulimit_parse(service, "nofile=123:456", &err));
+  OK(zl_pairs_set(&service->sysctls, "net.ipv4.ip_forward", "1", &err));
+  service->resources.memory = 64 << 20;
+  service->resources.pids_limit = 5;
+  service->resources.has_oom_score_adj = true;
+  service->resources.oom_score_adj = 500;
+  prints(service,
+         "ulimit -n; ulimit -Hn; cat /proc/sys/net/ipv4/ip_forward; cat /proc/self/oom_score_adj;"
+         "for i in 1 2 3 4 5 6 7 8; do sleep 1 & done 2>/dev/null; echo never",
+         "123\n456\n1\n500\n");
+  zl_service_free(service);
+}
+
+static void an_init_reaps_and_passes_signals_on(void **state)
+{
+  struct zl_service *service;
+
+  (void)state;
+  if (!box.real)
+    return;
+  service = box_service("initial", NULL);
+  service->init_container = true;
+  prints(service, "echo $$; test $$ -ne 1 && exit 3", "2\n");
+  zl_service_free(service);
+}
+
+static void a_privileged_container_has_everything(void **state)
+{
+  struct zl_service *service;
+
+  (void)state;
+  if (!box.real)
+    return;
+  service = box_service("mighty", NULL);
+  service->privileged = true;
+  prints(service,
+         "mount -t tmpfs none /tmp && echo mounted; test -c /dev/kmsg && echo device;"
+         "grep Seccomp: /proc/self/status",
+         "mounted\ndevice\nSeccomp:\t0\n");
+  zl_service_free(service);
+}
+
+static void what_this_node_has_not_is_refused(void **state)
+{
+  struct zl_service *service = box_service("odd", ARGV("/bin/true"));
+
+  (void)state;
+  service->isolation = ZL_ISOLATION_HYPERV;
+  if (box.real)
+    FAILS(box_create_service(service, &err), ZL_E_UNSUPPORTED);
+  service->isolation = ZL_ISOLATION_AUTO;
+  OK(zl_list_add(&service->cap_drop, "NOT_A_CAP", &err));
+  FAILS(box_create_service(service, &err), ZL_E_INVALID);
+  zl_list_clear(&service->cap_drop);
+  OK(zl_service_set_image(service, "oci:/no/such/layout", &err));
+  FAILS(box_create_service(service, &err), ZL_E_NOT_FOUND);
+  zl_service_free(service);
+}
+
+static void bad_sources_are_refused(void **state)
+{
+  struct zl_service *service;
+
+  (void)state;
+  if (!box.real)
+    return;
+  service = box_service("sourceless", ARGV("/bin/true"));
+  OK(zl_storage_parse(service, "/no/such/directory:/x", &err));
+  FAILS(box_create_service(service, &err), ZL_E_NOT_FOUND);
+  zl_service_free(service);
+  service = box_service("deviceless", ARGV("/bin/true"));
+  OK(zl_device_parse(service, "/dev/no-such-device", &err));
+  FAILS(box_create_service(service, &err), ZL_E_NOT_FOUND);
+  zl_service_free(service);
+}
+
+static void a_terminal_is_one(void **state)
+{
+  struct zl_service *service;
+  char *log;
+
+  (void)state;
+  if (!box.real)
+    return;
+  service = box_service("screen", SH("test -t 0 && test -t 1 && echo $TERM"));
+  service->tty = true;
+  OK(box_create_service(service, &err));
+  zl_service_free(service);
+  OK(zl_start(box.rt, box_id("screen"), &err));
+  assert_int_equal(box_outcome("screen").exit_code, 0);
+  log = box_log("screen");
+  assert_non_null(strstr(log, "xterm"));
+  free(log);
+}
+
+int suite_spec(void)
+{
+  const struct CMUnitTest cases[] = {
+    CASE(image_and_service_merge),
+    CASE(environment_user_and_directory),
+    CASE(capabilities_are_the_default_set_or_as_asked),
+    CASE(dangerous_files_are_masked),
+    CASE(storage_is_mounted),
+    CASE(unused_volumes_are_pruned),
+    CASE(a_read_only_root_cannot_be_written),
+    CASE(limits_are_in_force),
+    CASE(an_init_reaps_and_passes_signals_on),
+    CASE(a_privileged_container_has_everything),
+    CASE(what_this_node_has_not_is_refused),
+    CASE(bad_sources_are_refused),
+    CASE(a_terminal_is_one),
+  };
+
+  return cmocka_run_group_tests_name("spec", cases, NULL, NULL);
+}
