@@ -165,7 +165,7 @@ int zl_bpf_devices_attach(int cgroup_fd, const struct zl_device_policy *policy,
   zl_autofree struct program *p = NULL;
   zl_autofd fd = -1;
 
-  if (!zl_device_policy_is_open(policy)) {
+  if (policy != NULL && !zl_device_policy_is_open(policy)) {
     p = calloc(1, sizeof(*p));
     if (p == NULL)
       return zl_fail_nomem(err, "device rules");

@@ -72,6 +72,16 @@ static int set_path(struct zl_cgroup *cg, const struct zl_cgroup_root *root, con
   return 0;
 }
 
+static bool has_word(const char *text, const char *word)
+{
+  const size_t len = strlen(word);
+
+  for (const char *at = text; *(at += strspn(at, " \n")) != '\0'; at += strcspn(at, " \n"))
+    if (strcspn(at, " \n") == len && memcmp(at, word, len) == 0)
+      return true;
+  return false;
+}
+
 /* Controllers are handed down from the root level by level; one that the host does not have, or has
  * given to a v1 tree, is missed when its file is to be written. */
 static void enable_controllers(const struct zl_cgroup_root *root, const char *parent)
@@ -85,7 +95,7 @@ static void enable_controllers(const struct zl_cgroup_root *root, const char *pa
   if (zl_file_read(root->fd, path, &buf, NULL) < 0)
     return;
   for (size_t i = 0; i < ZL_COUNT(wanted); i++)
-    if (buf.data == NULL || strstr(buf.data, wanted[i] + 1) == NULL)
+    if (buf.data == NULL || !has_word(buf.data, wanted[i] + 1))
       (void)zl_file_poke(root->fd, path, wanted[i], NULL);
 }
 
@@ -204,7 +214,7 @@ int zl_cgroup_create(const struct zl_cgroup_root *root, const char *path,
   if (r < 0)
     return r;
   if (root->mode != ZL_CGROUP_V2)
-    trees |= zl_cgroup_trees_for(res);
+    trees |= zl_cgroup_trees_for(root, res);
   for (int tree = 0; r == 0 && tree < ZL_TREE_COUNT; tree++)
     if ((trees & ZL_TREE_BIT(tree)) != 0)
       r = zl_cgroup_join_tree(&cg, (enum zl_cgroup_tree)tree, err);

@@ -73,7 +73,7 @@ int zl_cgroup_each_dir(int dirfd, const char *path, zl_cgroup_fn fn, void *paylo
 int zl_cgroup_apply_v1(struct zl_cgroup *cg, const struct zl_resources *res, struct zl_error *err);
 int zl_cgroup_apply_v2(struct zl_cgroup *cg, const struct zl_resources *res, struct zl_error *err);
 /* Trees of a v1 host that `res` needs besides the usual ones. */
-unsigned zl_cgroup_trees_for(const struct zl_resources *res);
+unsigned zl_cgroup_trees_for(const struct zl_cgroup_root *root, const struct zl_resources *res);
 /* A fresh v1 cpuset has no processors and no memory, and takes no process until it has: each level
  * without inherits from above. */
 int zl_cgroup_inherit_cpuset(const struct zl_cgroup *cg, struct zl_error *err);

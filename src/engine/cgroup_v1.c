@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/strv.h"
@@ -39,11 +40,8 @@ static int apply_bandwidth(const struct zl_cgroup *cg, const struct zl_resources
 static int apply_cpu(const struct zl_cgroup *cg, const struct zl_resources *res,
                      struct zl_error *err)
 {
-  int r = 0;
+  int r = put_number(cg, ZL_TREE_CPU, "cpu.shares", res->cpu_shares, err);
 
-  /* 0 is how Docker says "nothing said". */
-  if (res->cpu_shares != 0)
-    r = put_number(cg, ZL_TREE_CPU, "cpu.shares", res->cpu_shares, err);
   if (r == 0)
     r = apply_bandwidth(cg, res, err);
   if (r == 0)
@@ -183,7 +181,7 @@ static bool has_blkio(const struct zl_resources *res)
                                               0;
 }
 
-unsigned zl_cgroup_trees_for(const struct zl_resources *res)
+unsigned zl_cgroup_trees_for(const struct zl_cgroup_root *root, const struct zl_resources *res)
 {
   unsigned trees = 0;
 
@@ -191,6 +189,8 @@ unsigned zl_cgroup_trees_for(const struct zl_resources *res)
     trees |= ZL_TREE_BIT(ZL_TREE_CPUSET);
   if (has_blkio(res))
     trees |= ZL_TREE_BIT(ZL_TREE_BLKIO);
+  if (res->n_hugepages > 0 && faccessat(root->fd, "hugetlb/cgroup.procs", F_OK, 0) == 0)
+    trees |= ZL_TREE_BIT(ZL_TREE_HUGETLB);
   return trees;
 }
 
@@ -246,7 +246,7 @@ static int move_here(void *payload, pid_t pid, struct zl_error *err)
   struct zl_error why = { 0 };
   int r = 0;
 
-  for (int tree = ZL_TREE_CPUSET; r == 0 && tree <= ZL_TREE_BLKIO; tree++)
+  for (int tree = ZL_TREE_CPUSET; r == 0 && tree < ZL_TREE_COUNT; tree++)
     if (zl_cgroup_has(cg, (enum zl_cgroup_tree)tree))
       r = zl_cgroup_writef(cg, (enum zl_cgroup_tree)tree, &why, "cgroup.procs", "%d", (int)pid);
   /* It ended meanwhile. */
@@ -261,7 +261,7 @@ static int move_here(void *payload, pid_t pid, struct zl_error *err)
 static int join_missing(struct zl_cgroup *cg, const struct zl_resources *res, bool *ret_joined,
                         struct zl_error *err)
 {
-  const unsigned missing = zl_cgroup_trees_for(res) & ~cg->trees;
+  const unsigned missing = zl_cgroup_trees_for(cg->root, res) & ~cg->trees;
   int r = 0;
 
   for (int tree = 0; r == 0 && tree < ZL_TREE_COUNT; tree++)

@@ -50,7 +50,7 @@ static int apply_bandwidth(const struct zl_cgroup *cg, const struct zl_resources
                            struct zl_error *err)
 {
   const bool has_quota = res->cpu_quota_us != ZL_UNSET;
-  const bool has_period = res->cpu_period_us != ZL_UNSET && res->cpu_period_us != 0;
+  const bool has_period = res->cpu_period_us != ZL_UNSET;
   char quota[24] = "max";
   int r;
 

@@ -108,7 +108,7 @@ static int read_name(struct zl_config_reader *rd, const json_t *doc, const char 
     return r;
   if (name != NULL && strlen(name) > ZL_MAX_HOSTNAME)
     return zl_fail(rd->err, ZL_E_INVALID, 0, "%s: longer than %d characters", key, ZL_MAX_HOSTNAME);
-  *ret = name;
+  *ret = name != NULL && *name != '\0' ? name : NULL;
   return 0;
 }
 
@@ -142,7 +142,7 @@ static int read_document(struct zl_config_reader *rd, const json_t *doc,
   return r == 0 ? zl_config_private(rd, doc, config) : r;
 }
 
-/* A mounts or names entry that needs a namespace which is not there would change the host. */
+/* What needs a namespace of its own and has none would change the host. */
 static int check_whole(const struct zl_engine_config *c, struct zl_error *err)
 {
   const struct zl_net_config *net = &c->zlayer.network;

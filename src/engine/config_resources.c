@@ -21,6 +21,14 @@ static int read_numbers(struct zl_config_reader *rd, const json_t *object, const
   return r;
 }
 
+/* Docker, and runc's update, write 0 for "not said". */
+static void forget_zeros(const struct number *list, size_t n)
+{
+  for (size_t i = 0; i < n; i++)
+    if (*list[i].ret == 0)
+      *list[i].ret = ZL_UNSET;
+}
+
 static int read_cpu(struct zl_config_reader *rd, const json_t *object, const char *path,
                     struct zl_resources *res)
 {
@@ -31,10 +39,14 @@ static int read_cpu(struct zl_config_reader *rd, const json_t *object, const cha
     { "burst", 0, INT64_MAX, &res->cpu_burst_us },
     { "realtimeRuntime", -1, INT64_MAX, &res->cpu_rt_runtime_us },
     { "realtimePeriod", 0, INT64_MAX, &res->cpu_rt_period_us },
-    { "idle", 0, 1, &res->cpu_idle },
   };
+  const struct number idle = { "idle", 0, 1, &res->cpu_idle };
   int r = read_numbers(rd, object, path, numbers, ZL_COUNT(numbers));
 
+  if (r == 0)
+    r = read_numbers(rd, object, path, &idle, 1);
+  if (r == 0)
+    forget_zeros(numbers, ZL_COUNT(numbers));
   if (r == 0)
     r = zl_config_string(rd, object, path, "cpus", &res->cpus);
   if (r == 0)
@@ -49,10 +61,14 @@ static int read_memory(struct zl_config_reader *rd, const json_t *object, const 
     { "limit", -1, INT64_MAX, &res->memory_limit },
     { "reservation", -1, INT64_MAX, &res->memory_reservation },
     { "swap", -1, INT64_MAX, &res->memory_swap },
-    { "swappiness", 0, 100, &res->memory_swappiness },
   };
+  const struct number swappiness = { "swappiness", 0, 100, &res->memory_swappiness };
   int r = read_numbers(rd, object, path, numbers, ZL_COUNT(numbers));
 
+  if (r == 0)
+    r = read_numbers(rd, object, path, &swappiness, 1);
+  if (r == 0)
+    forget_zeros(numbers, ZL_COUNT(numbers));
   if (r == 0)
     r = zl_json_get_bool(object, path, "disableOOMKiller", false, &res->disable_oom_killer,
                          rd->err);

@@ -138,7 +138,7 @@ static int open_v1(const struct zl_cgroup *cg, const char *file, int *ret, struc
 }
 
 /* The kernel takes "a" for everything, whatever numbers follow, so a partial rule about both types
- * is written as two. */
+ * is written as two. Without a policy everything is allowed. */
 static int put_in_force_v1(const struct zl_cgroup *cg, const struct zl_device_policy *policy,
                            struct zl_error *err)
 {
@@ -149,9 +149,9 @@ static int put_in_force_v1(const struct zl_cgroup *cg, const struct zl_device_po
     r = open_v1(cg, "devices.deny", &deny_fd, err);
   if (r < 0)
     return r;
-  if (write(policy->allow_by_default ? allow_fd : deny_fd, "a", 1) != 1)
+  if (write(policy == NULL || policy->allow_by_default ? allow_fd : deny_fd, "a", 1) != 1)
     return zl_fail_errno(err, "device rules of cgroup '%s'", cg->path);
-  for (size_t i = 0; r == 0 && i < policy->n; i++) {
+  for (size_t i = 0; r == 0 && policy != NULL && i < policy->n; i++) {
     const struct zl_device_rule *rule = &policy->rules[i];
 
     if (rule->type != 'a') {
@@ -170,7 +170,6 @@ static int put_in_force_v1(const struct zl_cgroup *cg, const struct zl_device_po
 int zl_cgroup_set_devices(const struct zl_cgroup *cg, const struct zl_device_rule *rules, size_t n,
                           struct zl_error *err)
 {
-  static const struct zl_device_policy open_policy = { .allow_by_default = true, .plain = true };
   const bool has_v1 = zl_cgroup_has(cg, ZL_TREE_DEVICES), has_v2 = cg->unified_fd >= 0;
   struct zl_device_policy policy;
   bool use_v1;
@@ -183,8 +182,8 @@ int zl_cgroup_set_devices(const struct zl_cgroup *cg, const struct zl_device_rul
                    "device rules: v1 cgroups cannot take back a part of an earlier rule");
   use_v1 = has_v1 && policy.plain;
   if (has_v1)
-    r = put_in_force_v1(cg, use_v1 ? &policy : &open_policy, err);
+    r = put_in_force_v1(cg, use_v1 ? &policy : NULL, err);
   if (r == 0 && has_v2)
-    r = zl_bpf_devices_attach(cg->unified_fd, use_v1 ? &open_policy : &policy, err);
+    r = zl_bpf_devices_attach(cg->unified_fd, use_v1 ? NULL : &policy, err);
   return r;
 }

@@ -37,8 +37,8 @@ static inline bool zl_device_policy_is_open(const struct zl_device_policy *polic
 bool zl_device_policy_allows(const struct zl_device_policy *policy, char type, unsigned major,
                              unsigned minor, uint8_t access);
 
-/* Loads the policy as a BPF program and attaches it to the v2 cgroup `cgroup_fd`, in place of those
- * attached before. */
+/* Loads the policy (NULL: no restriction) as a BPF program and attaches it to the v2 cgroup
+ * `cgroup_fd`, in place of those attached before. */
 int zl_bpf_devices_attach(int cgroup_fd, const struct zl_device_policy *policy,
                           struct zl_error *err);
 

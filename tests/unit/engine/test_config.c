@@ -390,6 +390,27 @@ static void unknown_members_of_the_specification_are_tolerated(void **state)
   }
 }
 
+static void zero_means_not_said(void **state)
+{
+  zl_autofree char *text =
+      with(LINUX, "\"resources\":{\"memory\":{\"limit\":0,\"swap\":0,\"swappiness\":0},\"cpu\":{"
+                  "\"shares\":0,\"quota\":0,\"period\":0,\"idle\":0},\"blockIO\":{\"weight\":0}}");
+  zl_autoconfig *c = NULL;
+  struct zl_error err = { 0 };
+
+  (void)state;
+  assert_int_equal(parse(text, &c, &err), 0);
+  assert_true(c->resources.memory_limit == ZL_UNSET);
+  assert_true(c->resources.memory_swap == ZL_UNSET);
+  assert_true(c->resources.cpu_shares == ZL_UNSET);
+  assert_true(c->resources.cpu_quota_us == ZL_UNSET);
+  assert_true(c->resources.cpu_period_us == ZL_UNSET);
+  assert_true(c->resources.blkio_weight == ZL_UNSET);
+  /* Here it is a value. */
+  assert_int_equal(c->resources.memory_swappiness, 0);
+  assert_int_equal(c->resources.cpu_idle, 0);
+}
+
 static void documents_that_are_none(void **state)
 {
   static const char *const texts[] = {
@@ -611,6 +632,7 @@ int main(void)
     cmocka_unit_test(what_is_not_said_has_defaults),
     cmocka_unit_test(errors_name_the_path),
     cmocka_unit_test(unknown_members_of_the_specification_are_tolerated),
+    cmocka_unit_test(zero_means_not_said),
     cmocka_unit_test(documents_that_are_none),
     cmocka_unit_test(values_of_a_wrong_kind_never_harm),
     cmocka_unit_test(lists_have_limits),
