@@ -57,7 +57,9 @@ static int delete_rows(struct gc *gc, struct zl_error *err)
   if (r == 0)
     r = zl_store_run(
         store, err,
-        "DELETE FROM manifest_layers WHERE digest NOT IN (SELECT digest FROM manifests)", "");
+        "DELETE FROM manifest_layers WHERE digest NOT IN (SELECT digest FROM manifests)"
+        " AND digest NOT IN (SELECT image_digest FROM containers)",
+        "");
   return r;
 }
 

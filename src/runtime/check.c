@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/path.h"
+#include "base/proc.h"
 
 /* Tells about one finding; the caller's non-zero answer ends the check. */
 int zl_check_report(struct zl_check *check, const char *kind, const char *name, const char *detail,
@@ -39,12 +40,35 @@ static bool repair_row(struct zl_check *check, const struct zl_record *record,
   return zl_dismantle(check->rt, record->id, record->backend, NULL) == 0;
 }
 
+/* Made to be removed at its end, never started, and who would have started it is dead. */
+static bool is_abandoned(const struct zl_record *record, const struct zl_facts *facts)
+{
+  uint64_t start = 0;
+
+  if (!record->auto_remove || record->creator_pid == 0 || facts->presence != ZL_PRESENCE_CREATED)
+    return false;
+  return zl_proc_start_time(record->creator_pid, &start, NULL) < 0 ||
+         start != record->creator_start;
+}
+
+static int report_row(struct zl_check *check, const struct zl_record *record,
+                      const struct zl_facts *facts, bool abandoned)
+{
+  bool is_lost = facts->presence == ZL_PRESENCE_LOST;
+
+  return zl_check_report(check, is_lost ? "shim" : "container", record->id,
+                         is_lost     ? "the process that kept this container was killed"
+                         : abandoned ? "its maker died before starting it"
+                                     : "its creation or removal was interrupted",
+                         repair_row(check, record, facts->presence));
+}
+
 static int check_row(struct zl_check *check, const struct zl_record *record, struct zl_error *err)
 {
   struct zl_backend *backend = NULL;
   struct zl_facts facts = { 0 };
   zl_autofd lock = -1;
-  bool is_lost;
+  bool abandoned;
   int r;
 
   if (!zl_node_try_lock(check->rt, record->id, &lock))
@@ -54,15 +78,12 @@ static int check_row(struct zl_check *check, const struct zl_record *record, str
     r = zl_backend_state(backend, record->id, &facts, err);
   if (r < 0)
     return zl_wrap(err, "container '%s'", record->id);
-  is_lost = facts.presence == ZL_PRESENCE_LOST;
-  if (!is_lost && facts.presence != ZL_PRESENCE_NONE)
+  abandoned = is_abandoned(record, &facts);
+  if (facts.presence != ZL_PRESENCE_LOST && facts.presence != ZL_PRESENCE_NONE && !abandoned)
     return 0;
-  if (is_lost)
+  if (facts.presence == ZL_PRESENCE_LOST)
     zl_fd_closep(&lock); /* observing takes it itself */
-  return zl_check_report(check, is_lost ? "shim" : "container", record->id,
-                         is_lost ? "the process that kept this container was killed"
-                                 : "its creation or removal was interrupted",
-                         repair_row(check, record, facts.presence));
+  return report_row(check, record, &facts, abandoned);
 }
 
 static int check_rows(struct zl_check *check, struct zl_error *err)

@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/path.h"
+#include "base/proc.h"
 #include "base/strv.h"
 #include "runtime/plan.h"
 
@@ -238,6 +239,10 @@ static int fill_record(struct creation *c, struct zl_error *err)
   rec->node_id = c->id->node_id;
   rec->auto_remove = options->auto_remove || c->plan.service->lifecycle.delete_on_exit;
   rec->created_at_ns = zl_time_wall();
+  if (rec->auto_remove) {
+    rec->creator_pid = getpid();
+    (void)zl_proc_start_time(rec->creator_pid, &rec->creator_start, NULL);
+  }
   return zl_plan_describe(&c->plan, &rec->config, err);
 }
 

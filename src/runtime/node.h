@@ -71,6 +71,8 @@ struct zl_record {
   char *boot_id;
   bool auto_remove;
   uint64_t created_at_ns;
+  int32_t creator_pid; /* auto_remove only: the process that made it; 0: not known */
+  uint64_t creator_start;
 };
 
 void zl_record_done(struct zl_record *record);

@@ -11,7 +11,7 @@
 
 #define COLUMNS                                                                        \
   "id, name, deployment, service, role, replica, node_id, backend, isolation, image, " \
-  "image_digest, config, boot_id, auto_remove, created_at"
+  "image_digest, config, boot_id, auto_remove, created_at, creator_pid, creator_start"
 
 enum {
   MIN_PREFIX = 4 /* of a display id, zlayer/runtime.h */
@@ -64,6 +64,8 @@ static int read_row(const struct zl_row *row, struct zl_record *ret, struct zl_e
   rec.node_id = zl_row_u64(row, 6);
   rec.auto_remove = zl_row_int(row, 13) != 0;
   rec.created_at_ns = zl_row_u64(row, 14);
+  rec.creator_pid = (int32_t)zl_row_int(row, 15);
+  rec.creator_start = zl_row_u64(row, 16);
   *ret = rec;
   rec = (struct zl_record){ 0 };
   return 0;
@@ -226,12 +228,14 @@ int zl_record_insert(struct zl_store *store, const struct zl_record *rec, struct
 
   if (r < 0)
     return r;
-  return zl_store_run(
-      store, err,
-      "INSERT INTO containers (" COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-      "sssssiussssssiu", rec->id, rec->name, rec->deployment, rec->service, rec->role,
-      (int64_t)rec->replica, rec->node_id, rec->backend, rec->isolation, rec->image,
-      rec->image_digest, rec->config, rec->boot_id, (int64_t)rec->auto_remove, rec->created_at_ns);
+  return zl_store_run(store, err,
+                      "INSERT INTO containers (" COLUMNS ")"
+                      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                      "sssssiussssssiuiu", rec->id, rec->name, rec->deployment, rec->service,
+                      rec->role, (int64_t)rec->replica, rec->node_id, rec->backend, rec->isolation,
+                      rec->image, rec->image_digest, rec->config, rec->boot_id,
+                      (int64_t)rec->auto_remove, rec->created_at_ns, (int64_t)rec->creator_pid,
+                      rec->creator_start);
 }
 
 int zl_record_journal(struct zl_store *store, const struct zl_record *record, const char *kind,

@@ -19,7 +19,9 @@ static const char *const zl_store_schema[] = {
   " image TEXT NOT NULL, image_digest TEXT NOT NULL,"
   " config TEXT NOT NULL," /* JSON: what the runtime needs later (command, ports, stop signal, …) */
   " boot_id TEXT NOT NULL," /* the boot that created it */
-  " auto_remove INTEGER NOT NULL, created_at INTEGER NOT NULL"
+  " auto_remove INTEGER NOT NULL, created_at INTEGER NOT NULL,"
+  /* who made it: an auto_remove container that was never started goes when its maker is dead */
+  " creator_pid INTEGER NOT NULL DEFAULT 0, creator_start INTEGER NOT NULL DEFAULT 0"
   ") WITHOUT ROWID;"
   /* A host object that may exist; written before it is made, deleted after it is gone. */
   "CREATE TABLE journal ("
