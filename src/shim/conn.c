@@ -32,7 +32,7 @@ void conn_send(struct conn *conn, json_t *json, const int *fds, size_t n_fds)
   static const char no_memory[] =
       "{\"ok\":false,\"code\":\"NO_MEMORY\",\"os_error\":0,\"message\":\"out of memory\"}";
   zl_autojson *owned = json;
-  zl_autofree char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
+  zl_autofree char *text = owned != NULL ? json_dumps(owned, JSON_COMPACT) : NULL;
   const char *message = text != NULL ? text : no_memory;
 
   if (zl_fd_send(conn->fd, message, strlen(message), fds, text != NULL ? n_fds : 0) < 0) {

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -20,10 +21,13 @@
 #include "base/limits.h"
 #include "base/lock.h"
 #include "base/path.h"
+#include "base/time.h"
+#include "engine/cgroup.h"
 
 static char home[64];
 static int shim_fd = -1;
 static unsigned counter;
+static struct box *live; /* not freed yet: after a failed test more than one */
 
 const char *box_home(void)
 {
@@ -125,9 +129,30 @@ int box_group_begin(void **state)
   return 0;
 }
 
+/* What a failed test has left: a failure must not spill into the machine. */
+static void sweep(const struct box *box)
+{
+  struct zl_cgroup_root root;
+  struct zl_cgroup cg;
+
+  if (box->shim.pidfd >= 0)
+    (void)pidfd_send_signal(box->shim.pidfd, SIGKILL, NULL, 0);
+  if (zl_cgroup_root_open(&root, NULL) < 0)
+    return;
+  if (zl_cgroup_open(&root, box->id, &cg, NULL) == 0) {
+    (void)zl_cgroup_kill(&cg, NULL);
+    (void)zl_cgroup_wait_empty(&cg, 2 * ZL_NS_PER_S, NULL);
+    (void)zl_cgroup_remove(&cg, NULL);
+    zl_cgroup_close(&cg);
+  }
+  zl_cgroup_root_close(&root);
+}
+
 int box_group_end(void **state)
 {
   (void)state;
+  for (; live != NULL; live = live->next)
+    sweep(live);
   (void)close(shim_fd);
   assert_int_equal(zl_path_remove_tree(AT_FDCWD, home), 0);
   return 0;
@@ -192,6 +217,8 @@ struct box *box_new(const char *const *argv)
   char path[192];
 
   assert_non_null(box);
+  box->next = live;
+  live = box;
   box->shim.pidfd = -1;
   box->control = -1;
   (void)snprintf(box->id, sizeof(box->id), "zlshim-%d-%u", (int)getpid() % 100000, counter++);
@@ -542,6 +569,15 @@ static void assert_no_mount(const struct box *box)
   free(mounts);
 }
 
+static void forget(struct box *box)
+{
+  struct box **at = &live;
+
+  while (*at != box)
+    at = &(*at)->next;
+  *at = box->next;
+}
+
 void box_free(struct box *box)
 {
   for (size_t i = 0; i < box->n_fds; i++)
@@ -556,5 +592,6 @@ void box_free(struct box *box)
   (void)close(box->dir_fd);
   assert_int_equal(zl_path_remove_tree(AT_FDCWD, box->dir), 0);
   json_decref(box->config);
+  forget(box);
   free(box);
 }

@@ -21,6 +21,7 @@
 #include "base/proc.h"
 
 struct box {
+  struct box *next;
   char id[32];
   char dir[96]; /* the container directory */
   int dir_fd, control;
