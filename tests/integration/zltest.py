@@ -46,6 +46,7 @@ class Node:
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="zlayer-test-"))
         self.slice = slice_cidr
         self.before = None
+        self.tag = self.json("info", "--json")["network"]["bridge"].removeprefix("zl-")
 
     def __enter__(self):
         self.before = self.host_objects()
@@ -117,7 +118,7 @@ class Node:
         cgroups = set()
         for top in [CGROUPS, *CGROUPS.iterdir()]:
             if top.is_dir():
-                cgroups |= {str(p) for p in top.glob("zlayer-*")}
+                cgroups |= {str(p) for p in top.glob(f"zlayer-{self.tag}-*")}
         mounts = pathlib.Path("/proc/self/mountinfo").read_text().splitlines()
         return {
             "mounts": {" ".join(line.split()[4:5]) for line in mounts},
@@ -128,7 +129,7 @@ class Node:
         }
 
     def leaks(self):
-        """Objects that were not there when the test began; cgroups only those of shims that are ours to see."""
+        """Objects that were not there when the test began. Cgroups are told apart by this root's tag."""
         now = self.host_objects()
         left = {kind: sorted(now[kind] - self.before[kind]) for kind in now}
         for table in ("containers", "leases", "ports", "journal"):
