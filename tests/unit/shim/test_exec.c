@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "box.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -233,13 +234,32 @@ static void background_children_do_not_delay_the_event(void **state)
   stop_box(box);
 }
 
+static unsigned count_fds(pid_t pid)
+{
+  char path[64];
+  unsigned n = 0;
+  DIR *dir;
+
+  (void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+  dir = opendir(path);
+  assert_non_null(dir);
+  while (readdir(dir) != NULL)
+    n++;
+  (void)closedir(dir);
+  return n;
+}
+
 static void many_in_a_row(void **state)
 {
   struct box *box = idle_box();
+  unsigned before;
 
   (void)state;
+  free(box_exec(box, "exit 1", NULL, 1));
+  before = count_fds(box->shim.pid);
   for (int i = 0; i < 100; i++)
     free(box_exec(box, "exit 1", NULL, 1));
+  assert_int_equal(count_fds(box->shim.pid), before);
   stop_box(box);
 }
 
