@@ -131,8 +131,10 @@ int box_open(const char *backend)
 void box_close(void)
 {
   zl_runtime_close(box.rt);
-  (void)zl_path_remove_tree(AT_FDCWD, box.root);
-  (void)zl_path_remove_tree(AT_FDCWD, box.scratch);
+  if (box.root[0] != '\0')
+    (void)zl_path_remove_tree(AT_FDCWD, box.root);
+  if (box.scratch[0] != '\0')
+    (void)zl_path_remove_tree(AT_FDCWD, box.scratch);
 }
 
 /* ---- Fixtures

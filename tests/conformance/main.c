@@ -31,8 +31,12 @@ int main(int argc, char **argv)
 {
   int failed = 0;
 
-  if (argc < 2 || box_open(argv[1]) < 0)
+  if (argc < 2)
     return 1;
+  if (box_open(argv[1]) < 0) {
+    box_close();
+    return 1;
+  }
   for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++)
     if (is_wanted(suites[i].name, argc, argv))
       failed += suites[i].run();
