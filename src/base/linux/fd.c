@@ -113,6 +113,18 @@ int zl_file_poke(int dirfd, const char *path, const char *text, struct zl_error 
   return 0;
 }
 
+/* A rename over an existing file makes ext4 write the new one's data to the disk (auto_da_alloc),
+ * and whoever removes it meanwhile waits for that. An exchange does not; readers still see one or
+ * the other. Where durability is wanted the plain rename is right. */
+static int put_in_place(int dirfd, const char *tmp, const char *name, bool durable)
+{
+  if (!durable && renameat2(dirfd, tmp, dirfd, name, RENAME_NOREPLACE) == 0)
+    return 0;
+  if (!durable && renameat2(dirfd, tmp, dirfd, name, RENAME_EXCHANGE) == 0)
+    return unlinkat(dirfd, tmp, 0) < 0 ? errno : 0;
+  return renameat(dirfd, tmp, dirfd, name) < 0 ? errno : 0;
+}
+
 int zl_file_replace(int dirfd, const char *name, const void *data, size_t len, mode_t mode,
                     bool durable, struct zl_error *err)
 {
@@ -131,8 +143,8 @@ int zl_file_replace(int dirfd, const char *name, const void *data, size_t len, m
   os_error = -zl_fd_write_full(fd, data, len);
   if (os_error == 0 && durable && fsync(fd) < 0)
     os_error = errno;
-  if (os_error == 0 && renameat(dirfd, tmp, dirfd, name) < 0)
-    os_error = errno;
+  if (os_error == 0)
+    os_error = put_in_place(dirfd, tmp, name, durable);
   if (os_error == 0 && durable && fsync(dirfd) < 0)
     os_error = errno;
   if (os_error != 0) {

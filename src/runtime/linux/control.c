@@ -3,10 +3,8 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -158,27 +156,4 @@ int zl_control_call(int fd, json_t *request, json_t **ret, struct zl_error *err)
   if (r == 0 && ret != NULL)
     *ret = zl_steal_ptr(&reply);
   return r;
-}
-
-void zl_control_await_hangup(int fd, uint64_t deadline_ns)
-{
-  zl_autojson *rest = NULL;
-
-  while (zl_control_receive(fd, deadline_ns, -1, &rest, NULL, NULL) == 0) {
-    json_decref(rest);
-    rest = NULL;
-  }
-}
-
-void zl_control_kill_peer(int fd)
-{
-  struct ucred peer;
-  socklen_t len = sizeof(peer);
-  zl_autofd pidfd = -1;
-
-  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || peer.pid <= 1)
-    return;
-  pidfd = pidfd_open(peer.pid, 0);
-  if (pidfd >= 0)
-    (void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
 }

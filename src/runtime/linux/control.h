@@ -30,11 +30,4 @@ int zl_control_receive(int fd, uint64_t deadline_ns, int cancel_fd, json_t **ret
 /* Request and answer, with the usual patience. `ret` may be NULL. */
 int zl_control_call(int fd, json_t *request, json_t **ret, struct zl_error *err);
 
-/* Blocks until the shim has closed the connection, that is until it has exited or dropped us, at
- * most until the deadline. */
-void zl_control_await_hangup(int fd, uint64_t deadline_ns);
-
-/* SIGKILL to the shim at the other end. */
-void zl_control_kill_peer(int fd);
-
 #endif

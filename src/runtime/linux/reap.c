@@ -8,7 +8,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/limits.h"
@@ -19,11 +21,25 @@
 #include "runtime/linux/groups.h"
 #include "runtime/linux/linux_private.h"
 
-#define END_PATIENCE (10 * ZL_NS_PER_S)
+#define END_PATIENCE    (20 * ZL_NS_PER_S)
+#define ANSWER_PATIENCE (5 * ZL_NS_PER_S)
 
 enum {
   RETRY_MS = 20
 };
+
+static void closedirp(DIR **dir)
+{
+  if (*dir != NULL)
+    (void)closedir(*dir);
+}
+
+static bool has_exit_record(int dir_fd)
+{
+  struct stat st;
+
+  return fstatat(dir_fd, "exit.json", &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
 
 int zl_linux_load_bundle(int dir_fd, json_t **ret, struct zl_error *err)
 {
@@ -33,9 +49,34 @@ int zl_linux_load_bundle(int dir_fd, json_t **ret, struct zl_error *err)
   return r < 0 ? r : zl_json_parse(text.data, text.len, "config.json", ret, err);
 }
 
-/* Asks the shim to kill everything, and waits until it has cleared up and closed the connection. A
- * shim that does not answer is killed: its container dies with it. */
-static void ask_to_end(int fd, uint64_t deadline)
+/* The process that has the container's directory as descriptor 3: the shim, found without its help.
+ * Only for one that does not answer. */
+static void signal_shim(int dir_fd, int signal)
+{
+  ZL_CLEANUP(closedirp) DIR *proc = opendir("/proc");
+  struct dirent *e;
+  struct stat ours, theirs;
+
+  if (proc == NULL || fstat(dir_fd, &ours) < 0)
+    return;
+  while ((e = readdir(proc)) != NULL) {
+    uint64_t pid = 0;
+    zl_autofd pidfd = -1;
+    char path[64];
+
+    if (!zl_parse_u64(e->d_name, INT32_MAX, &pid) || (pid_t)pid == getpid())
+      continue;
+    /* The descriptor first: then what is looked at is what will get the signal. */
+    pidfd = pidfd_open((pid_t)pid, 0);
+    (void)snprintf(path, sizeof(path), "%d/fd/3", (int)pid);
+    if (pidfd >= 0 && fstatat(dirfd(proc), path, &theirs, 0) == 0 && theirs.st_dev == ours.st_dev &&
+        theirs.st_ino == ours.st_ino)
+      (void)pidfd_send_signal(pidfd, signal, NULL, 0);
+  }
+}
+
+/* Asks the shim to kill everything. One that does not answer is killed: its container dies too. */
+static void ask_to_end(int fd, int dir_fd)
 {
   zl_autojson *reply = NULL;
   int r = zl_control_send(
@@ -43,25 +84,28 @@ static void ask_to_end(int fd, uint64_t deadline)
       NULL);
 
   if (r == 0)
-    r = zl_control_receive(fd, deadline, -1, &reply, NULL, NULL);
+    r = zl_control_receive(fd, zl_time_boot() + ANSWER_PATIENCE, -1, &reply, NULL, NULL);
   if (r == -ZL_E_TIMEOUT)
-    zl_control_kill_peer(fd);
-  else if (r == 0)
-    zl_control_await_hangup(fd, deadline);
+    signal_shim(dir_fd, SIGKILL);
 }
 
-/* The lock says that it lives. One that is still building its container does not listen yet. */
+/* The lock says that it lives. One that is still building its container does not listen yet; one
+ * that waits for a slow client after the end does not listen any more, and SIGTERM ends that. */
 static int end_shim(int dir_fd, struct zl_error *err)
 {
   uint64_t deadline = zl_time_boot() + END_PATIENCE;
+  bool ended = false;
 
   while (zl_lock_is_held(dir_fd, "lock")) {
     zl_autofd fd = -1, lock = -1;
 
     if (zl_control_connect(dir_fd, &fd, NULL) == 0)
-      ask_to_end(fd, deadline);
+      ask_to_end(fd, dir_fd);
+    else if (ended)
+      signal_shim(dir_fd, SIGTERM);
     if (zl_lock_acquire(dir_fd, "lock", RETRY_MS * ZL_NS_PER_MS, &lock, NULL) == 0)
       return 0;
+    ended = has_exit_record(dir_fd);
     if (zl_time_boot() >= deadline)
       return zl_fail(err, ZL_E_TIMEOUT, 0, "the shim does not end");
   }
@@ -101,8 +145,6 @@ static int reap_by_name(struct zl_runtime *rt, const char *id, struct zl_error *
 int zl_linux_remove(struct zl_backend *backend, const char *id, struct zl_error *err)
 {
   zl_autofd dir = -1;
-  struct stat st;
-  bool recorded;
   int r = zl_node_container_dir(backend->rt, id, &dir, err);
 
   if (r == -ZL_E_NOT_FOUND)
@@ -110,10 +152,9 @@ int zl_linux_remove(struct zl_backend *backend, const char *id, struct zl_error 
   if (r < 0)
     return r;
   r = end_shim(dir, err);
-  recorded = fstatat(dir, "exit.json", &st, AT_SYMLINK_NOFOLLOW) == 0;
   if (r == 0)
     r = reap_by_name(backend->rt, id, err);
-  if (r == 0 && !recorded)
+  if (r == 0 && !has_exit_record(dir))
     r = reap_by_bundle(dir, err);
   return r;
 }
@@ -142,12 +183,6 @@ static int add_group(void *payload, const char *name)
   if (!zl_path_is_name(id, ZL_MAX_ID) || is_known(found, id))
     return 0;
   return zl_strv_push(&found->ids, id, found->err);
-}
-
-static void closedirp(DIR **dir)
-{
-  if (*dir != NULL)
-    (void)closedir(*dir);
 }
 
 /* A directory without a bundle is a creation that was interrupted early: it counts. */
