@@ -154,7 +154,7 @@ static int add_layers(struct docker_archive *a, char *const *files, char *const 
   if (n != zl_strv_len((const char *const *)diff_ids))
     return zl_fail(err, ZL_E_CORRUPT, 0, "'%s': manifest.json has %zu layers, the image %zu",
                    a->ref->path, n, zl_strv_len((const char *const *)diff_ids));
-  for (size_t i = 0; i < n && r == 0; i++)
+  for (size_t i = 0; files != NULL && diff_ids != NULL && i < n && r == 0; i++)
     r = add_blob(a, files[i], diff_ids[i], err);
   return r;
 }

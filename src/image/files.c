@@ -76,12 +76,13 @@ int zl_files_open_archive(const char *path, struct zl_files **ret, struct zl_err
   uint64_t size = 0;
   int r = open_host(path, 0, &files, err);
 
-  if (r == 0)
-    r = regular_size(files->fd, path, &size, err);
+  if (r < 0 || files == NULL)
+    return r;
+  r = regular_size(files->fd, path, &size, err);
   if (r == 0)
     r = zl_archive_open(files->fd, size, &files->archive, err);
   if (r < 0)
-    return files != NULL ? zl_wrap(err, "archive '%s'", path) : r;
+    return zl_wrap(err, "archive '%s'", path);
   *ret = zl_steal_ptr(&files);
   return 0;
 }

@@ -113,7 +113,7 @@ static int choose(const struct layout *l, const struct zl_manifest *index,
     return zl_fail(err, ZL_E_NOT_FOUND, 0, "'%s' holds no image", l->ref->path);
   if (tag == NULL && index->n_items == 1)
     found = &index->items[0];
-  for (size_t i = 0; found == NULL && i < index->n_items; i++)
+  for (size_t i = 0; found == NULL && index->items != NULL && i < index->n_items; i++)
     if (index->items[i].platform.os[0] == '\0')
       return zl_fail(err, ZL_E_INVALID, 0, "'%s' holds several images: name one, '%s:TAG'",
                      l->ref->path, l->ref->path);

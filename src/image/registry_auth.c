@@ -13,6 +13,7 @@
 #include "image/credentials.h"
 
 enum {
+  MAX_TOKEN_S = 24 * 3600,
   MAX_TARGETS = 64,     /* hosts and repositories of one pull: source and mirrors */
   DEFAULT_TOKEN_S = 60, /* when the server does not say how long */
   TOKEN_MARGIN_S = 5,   /* renewed this much before its end */
@@ -93,26 +94,29 @@ static struct target *find_target(struct zl_auth *auth, const struct zl_auth_tar
   return NULL;
 }
 
-static int ensure_target(struct zl_auth *auth, const struct zl_auth_target *want,
-                         struct target **ret, struct zl_error *err)
+/* NULL: *err is filled. */
+static struct target *ensure_target(struct zl_auth *auth, const struct zl_auth_target *want,
+                                    struct zl_error *err)
 {
   struct target *t = find_target(auth, want);
 
-  if (t == NULL) {
-    if (auth->n_targets >= MAX_TARGETS)
-      return zl_fail(err, ZL_E_LIMIT, 0, "more than %d registries in one pull", MAX_TARGETS);
-    t = &auth->targets[auth->n_targets];
-    t->host = strdup(want->host);
-    t->repository = strdup(want->repository);
-    if (t->host == NULL || t->repository == NULL) {
-      zl_freep(&t->host);
-      zl_freep(&t->repository);
-      return zl_fail_nomem(err, "credentials");
-    }
-    auth->n_targets++;
+  if (t != NULL)
+    return t;
+  if (auth->n_targets >= MAX_TARGETS) {
+    (void)zl_fail(err, ZL_E_LIMIT, 0, "more than %d registries in one pull", MAX_TARGETS);
+    return NULL;
   }
-  *ret = t;
-  return 0;
+  t = &auth->targets[auth->n_targets];
+  t->host = strdup(want->host);
+  t->repository = strdup(want->repository);
+  if (t->host == NULL || t->repository == NULL) {
+    zl_freep(&t->host);
+    zl_freep(&t->repository);
+    (void)zl_fail_nomem(err, "credentials");
+    return NULL;
+  }
+  auth->n_targets++;
+  return t;
 }
 
 /* Given credentials are for one host; others are looked up once, and only when a host asks. */
@@ -148,9 +152,11 @@ static int keep_header(struct target *t, const char *scheme, const char *value, 
 
 static char *basic_value(const struct zl_credentials *c)
 {
-  zl_autofree char *pair = zl_asprintf("%s:%s", c->username, c->password);
+  char *pair = zl_asprintf("%s:%s", c->username, c->password);
+  char *value = pair != NULL ? zl_base64_encode(pair, strlen(pair)) : NULL;
 
-  return pair != NULL ? zl_base64_encode(pair, strlen(pair)) : NULL;
+  wipe_free(pair);
+  return value;
 }
 
 static int use_basic(struct target *t, const char *sent, struct zl_error *err)
@@ -194,9 +200,11 @@ static int put_query(struct zl_buf *buf, const struct target *t, const struct zl
 {
   zl_autofree char *own = zl_asprintf("repository:%s:pull", t->repository);
   bool foreign = c->scope != NULL && *c->scope != '\0' && !zl_has_prefix(c->scope, "repository");
-  int r = own != NULL ? 0 : zl_fail_nomem(err, "credentials");
+  int r = 0;
 
-  if (r == 0 && c->service != NULL) {
+  if (own == NULL)
+    return zl_fail_nomem(err, "credentials");
+  if (c->service != NULL) {
     r = put_escaped(buf, "service", c->service, first, err);
     first = '&';
   }
@@ -218,14 +226,17 @@ static int parse_token(struct target *t, const struct zl_buf *body, struct zl_er
 
   if (zl_json_parse(body->data != NULL ? body->data : "", body->len, "token", &json, err) < 0 ||
       zl_json_get_string(json, "", "token", &token, err) < 0 ||
-      (token == NULL && zl_json_get_string(json, "", "access_token", &token, err) < 0) ||
+      ((token == NULL || *token == '\0') &&
+       zl_json_get_string(json, "", "access_token", &token, err) < 0) ||
       zl_json_get_int(json, "", "expires_in", INT64_MIN, INT64_MAX, DEFAULT_TOKEN_S, &seconds,
                       err) < 0)
     return zl_fail(err, ZL_E_REMOTE, 0, "the token server's reply is malformed");
   if (token == NULL || *token == '\0')
     return zl_fail(err, ZL_E_REMOTE, 0, "the token server's reply has no token");
-  if (seconds < DEFAULT_TOKEN_S || seconds > 24 * 3600)
-    seconds = seconds < DEFAULT_TOKEN_S ? DEFAULT_TOKEN_S : 24 * 3600;
+  if (seconds < DEFAULT_TOKEN_S)
+    seconds = DEFAULT_TOKEN_S;
+  if (seconds > MAX_TOKEN_S)
+    seconds = MAX_TOKEN_S;
   return keep_header(t, "Bearer", token,
                      zl_time_boot() + (uint64_t)(seconds - TOKEN_MARGIN_S) * ZL_NS_PER_S, err);
 }
@@ -348,15 +359,16 @@ static int respond(struct zl_auth *auth, struct zl_http *http, const struct zl_a
                    const char *www_authenticate, const char *sent, struct zl_error *err)
 {
   zl_autochallenge c = { 0 };
-  struct target *t = NULL;
+  struct target *t;
   int r;
 
   if (www_authenticate == NULL)
     return zl_fail(err, ZL_E_AUTH, 0, "%s refuses access without saying how to get it",
                    target->host);
-  r = ensure_target(auth, target, &t, err);
-  if (r == 0)
-    r = zl_auth_challenge_parse(www_authenticate, &c, err);
+  t = ensure_target(auth, target, err);
+  if (t == NULL)
+    return -(int)err->code;
+  r = zl_auth_challenge_parse(www_authenticate, &c, err);
   if (r == 0)
     r = look_up(auth, t, err);
   if (r < 0)

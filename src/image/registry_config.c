@@ -255,7 +255,7 @@ static void read_registries(struct zl_spec_ctx *ctx, const struct zl_at *at,
                      "'%s' is not a host name with an optional port", entry->key);
     else if (ensure(ret, entry->key, &config, NULL) < 0)
       zl_report_mark(ctx, at, entry->mark, ZL_E_LIMIT, "more than %d registries", MAX_REGISTRIES);
-    else
+    else if (config != NULL)
       read_registry(ctx, &field, config);
   }
 }

@@ -96,7 +96,7 @@ static size_t count_entries(const char *prefix)
   size_t count = 0;
 
   assert_true(fd >= 0);
-  for (char c = 'a'; c <= 'z'; c++) {
+  for (int c = 'a'; c <= 'z'; c++) {
     char name[64];
 
     (void)snprintf(name, sizeof(name), "%s%c", prefix, c);
@@ -274,23 +274,25 @@ static void run_sql(const char *sql)
     fail_msg("%s: %s", sql, err.msg);
 }
 
+#define ONE      DIGEST("1")
+#define TWO      DIGEST("2")
+#define AN_INDEX DIGEST("e")
+
 /* Image 1 "r.io/a:1" and "r.io/b:1" of layers b, c; image 2 "r.io/a:2" of layers b, d. */
 static void store_images(void)
 {
   publish('b');
   publish('c');
   publish('d');
-  run_sql("INSERT INTO manifests VALUES ('" DIGEST(
-      "1") "', 't', '{}', '" CONFIG "', 'linux', 'amd64'), ('" DIGEST("2") "', 't', '{}', '" CONFIG
-                                                                           "', 'linux', 'amd64')");
+  run_sql("INSERT INTO manifests VALUES ('" ONE "', 't', '{}', '" CONFIG "', 'linux', 'amd64')");
+  run_sql("INSERT INTO manifests VALUES ('" TWO "', 't', '{}', '" CONFIG "', 'linux', 'amd64')");
   run_sql("INSERT INTO layers VALUES ('diffb', 'x', 100, 1), ('diffc', 'x', 10, 1),"
           " ('diffd', 'x', 1, 1)");
-  run_sql("INSERT INTO manifest_layers VALUES ('" DIGEST("1") "', 0, 'diffb'), ('" DIGEST(
-      "1") "', 1, 'diffc'), ('" DIGEST("2") "', 0, 'diffb'), ('" DIGEST("2") "', 1, 'diffd')");
-  run_sql(
-      "INSERT INTO images VALUES ('r.io/a:1', '" DIGEST("1") "', '" DIGEST(
-          "e") "', 1), ('r.io/b:1', '" DIGEST("1") "', '" DIGEST("1") "', 2), ('r.io/a:2', "
-                                                                      "'" DIGEST("2") "', '" DIGEST("2") "', 3)");
+  run_sql("INSERT INTO manifest_layers VALUES ('" ONE "', 0, 'diffb'), ('" ONE "', 1, 'diffc')");
+  run_sql("INSERT INTO manifest_layers VALUES ('" TWO "', 0, 'diffb'), ('" TWO "', 1, 'diffd')");
+  run_sql("INSERT INTO images VALUES ('r.io/a:1', '" ONE "', '" AN_INDEX "', 1)");
+  run_sql("INSERT INTO images VALUES ('r.io/b:1', '" ONE "', '" ONE "', 2)");
+  run_sql("INSERT INTO images VALUES ('r.io/a:2', '" TWO "', '" TWO "', 3)");
 }
 
 static void add_container(const char *image, const char *digest)
@@ -313,12 +315,12 @@ static void resolves_images(void **state)
     int result;
     const char *digest, *reference;
   } cases[] = {
-    { "r.io/a:1", 0, DIGEST("1"), "r.io/a:1" },
-    { "r.io/b:1", 0, DIGEST("1"), "r.io/b:1" },
-    { DIGEST("2"), 0, DIGEST("2"), "r.io/a:2" },
-    { "sha256:222222", 0, DIGEST("2"), "r.io/a:2" },
-    { "111111", 0, DIGEST("1"), "r.io/a:1" },
-    { "eeeeee", 0, DIGEST("1"), "r.io/a:1" }, /* of the index it came from */
+    { "r.io/a:1", 0, ONE, "r.io/a:1" },
+    { "r.io/b:1", 0, ONE, "r.io/b:1" },
+    { TWO, 0, TWO, "r.io/a:2" },
+    { "sha256:222222", 0, TWO, "r.io/a:2" },
+    { "111111", 0, ONE, "r.io/a:1" },
+    { "eeeeee", 0, ONE, "r.io/a:1" }, /* of the index it came from */
     { "11111", -ZL_E_NOT_FOUND, NULL, NULL },
     { "333333", -ZL_E_NOT_FOUND, NULL, NULL },
     { "r.io/a:3", -ZL_E_NOT_FOUND, NULL, NULL },
@@ -364,7 +366,7 @@ static void lists_and_measures(void **state)
 
   (void)state;
   store_images();
-  add_container("r.io/a:1", DIGEST("1"));
+  add_container("r.io/a:1", ONE);
   assert_int_equal(zl_image_list(box.store, &images, &count, NULL), 0);
   assert_int_equal(count, 3);
   assert_string_equal(images[0].reference, "r.io/a:1");
@@ -387,17 +389,17 @@ static void keeps_what_containers_use(void **state)
 
   (void)state;
   store_images();
-  add_container("r.io/a:1", DIGEST("1"));
+  add_container("r.io/a:1", ONE);
   assert_int_equal(zl_image_remove(box.store, "r.io/a:1", false, &err), -ZL_E_CONFLICT);
   assert_non_null(strstr(err.msg, "web-rep-1"));
-  assert_int_equal(zl_image_remove(box.store, DIGEST("1"), false, NULL), -ZL_E_CONFLICT);
+  assert_int_equal(zl_image_remove(box.store, ONE, false, NULL), -ZL_E_CONFLICT);
   assert_int_equal(zl_image_remove(box.store, "r.io/b:1", false, NULL), 0); /* another name */
   assert_int_equal(zl_image_remove(box.store, "r.io/a:1", true, NULL), 0);
   assert_int_equal(zl_image_remove(box.store, "r.io/a:2", false, NULL), 0);
   assert_int_equal(zl_image_remove(box.store, "r.io/a:2", false, NULL), -ZL_E_NOT_FOUND);
   assert_int_equal(count_entries("diff"), 2); /* b and c are the container's */
-  assert_int_equal(zl_image_resolve(box.store, DIGEST("1"), &image, NULL), 0);
-  assert_string_equal(image.reference, DIGEST("1"));
+  assert_int_equal(zl_image_resolve(box.store, ONE, &image, NULL), 0);
+  assert_string_equal(image.reference, ONE);
   run_sql("DELETE FROM containers");
   gc(NULL, &(struct zl_image_gc_result){ 0 });
   assert_int_equal(count_entries("diff"), 0);
@@ -410,7 +412,7 @@ static void prunes_images(void **state)
 
   (void)state;
   store_images();
-  add_container("r.io/a:1", DIGEST("1"));
+  add_container("r.io/a:1", ONE);
   for (int i = 0; i < 2; i++, options.dry_run = false) {
     gc(&options, &result);
     assert_int_equal(result.images, 1);

@@ -61,113 +61,111 @@ static void reads_what_is_right(void **state)
   }
 }
 
+static const struct {
+  const char *text, *type;
+  enum zl_code code;
+} wrong[] = {
+  { "", ZL_MT_OCI_MANIFEST, ZL_E_CORRUPT },
+  { "{", ZL_MT_OCI_MANIFEST, ZL_E_CORRUPT },
+  { "[]", ZL_MT_OCI_MANIFEST, ZL_E_CORRUPT },
+  { "null", ZL_MT_OCI_MANIFEST, ZL_E_CORRUPT },
+  { "\"text\"", ZL_MT_OCI_MANIFEST, ZL_E_CORRUPT },
+  { "{}", ZL_MT_OCI_MANIFEST, ZL_E_CORRUPT },
+  { "{} {}", ZL_MT_OCI_MANIFEST, ZL_E_CORRUPT },
+  { "{" V2 "}", ZL_MT_OCI_MANIFEST, ZL_E_CORRUPT },
+  { "{" V2 "}", ZL_MT_OCI_INDEX, ZL_E_CORRUPT },
+  { "{" V2 "," CONFIG "," LAYERS "}", NULL, ZL_E_CORRUPT },
+  { "{" V2 "," CONFIG "," LAYERS "}", "application/json", ZL_E_CORRUPT },
+  { "{" V2 "," OCI "," CONFIG "," LAYERS "} x", NULL, ZL_E_CORRUPT },
+  { "{" V2 "," V2 "," OCI "," CONFIG "," LAYERS "}", NULL, ZL_E_CORRUPT }, /* key twice */
+  { "{" V2 "," OCI "," CONFIG "," CONFIG "," LAYERS "}", NULL, ZL_E_CORRUPT },
+  { "{" V2 "," OCI "," CONFIG "," LAYERS "," LAYERS "}", NULL, ZL_E_CORRUPT },
+  { "{\"schemaVersion\":1," OCI "," CONFIG "," LAYERS "}", NULL, ZL_E_UNSUPPORTED },
+  { "{\"schemaVersion\":3," OCI "," CONFIG "," LAYERS "}", NULL, ZL_E_CORRUPT },
+  { "{\"schemaVersion\":\"2\"," OCI "," CONFIG "," LAYERS "}", NULL, ZL_E_CORRUPT },
+  { "{\"schemaVersion\":2.0," OCI "," CONFIG "," LAYERS "}", NULL, ZL_E_CORRUPT },
+  { "{" OCI "," CONFIG "," LAYERS "}", NULL, ZL_E_CORRUPT },
+  { "{" V2 ",\"fsLayers\":[]}", NULL, ZL_E_UNSUPPORTED },
+  { "{" V2 "," OCI "," CONFIG "," LAYERS "}",
+    "application/vnd.docker.distribution.manifest.v1+prettyjws", ZL_E_UNSUPPORTED },
+  { "{" V2 "," OCI "," CONFIG "," LAYERS "}", ZL_MT_OCI_INDEX, ZL_E_CORRUPT },
+  { "{" V2 "," OCI "," CONFIG "," LAYERS "}", ZL_MT_DOCKER_MANIFEST, ZL_E_CORRUPT },
+  { "{" V2 "," INDEX ",\"manifests\":[" ENTRY "]}", ZL_MT_OCI_MANIFEST, ZL_E_CORRUPT },
+  /* CVE-2021-41190: an index and an image at once */
+  { "{" V2 "," OCI "," CONFIG "," LAYERS ",\"manifests\":[]}", NULL, ZL_E_CORRUPT },
+  { "{" V2 "," INDEX ",\"manifests\":[" ENTRY "],\"layers\":[]}", NULL, ZL_E_CORRUPT },
+  { "{" V2 "," INDEX ",\"manifests\":[" ENTRY "],\"config\":null}", NULL, ZL_E_CORRUPT },
+  { "{" V2 ",\"mediaType\":5," CONFIG "," LAYERS "}", ZL_MT_OCI_MANIFEST, ZL_E_CORRUPT },
+  { "{" V2 ",\"mediaType\":\"text/plain\"," CONFIG "," LAYERS "}", ZL_MT_OCI_MANIFEST,
+    ZL_E_UNSUPPORTED },
+  { "{" V2 "," OCI "," LAYERS "}", NULL, ZL_E_CORRUPT },
+  { "{" V2 "," OCI "," CONFIG "}", NULL, ZL_E_CORRUPT },
+  { "{" V2 "," OCI "," CONFIG ",\"layers\":{}}", NULL, ZL_E_CORRUPT },
+  { "{" V2 "," OCI "," CONFIG ",\"layers\":[1]}", NULL, ZL_E_CORRUPT },
+  { "{" V2 "," OCI "," CONFIG ",\"layers\":[null]}", NULL, ZL_E_CORRUPT },
+  { "{" V2 "," OCI "," CONFIG ",\"layers\":[{}]}", NULL, ZL_E_CORRUPT },
+  { "{" V2 "," OCI ",\"config\":[]," LAYERS "}", NULL, ZL_E_CORRUPT },
+  { "{" V2 "," OCI ",\"config\":" DESC("application/vnd.wasm.config.v1+json", D1) "," LAYERS "}",
+    NULL, ZL_E_UNSUPPORTED },
+  { "{" V2 "," OCI "," CONFIG ",\"layers\":[" DESC("text/plain", D2) "]}", NULL, ZL_E_UNSUPPORTED },
+  /* digests: they become file names (CVE-2024-3727) */
+  { "{" V2 "," OCI "," CONFIG ",\"layers\":[" DESC(LAYER_TYPE, "sha256:../../etc/passwd") "]}",
+    NULL, ZL_E_CORRUPT },
+  { "{" V2 "," OCI "," CONFIG ",\"layers\":[" DESC(LAYER_TYPE, "sha256:1111") "]}", NULL,
+    ZL_E_CORRUPT },
+  { "{" V2 "," OCI "," CONFIG ",\"layers\":[" DESC(LAYER_TYPE, "md5:1111") "]}", NULL,
+    ZL_E_CORRUPT },
+  { "{" V2 "," OCI "," CONFIG ",\"layers\":[" DESC(
+        LAYER_TYPE, "sha256:AAAA1111111111111111111111111111111111111111111111111111111111") "]}",
+    NULL, ZL_E_CORRUPT },
+  { "{" V2 "," OCI "," CONFIG ",\"layers\":[" DESC(LAYER_TYPE, D2 "00") "]}", NULL, ZL_E_CORRUPT },
+  { "{" V2 "," OCI "," CONFIG ",\"layers\":[" DESC(LAYER_TYPE, D2 "\\u0000") "]}", NULL,
+    ZL_E_CORRUPT },
+  { "{" V2 "," OCI "," CONFIG ",\"layers\":[{\"mediaType\":\"" LAYER_TYPE "\",\"digest\":\"" D2
+    "\",\"size\":-1}]}",
+    NULL, ZL_E_CORRUPT },
+  { "{" V2 "," OCI "," CONFIG ",\"layers\":[{\"mediaType\":\"" LAYER_TYPE "\",\"digest\":\"" D2
+    "\",\"size\":99999999999999999999}]}",
+    NULL, ZL_E_CORRUPT },
+  { "{" V2 "," OCI "," CONFIG ",\"layers\":[{\"mediaType\":\"" LAYER_TYPE "\",\"digest\":\"" D2
+    "\",\"size\":\"7\"}]}",
+    NULL, ZL_E_CORRUPT },
+  { "{" V2 "," OCI "," CONFIG ",\"layers\":[{\"mediaType\":\"" LAYER_TYPE "\",\"digest\":\"" D2
+    "\",\"size\":7,\"urls\":\"http://x\"}]}",
+    NULL, ZL_E_CORRUPT },
+  { "{" V2 "," OCI "," CONFIG ",\"layers\":[{\"mediaType\":\"" LAYER_TYPE "\",\"digest\":\"" D2
+    "\",\"size\":7,\"urls\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\"]}]}",
+    NULL, ZL_E_CORRUPT },
+  { "{" V2 "," INDEX ",\"manifests\":[{\"mediaType\":\"" ZL_MT_OCI_MANIFEST "\",\"digest\":\"" D1
+    "\",\"size\":7,\"platform\":{\"os\":"
+    "\"0123456789012345678901234567890123456789012345678901234567890123\"}}]}",
+    NULL, ZL_E_CORRUPT },
+  { "{" V2 "," INDEX ",\"manifests\":[{\"mediaType\":\"" ZL_MT_OCI_MANIFEST "\",\"digest\":\"" D1
+    "\",\"size\":7,\"platform\":\"linux\"}]}",
+    NULL, ZL_E_CORRUPT },
+  { "{" V2 "," INDEX "}", NULL, ZL_E_CORRUPT },
+  { "{" V2 "," INDEX ",\"manifests\":null}", NULL, ZL_E_CORRUPT },
+  { "{" V2 "," OCI "," CONFIG "," LAYERS ",\"x\":\"\xff\xfe\"}", NULL, ZL_E_CORRUPT },
+  { "{" V2 "," OCI "," CONFIG "," LAYERS
+    ",\"x\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}",
+    NULL, ZL_E_LIMIT },
+};
+
 static void refuses_what_is_wrong(void **state)
 {
-  static const struct {
-    const char *text, *type;
-    enum zl_code code;
-  } cases[] = {
-    { "", ZL_MT_OCI_MANIFEST, ZL_E_CORRUPT },
-    { "{", ZL_MT_OCI_MANIFEST, ZL_E_CORRUPT },
-    { "[]", ZL_MT_OCI_MANIFEST, ZL_E_CORRUPT },
-    { "null", ZL_MT_OCI_MANIFEST, ZL_E_CORRUPT },
-    { "\"text\"", ZL_MT_OCI_MANIFEST, ZL_E_CORRUPT },
-    { "{}", ZL_MT_OCI_MANIFEST, ZL_E_CORRUPT },
-    { "{} {}", ZL_MT_OCI_MANIFEST, ZL_E_CORRUPT },
-    { "{" V2 "}", ZL_MT_OCI_MANIFEST, ZL_E_CORRUPT },
-    { "{" V2 "}", ZL_MT_OCI_INDEX, ZL_E_CORRUPT },
-    { "{" V2 "," CONFIG "," LAYERS "}", NULL, ZL_E_CORRUPT },
-    { "{" V2 "," CONFIG "," LAYERS "}", "application/json", ZL_E_CORRUPT },
-    { "{" V2 "," OCI "," CONFIG "," LAYERS "} x", NULL, ZL_E_CORRUPT },
-    { "{" V2 "," V2 "," OCI "," CONFIG "," LAYERS "}", NULL, ZL_E_CORRUPT }, /* key twice */
-    { "{" V2 "," OCI "," CONFIG "," CONFIG "," LAYERS "}", NULL, ZL_E_CORRUPT },
-    { "{" V2 "," OCI "," CONFIG "," LAYERS "," LAYERS "}", NULL, ZL_E_CORRUPT },
-    { "{\"schemaVersion\":1," OCI "," CONFIG "," LAYERS "}", NULL, ZL_E_UNSUPPORTED },
-    { "{\"schemaVersion\":3," OCI "," CONFIG "," LAYERS "}", NULL, ZL_E_CORRUPT },
-    { "{\"schemaVersion\":\"2\"," OCI "," CONFIG "," LAYERS "}", NULL, ZL_E_CORRUPT },
-    { "{\"schemaVersion\":2.0," OCI "," CONFIG "," LAYERS "}", NULL, ZL_E_CORRUPT },
-    { "{" OCI "," CONFIG "," LAYERS "}", NULL, ZL_E_CORRUPT },
-    { "{" V2 ",\"fsLayers\":[]}", NULL, ZL_E_UNSUPPORTED },
-    { "{" V2 "," OCI "," CONFIG "," LAYERS "}",
-      "application/vnd.docker.distribution.manifest.v1+prettyjws", ZL_E_UNSUPPORTED },
-    { "{" V2 "," OCI "," CONFIG "," LAYERS "}", ZL_MT_OCI_INDEX, ZL_E_CORRUPT },
-    { "{" V2 "," OCI "," CONFIG "," LAYERS "}", ZL_MT_DOCKER_MANIFEST, ZL_E_CORRUPT },
-    { "{" V2 "," INDEX ",\"manifests\":[" ENTRY "]}", ZL_MT_OCI_MANIFEST, ZL_E_CORRUPT },
-    /* CVE-2021-41190: an index and an image at once */
-    { "{" V2 "," OCI "," CONFIG "," LAYERS ",\"manifests\":[]}", NULL, ZL_E_CORRUPT },
-    { "{" V2 "," INDEX ",\"manifests\":[" ENTRY "],\"layers\":[]}", NULL, ZL_E_CORRUPT },
-    { "{" V2 "," INDEX ",\"manifests\":[" ENTRY "],\"config\":null}", NULL, ZL_E_CORRUPT },
-    { "{" V2 ",\"mediaType\":5," CONFIG "," LAYERS "}", ZL_MT_OCI_MANIFEST, ZL_E_CORRUPT },
-    { "{" V2 ",\"mediaType\":\"text/plain\"," CONFIG "," LAYERS "}", ZL_MT_OCI_MANIFEST,
-      ZL_E_UNSUPPORTED },
-    { "{" V2 "," OCI "," LAYERS "}", NULL, ZL_E_CORRUPT },
-    { "{" V2 "," OCI "," CONFIG "}", NULL, ZL_E_CORRUPT },
-    { "{" V2 "," OCI "," CONFIG ",\"layers\":{}}", NULL, ZL_E_CORRUPT },
-    { "{" V2 "," OCI "," CONFIG ",\"layers\":[1]}", NULL, ZL_E_CORRUPT },
-    { "{" V2 "," OCI "," CONFIG ",\"layers\":[null]}", NULL, ZL_E_CORRUPT },
-    { "{" V2 "," OCI "," CONFIG ",\"layers\":[{}]}", NULL, ZL_E_CORRUPT },
-    { "{" V2 "," OCI ",\"config\":[]," LAYERS "}", NULL, ZL_E_CORRUPT },
-    { "{" V2 "," OCI ",\"config\":" DESC("application/vnd.wasm.config.v1+json", D1) "," LAYERS "}",
-      NULL, ZL_E_UNSUPPORTED },
-    { "{" V2 "," OCI "," CONFIG ",\"layers\":[" DESC("text/plain", D2) "]}", NULL,
-      ZL_E_UNSUPPORTED },
-    /* digests: they become file names (CVE-2024-3727) */
-    { "{" V2 "," OCI "," CONFIG ",\"layers\":[" DESC(LAYER_TYPE, "sha256:../../etc/passwd") "]}",
-      NULL, ZL_E_CORRUPT },
-    { "{" V2 "," OCI "," CONFIG ",\"layers\":[" DESC(LAYER_TYPE, "sha256:1111") "]}", NULL,
-      ZL_E_CORRUPT },
-    { "{" V2 "," OCI "," CONFIG ",\"layers\":[" DESC(LAYER_TYPE, "md5:1111") "]}", NULL,
-      ZL_E_CORRUPT },
-    { "{" V2 "," OCI "," CONFIG ",\"layers\":[" DESC(
-          LAYER_TYPE, "sha256:AAAA1111111111111111111111111111111111111111111111111111111111") "]}",
-      NULL, ZL_E_CORRUPT },
-    { "{" V2 "," OCI "," CONFIG ",\"layers\":[" DESC(LAYER_TYPE, D2 "00") "]}", NULL,
-      ZL_E_CORRUPT },
-    { "{" V2 "," OCI "," CONFIG ",\"layers\":[" DESC(LAYER_TYPE, D2 "\\u0000") "]}", NULL,
-      ZL_E_CORRUPT },
-    { "{" V2 "," OCI "," CONFIG ",\"layers\":[{\"mediaType\":\"" LAYER_TYPE "\",\"digest\":\"" D2
-      "\",\"size\":-1}]}",
-      NULL, ZL_E_CORRUPT },
-    { "{" V2 "," OCI "," CONFIG ",\"layers\":[{\"mediaType\":\"" LAYER_TYPE "\",\"digest\":\"" D2
-      "\",\"size\":99999999999999999999}]}",
-      NULL, ZL_E_CORRUPT },
-    { "{" V2 "," OCI "," CONFIG ",\"layers\":[{\"mediaType\":\"" LAYER_TYPE "\",\"digest\":\"" D2
-      "\",\"size\":\"7\"}]}",
-      NULL, ZL_E_CORRUPT },
-    { "{" V2 "," OCI "," CONFIG ",\"layers\":[{\"mediaType\":\"" LAYER_TYPE "\",\"digest\":\"" D2
-      "\",\"size\":7,\"urls\":\"http://x\"}]}",
-      NULL, ZL_E_CORRUPT },
-    { "{" V2 "," OCI "," CONFIG ",\"layers\":[{\"mediaType\":\"" LAYER_TYPE "\",\"digest\":\"" D2
-      "\",\"size\":7,\"urls\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\"]}]}",
-      NULL, ZL_E_CORRUPT },
-    { "{" V2 "," INDEX ",\"manifests\":[{\"mediaType\":\"" ZL_MT_OCI_MANIFEST "\",\"digest\":\"" D1
-      "\",\"size\":7,\"platform\":{\"os\":"
-      "\"0123456789012345678901234567890123456789012345678901234567890123\"}}]}",
-      NULL, ZL_E_CORRUPT },
-    { "{" V2 "," INDEX ",\"manifests\":[{\"mediaType\":\"" ZL_MT_OCI_MANIFEST "\",\"digest\":\"" D1
-      "\",\"size\":7,\"platform\":\"linux\"}]}",
-      NULL, ZL_E_CORRUPT },
-    { "{" V2 "," INDEX "}", NULL, ZL_E_CORRUPT },
-    { "{" V2 "," INDEX ",\"manifests\":null}", NULL, ZL_E_CORRUPT },
-    { "{" V2 "," OCI "," CONFIG "," LAYERS ",\"x\":\"\xff\xfe\"}", NULL, ZL_E_CORRUPT },
-    { "{" V2 "," OCI "," CONFIG "," LAYERS
-      ",\"x\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}",
-      NULL, ZL_E_LIMIT },
-  };
-
   (void)state;
-  assert_true(ZL_COUNT(cases) >= 40);
-  for (size_t i = 0; i < ZL_COUNT(cases); i++) {
+  assert_true(ZL_COUNT(wrong) >= 40);
+  for (size_t i = 0; i < ZL_COUNT(wrong); i++) {
     zl_automanifest m = { 0 };
     struct zl_error err = { 0 };
-    int r = parse(cases[i].text, cases[i].type, &m, &err);
+    int r = parse(wrong[i].text, wrong[i].type, &m, &err);
     /* Only a list that is too long may say LIMIT where the table says CORRUPT. */
     bool as_expected =
-        r == -(int)cases[i].code || (r == -ZL_E_LIMIT && strstr(cases[i].text, "urls") != NULL);
+        r == -(int)wrong[i].code || (r == -ZL_E_LIMIT && strstr(wrong[i].text, "urls") != NULL);
 
     if (!as_expected)
-      fail_msg("case %zu gave %d (%s): %s", i, r, err.msg, cases[i].text);
-    assert_int_equal(parse(cases[i].text, cases[i].type, &m, NULL),
+      fail_msg("case %zu gave %d (%s): %s", i, r, err.msg, wrong[i].text);
+    assert_int_equal(parse(wrong[i].text, wrong[i].type, &m, NULL),
                      r); /* without an error object */
   }
 }
@@ -196,23 +194,25 @@ static void limits_layers_and_entries(void **state)
     }
 }
 
-#define PLATFORM(os, arch, more)                                                              \
-  "{\"mediaType\":\"" ZL_MT_OCI_MANIFEST "\",\"digest\":\"" D1 "\",\"size\":1,\"platform\":{" \
-  "\"os\":\"" os "\",\"architecture\":\"" arch "\"" more "}}"
+/* An index entry; `more` continues the platform object. */
+#define PLATFORM(os, arch, more)                                     \
+  "{\"mediaType\":\"" ZL_MT_OCI_MANIFEST "\",\"digest\":\"" D1 "\"," \
+  "\"size\":1,\"platform\":{\"os\":\"" os "\","                      \
+  "\"architecture\":\"" arch "\"" more "}}"
+#define VARIANT(v) ",\"variant\":\"" v "\""
+
+static const char *const entries[] = {
+  PLATFORM("unknown", "unknown", ""),
+  PLATFORM("windows", "amd64", ",\"os.version\":\"10.0.1\""),
+  PLATFORM("linux", "arm", VARIANT("v7")),
+  PLATFORM("linux", "amd64", ""),
+  PLATFORM("linux", "amd64", VARIANT("v3")),
+  PLATFORM("linux", "arm", VARIANT("v6")),
+  PLATFORM("linux", "arm64", VARIANT("v8")),
+};
 
 static void selects_the_platform(void **state)
 {
-  static const char text[] =
-      "{" V2 "," INDEX
-      ",\"manifests\":[" PLATFORM("unknown", "unknown", "") "," PLATFORM("windows", "amd64", ",\"os.version\":\"10.0.1\"") "," PLATFORM(
-          "linux", "arm",
-          ",\"variant\":\"v7\"") "," PLATFORM("linux", "amd64",
-                                              "") "," PLATFORM("linux", "amd64",
-                                                               ",\"variant\":\"v3\"") "," PLATFORM("linux",
-                                                                                                   "arm",
-                                                                                                   ",\"variant\":\"v6\"") "," PLATFORM("linux",
-                                                                                                                                       "arm64",
-                                                                                                                                       ",\"variant\":\"v8\"") "]}";
   static const struct {
     struct zl_platform node;
     int index; /* -1: none */
@@ -223,10 +223,15 @@ static void selects_the_platform(void **state)
     { { "linux", "arm64", "v8", "" }, 6 },    { { "linux", "s390x", "", "" }, -1 },
     { { "freebsd", "amd64", "v1", "" }, -1 }, { { "linux", "arm", "v5", "" }, -1 },
   };
+  zl_autobuf text = ZL_BUF_INIT(1 << 16);
   zl_automanifest m = { 0 };
 
   (void)state;
-  assert_int_equal(parse(text, NULL, &m, NULL), 0);
+  assert_int_equal(zl_buf_puts(&text, "{" V2 "," INDEX ",\"manifests\":[", NULL), 0);
+  for (size_t i = 0; i < ZL_COUNT(entries); i++)
+    assert_int_equal(zl_buf_printf(&text, NULL, "%s%s", i > 0 ? "," : "", entries[i]), 0);
+  assert_int_equal(zl_buf_puts(&text, "]}", NULL), 0);
+  assert_int_equal(parse(text.data, NULL, &m, NULL), 0);
   for (size_t i = 0; i < ZL_COUNT(cases); i++) {
     const struct zl_descriptor *found = zl_index_select(&m, &cases[i].node);
 
