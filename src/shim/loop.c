@@ -5,6 +5,10 @@
 
 #include "base/cleanup.h"
 
+enum {
+  IDLE_MS = 200 /* longer than a short container lives, so that it does not pay */
+};
+
 int loop_open(struct loop *loop, struct zl_error *err)
 {
   loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -49,10 +53,16 @@ int loop_turn(struct loop *loop, struct zl_error *err)
 {
   struct epoll_event event;
   struct source *source;
-  int n = epoll_wait(loop->epoll_fd, &event, 1, -1);
+  int n = epoll_wait(loop->epoll_fd, &event, 1, loop->was_idle ? -1 : IDLE_MS);
 
   if (n < 0)
     return errno == EINTR ? 0 : zl_fail_errno(err, "waiting for events");
+  loop->was_idle = n == 0;
+  if (n == 0) {
+    if (loop->idle != NULL)
+      loop->idle();
+    return 0;
+  }
   source = event.data.ptr;
   source->ready(source, event.events);
   return 0;

@@ -6,6 +6,7 @@
 #ifndef ZL_SHIM_LOOP_H
 #define ZL_SHIM_LOOP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <zlayer/error.h>
 
@@ -22,6 +23,8 @@ struct source {
 
 struct loop {
   int epoll_fd;
+  void (*idle)(void); /* called once each time nothing has happened for a while; NULL: nothing */
+  bool was_idle;
 };
 
 int loop_open(struct loop *loop, struct zl_error *err);
@@ -34,7 +37,7 @@ int loop_add(struct loop *loop, struct source *source, int fd, uint32_t events,
 void loop_change(struct loop *loop, struct source *source, uint32_t events);
 void loop_remove(struct loop *loop, struct source *source);
 
-/* Blocks for one event and serves it. */
+/* Blocks for one event and serves it, or for the while after which the loop is idle. */
 int loop_turn(struct loop *loop, struct zl_error *err);
 
 /* The object of type `type` whose member `member` is `ptr`. */

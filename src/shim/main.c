@@ -3,7 +3,6 @@
  * One process per container: docs/shim.md.
  */
 #include <fcntl.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -14,6 +13,7 @@
 #include "base/limits.h"
 #include "base/path.h"
 #include "shim/conn.h"
+#include "shim/footprint.h"
 #include "shim/lifecycle.h"
 #include "shim/record.h"
 #include "shim/setup.h"
@@ -117,7 +117,7 @@ int main(int argc, char **argv)
   }
   conn_send(shim.conns, json_pack("{s:b, s:i}", "ok", 1, "pid", (int)shim.container.init.pid), NULL,
             0);
-  (void)malloc_trim(0); /* the bundle's text and JSON tree are gone */
+  shim.loop.idle = footprint_shrink;
   while (r == 0 && !is_over(&shim))
     r = loop_turn(&shim.loop, &err);
   return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
