@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/strv.h"
@@ -152,7 +153,10 @@ static int collect(struct gc *gc, const char *key, struct zl_error *err)
   r = zl_layer_try_lock(gc->store->layers_fd, key, &lock);
   if (r <= 0)
     return r == 0 ? 0 : zl_fail(err, ZL_E_SYSTEM, -r, "locking layer %s", key);
-  return collect_locked(gc, key, err);
+  if (faccessat(gc->store->layers_fd, key, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+    return collect_locked(gc, key, err);
+  zl_layer_unlink_lock(gc->store->layers_fd, key); /* another collector was faster */
+  return 0;
 }
 
 /* ---- Left-overs ------------------------------------------------------------------------------ */

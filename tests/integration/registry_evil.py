@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Pulls from a registry that misbehaves. Usage: registry_evil.py BUILD_DIR [NAME...].
+"""Pulls from a registry that misbehaves. Usage: registry_evil.py [BUILD_DIR [NAME...]]; without
+arguments the build directory is $ZLAYER_BUILD.
 Each case gets its own server on loopback and its own store; after each failure nothing may be
 staged, and a good pull into the same store must work."""
 import base64
@@ -8,6 +9,8 @@ import http.server
 import json
 import os
 import socket
+import ssl
+import subprocess
 import sys
 import tempfile
 import threading
@@ -80,8 +83,13 @@ class QuietServer(http.server.ThreadingHTTPServer):
 
 
 class Server:
-    def __init__(self, behave, images=None, host='127.0.0.1'):
+    def __init__(self, behave, images=None, host='127.0.0.1', tls=None):
         self.http = QuietServer((host, 0), Handler)
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(tls)
+            self.http.socket = context.wrap_socket(self.http.socket, server_side=True,
+                                                   do_handshake_on_connect=False)
         self.http.daemon_threads = True
         self.http.behave, self.http.seen = behave, []
         self.http.images = images or {'good': GOOD, 'big': BIG}
@@ -496,6 +504,42 @@ def test_killed_pull_leaves_only_staging(case):
     assert not os.listdir(case.tool.root + '/layers'), os.listdir(case.tool.root + '/layers')
 
 
+def test_pulls_removals_and_collections_race(case):
+    """What a pull reports as stored is whole, whoever collects meanwhile."""
+    stop = threading.Event()
+    failures = []
+
+    def disturb(*args):
+        while not stop.is_set():
+            code, _, err = case.tool.run(*args)
+            if code and not err.startswith('NOT_FOUND'):
+                failures.append(err)
+
+    with Server(honest) as s:
+        env = {'ZLAYER_INSECURE_REGISTRIES': s.host}
+        name = '%s/%s' % (s.host, NAME)
+        others = [threading.Thread(target=disturb, args=a) for a in (
+            ('gc',), ('gc', '--images'), ('remove', '--force', name + ':other'))]
+        case.tool.run('gc')
+        s.http.images['other'] = ri.small_image(4, 'good')  # shares the first three layers
+        for thread in others:
+            thread.start()
+        for i in range(25):
+            for tag in ('other', 'good'):
+                code, _, err = case.tool.run('pull', '--always', '%s:%s' % (name, tag), env=env)
+                if code:
+                    failures.append(err)
+        stop.set()
+        for thread in others:
+            thread.join()
+        assert not failures, failures[:3]
+        code, _, err = case.tool.run('pull', name + ':good', env=env)
+        assert code == 0, err
+        code, out, err = case.tool.run('resolve', name + ':good')
+        assert code == 0 and out.count('layer ') == 3, err
+        assert not case.tool.layers()[1], case.tool.layers()
+
+
 # ---- Redirects -----------------------------------------------------------------------------------
 
 def test_redirect_loop(case):
@@ -699,6 +743,59 @@ def test_endless_token(case):
         case.fails(s, 'LIMIT', '')
 
 
+# ---- TLS -----------------------------------------------------------------------------------------
+
+def certificate(case, name, address):
+    """A self-signed certificate with its key in one file."""
+    path = '%s-%s.pem' % (case.tool.root, name)
+    subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256',
+                    '-nodes', '-days', '2', '-subj', '/CN=test', '-addext',
+                    'subjectAltName=IP:' + address, '-keyout', path + '.key', '-out', path],
+                   check=True, stderr=subprocess.DEVNULL)
+    with open(path + '.both', 'w') as out:
+        for part in (path, path + '.key'):
+            with open(part) as f:
+                out.write(f.read())
+    return path
+
+
+def test_tls_is_verified(case):
+    cert = certificate(case, 'cert', '127.0.0.1')
+    with Server(honest, tls=cert + '.both') as s:
+        code, err, _ = case.pull(s, insecure='')
+        assert code == 1 and err.startswith('REMOTE') and 'certificate' in err, err
+        assert not s.http.seen
+        configure(case, 'registries:\n  "%s": {ca_file: %s}\n' % (s.host, cert))
+        code, err, _ = case.pull(s, insecure='')
+        assert code == 0, err
+    with Server(honest, tls=cert + '.both') as s:
+        code, err, _ = case.pull(s)  # insecure: any certificate, but still TLS
+        assert code == 0, err
+
+
+def test_certificate_for_another_name(case):
+    cert = certificate(case, 'other', '127.0.0.9')
+    with Server(honest, tls=cert + '.both') as s:
+        configure(case, 'registries:\n  "%s": {ca_file: %s}\n' % (s.host, cert))
+        code, err, _ = case.pull(s, insecure='')
+        assert code == 1 and err.startswith('REMOTE') and not s.http.seen, err
+
+
+def test_no_way_down_from_tls(case):
+    """Neither a redirect nor a realm leads from TLS to plain HTTP."""
+    cert = certificate(case, 'cert', '127.0.0.1')
+    with Server(honest) as plain:
+        answers = [
+            lambda h: h.reply(307, Location='http://%s%s' % (plain.host, h.path)),
+            lambda h: h.reply(401, WWW_Authenticate='Bearer realm="http://%s/token"' % plain.host)]
+        for answer in answers:
+            with Server(answer, tls=cert + '.both') as s:
+                configure(case, 'registries:\n  "%s": {ca_file: %s}\n' % (s.host, cert))
+                code, err, _ = case.pull(s, insecure='', env=login(case, s.host, auth='dTpw'))
+                assert code == 1 and 'refused' in err, err
+        assert not plain.http.seen
+
+
 # ---- Configuration -------------------------------------------------------------------------------
 
 def test_plain_http_needs_configuration(case):
@@ -740,9 +837,10 @@ def test_mirrors(case):
 
 
 def main():
-    if len(sys.argv) < 2:
+    build = sys.argv[1] if len(sys.argv) > 1 else os.environ.get('ZLAYER_BUILD')
+    if build is None:
         sys.exit(__doc__)
-    build = os.path.abspath(sys.argv[1])
+    build = os.path.abspath(build)
     cases = {name[5:]: fn for name, fn in globals().items() if name.startswith('test_')}
     failed = []
     with tempfile.TemporaryDirectory(prefix='zl-evil-') as base:

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Pulls from Debian's docker-registry and compares the merged trees, entry by entry, with what
-umoci unpacks. Usage: registry_pull.py BUILD_DIR. Needs root, docker-registry, skopeo, umoci, zstd.
+umoci unpacks. Usage: registry_pull.py [BUILD_DIR], or with $ZLAYER_BUILD. Needs root,
+docker-registry, skopeo, umoci and zstd.
 Everything happens in a temporary directory, a private mount namespace and on loopback."""
 import ctypes
 import hashlib
@@ -242,13 +243,14 @@ def test_policies(base, build, registry, env):
 
 
 def main():
-    if len(sys.argv) != 2:
+    build = sys.argv[1] if len(sys.argv) > 1 else os.environ.get('ZLAYER_BUILD')
+    if build is None:
         sys.exit(__doc__)
     missing = [p for p in NEEDED if shutil.which(p) is None]
     if missing or os.geteuid() != 0:
         print('needs root and %s' % ', '.join(NEEDED))
         sys.exit(77)
-    build = os.path.abspath(sys.argv[1])
+    build = os.path.abspath(build)
     private_mounts()
     with tempfile.TemporaryDirectory(prefix='zl-registry-') as base:
         registry = Registry(base)

@@ -452,7 +452,7 @@ static void put_header(uint8_t *block, const char *name, char type, const char *
   (void)snprintf((char *)block + 100, 8, "%07o", 0644U);
   (void)snprintf((char *)block + 124, 12, "%011o", size);
   (void)snprintf((char *)block + 157, 100, "%s", link);
-  memcpy(block + 257, "ustar\00000", 8);
+  memcpy(block + 257, (const uint8_t[]){ 'u', 's', 't', 'a', 'r', 0, '0', '0' }, 8);
   memset(block + 148, ' ', 8);
   block[156] = (uint8_t)type;
   for (size_t i = 0; i < 512; i++)
@@ -509,7 +509,7 @@ static void refuses_bad_archives(void **state)
   assert_int_equal(open_blocks(blocks, 700, &archive), -ZL_E_CORRUPT);
   blocks[0] ^= 1;
   assert_int_equal(open_blocks(blocks, sizeof(blocks), &archive), -ZL_E_CORRUPT);
-  memcpy(blocks, "\x1f\x8b\x08", 3);
+  memcpy(blocks, (const uint8_t[]){ 0x1f, 0x8b, 8 }, 3);
   assert_int_equal(open_blocks(blocks, sizeof(blocks), &archive), -ZL_E_UNSUPPORTED);
   assert_int_equal(open_blocks(blocks, 0, &archive), 0);
   zl_archive_free(archive);
