@@ -37,12 +37,8 @@ struct child {
  * would stay marked for the next user of that memory. */
 #define NO_SANITIZE __attribute__((no_sanitize("address"), noinline))
 
-/* The child shares the shadow memory of AddressSanitizer but never returns from its frames: what it
- * marked would stay, to be found by whatever lies on that stack next. */
-#define NO_ASAN __attribute__((no_sanitize("address")))
-
 /* Sources are first moved above every target, so that no dup2 can overwrite a source. */
-NO_SANITIZE NO_ASAN static int arrange_fds(const struct child *c, int *exec_fd)
+NO_SANITIZE static int arrange_fds(const struct child *c, int *exec_fd)
 {
   const struct zl_proc_options *opt = c->opt;
   int moved[MAX_CHILD_FD];
@@ -73,7 +69,7 @@ NO_SANITIZE NO_ASAN static int arrange_fds(const struct child *c, int *exec_fd)
 
 /* Runs on the parent's memory with its own stack until exec: nothing here may touch shared state
  * except c->failure. */
-NO_SANITIZE NO_ASAN static int child_main(void *arg)
+NO_SANITIZE static int child_main(void *arg)
 {
   struct child *c = arg;
   static const char *const no_env[] = { NULL };

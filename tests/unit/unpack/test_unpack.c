@@ -264,6 +264,9 @@ static void the_child_is_confined(void **state)
   struct stat root, staging;
   uint64_t deadline = zl_time_boot() + 20 * ZL_NS_PER_S;
   bool filtered = false;
+  /* There is no system call filter in a sanitized build. */
+  const char *last_step =
+      getenv("ZL_TEST_SANITIZED") != NULL ? "CapEff:\t000000008000001b" : "Seccomp:\t2";
 
   make_header(block, "f", '0', BIG);
   assert_int_equal(zl_unpack_write(u, block, BLOCK, &err), 0);
@@ -273,7 +276,7 @@ static void the_child_is_confined(void **state)
 
     assert_true(fd >= 0 && zl_fd_read_full(fd, text, sizeof(text) - 1) > 0);
     (void)close(fd);
-    filtered = strstr(text, "Seccomp:\t2") != NULL || getenv("ZL_TEST_SANITIZED") != NULL;
+    filtered = strstr(text, last_step) != NULL;
   }
   assert_true(filtered);
   assert_non_null(strstr(text, "NoNewPrivs:\t1"));
