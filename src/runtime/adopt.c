@@ -204,5 +204,5 @@ int zl_adopt(struct zl_runtime *rt, const char *id, struct zl_error *err)
     r = zl_take_over(rt, id, err);
   if (r == -ZL_E_NOT_FOUND)
     zl_node_forget_lock(rt, id);
-  return r < 0 ? zl_wrap(err, "adopting container '%s'", id) : 0;
+  return r < 0 ? zl_context(r, err, "adopting container '%s'", id) : 0;
 }

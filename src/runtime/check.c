@@ -77,7 +77,7 @@ static int check_row(struct zl_check *check, const struct zl_record *record, str
   if (r == 0)
     r = zl_backend_state(backend, record->id, &facts, err);
   if (r < 0)
-    return zl_wrap(err, "container '%s'", record->id);
+    return zl_context(r, err, "container '%s'", record->id);
   abandoned = is_abandoned(record, &facts);
   if (facts.presence != ZL_PRESENCE_LOST && facts.presence != ZL_PRESENCE_NONE && !abandoned)
     return 0;

@@ -117,7 +117,7 @@ static int find_network_owner(struct creation *c, struct zl_error *err)
   int r = zl_record_find(c->rt, c->plan.service->network_mode.name, &other, err);
 
   if (r < 0)
-    return zl_wrap(err, "services.%s.network_mode", c->plan.service->name);
+    return zl_context(r, err, "services.%s.network_mode", c->plan.service->name);
   c->plan.network_of = zl_steal_ptr(&other.id);
   return 0;
 }

@@ -38,7 +38,7 @@ static int explain(struct zl_runtime *rt, const struct zl_record *record, const 
   if (r == -ZL_E_CONFLICT && zl_has_ended(&seen))
     return zl_fail(err, ZL_E_CONFLICT, 0, "%s container '%s': it has %s", doing, record->id,
                    seen.state.state == ZL_STATE_EXITED ? "ended" : "failed");
-  return zl_wrap(err, "%s container '%s'", doing, record->id);
+  return zl_context(r, err, "%s container '%s'", doing, record->id);
 }
 
 int zl_start(struct zl_runtime *rt, const char *id, struct zl_error *err)
@@ -87,7 +87,7 @@ int zl_stop(struct zl_runtime *rt, const char *id, int64_t grace_ms, struct zl_e
   grace = grace_ms < 0 ? description.stop_grace_ms : (uint64_t)grace_ms;
   r = zl_backend_stop(target.backend, target.record.id, description.stop_signal, grace, err);
   if (r < 0)
-    return zl_wrap(err, "stopping container '%s'", target.record.id);
+    return zl_context(r, err, "stopping container '%s'", target.record.id);
   zl_event_emit(rt, "container", "stop", target.record.id, NULL);
   return finish_stop(rt, &target.record, err);
 }

@@ -50,7 +50,7 @@ static int fill(struct zl_record *record, const struct zl_observation *seen,
   if (r == 0)
     r = join_command(d.command, &info->command, err);
   if (r < 0)
-    return zl_wrap(err, "container '%s'", record->id);
+    return zl_context(r, err, "container '%s'", record->id);
   info->id = zl_steal_ptr(&record->id);
   info->name = zl_steal_ptr(&record->name);
   info->deployment = zl_steal_ptr(&record->deployment);
@@ -74,7 +74,7 @@ static int list_one(struct zl_runtime *rt, struct zl_record *record, struct zl_c
   int r = zl_observe(rt, record, &seen, err);
 
   if (r < 0)
-    return zl_wrap(err, "container '%s'", record->id);
+    return zl_context(r, err, "container '%s'", record->id);
   if (record->auto_remove && zl_has_ended(&seen)) {
     zl_remove_if_due(rt, record, &seen);
     return 0;

@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/time.h"
+#include "runtime/runtime.h"
 
 const char *zl_log_name(unsigned number, char text[ZL_LOG_NAME])
 {
@@ -142,7 +143,7 @@ static int drain_file(struct zl_log_file *log, struct zl_error *err)
     int r = zl_buf_reserve(&log->rest, 16384, err);
 
     if (r < 0)
-      return zl_wrap(err, "a line of the log");
+      return zl_context(r, err, "a line of the log");
     n = read(log->fd, log->rest.data + log->rest.len, 16384);
     if (n < 0 && errno == EINTR)
       continue;

@@ -166,15 +166,18 @@ static int merge_stop(struct zl_container_plan *plan, const struct zl_image_conf
 {
   const struct zl_service *service = plan->service;
   const char *signal = service->stop_signal != NULL ? service->stop_signal : image->stop_signal;
+  int r;
 
   plan->stop_grace_ms =
       service->has_stop_grace_period ? service->stop_grace_period / ZL_NS_PER_MS : DEFAULT_GRACE_MS;
   if (signal == NULL || *signal == '\0')
     signal = "TERM";
-  if (zl_signal_parse(signal, &plan->stop_signal, err) == 0)
+  r = zl_signal_parse(signal, &plan->stop_signal, err);
+  if (r == 0)
     return 0;
-  return zl_wrap(err, "stop signal of %s '%s'", service->stop_signal != NULL ? "service" : "image",
-                 service->stop_signal != NULL ? service->name : plan->image);
+  return zl_context(r, err, "stop signal of %s '%s'",
+                    service->stop_signal != NULL ? "service" : "image",
+                    service->stop_signal != NULL ? service->name : plan->image);
 }
 
 static int merge_network(struct zl_container_plan *plan, struct zl_error *err)

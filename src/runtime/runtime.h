@@ -29,6 +29,10 @@ enum {
   ZL_RT_NETWORK = 1 << 4 /* wants an image, a lease and published ports in its plan */
 };
 
+/* Puts context in front of a failure and returns its code, also for a caller who wants only that
+ * (err == NULL). */
+#define zl_context(r, err, ...) ((err) != NULL ? zl_wrap((err), __VA_ARGS__) : (r))
+
 struct zl_backend {
   const struct zl_runtime_ops *ops;
   struct zl_runtime *rt; /* outlives the backend */

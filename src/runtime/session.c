@@ -20,7 +20,7 @@ int zl_session_run(struct zl_session *session, const struct zl_stdio *stdio, str
   int r = session->ops->run(session, stdio, ret, err);
 
   if (r < 0)
-    return zl_wrap(err, "session with container '%s'", session->id);
+    return zl_context(r, err, "session with container '%s'", session->id);
   if (session->is_attach && zl_record_load(session->rt, session->id, &record, NULL) == 0 &&
       record.auto_remove && zl_observe(session->rt, &record, &seen, NULL) == 0)
     zl_remove_if_due(session->rt, &record, &seen);

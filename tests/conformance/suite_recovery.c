@@ -161,7 +161,8 @@ static bool is_dead(void *ctx)
   (void)snprintf(path, sizeof(path), "/proc/%d/stat", *(int32_t *)ctx);
   file = fopen(path, "re");
   if (file != NULL) {
-    (void)fread(text, 1, sizeof(text) - 1, file);
+    if (fread(text, 1, sizeof(text) - 1, file) == 0)
+      text[0] = '\0';
     (void)fclose(file);
     state = strrchr(text, ')');
   }

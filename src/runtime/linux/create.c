@@ -70,7 +70,7 @@ static int write_hosts(const struct zl_container_plan *plan, struct zl_error *er
                                               !zl_ip4_parse(plan->link.gateway, &hosts.gateway)))
     return zl_fail(err, ZL_E_INTERNAL, 0, "the lease has no address");
   r = zl_files_hosts(&hosts, &text, err);
-  return r < 0 ? zl_wrap(err, "services.%s.extra_hosts", plan->service->name)
+  return r < 0 ? zl_context(r, err, "services.%s.extra_hosts", plan->service->name)
                : write_text(plan->dir_fd, "hosts", text, 0644, err);
 }
 
@@ -87,7 +87,7 @@ static int write_resolv(const struct zl_container_plan *plan, struct zl_error *e
   if (plan->network == ZL_PLAN_NET_HOST && resolv.servers == NULL && resolv.host != NULL)
     return write_text(plan->dir_fd, "resolv.conf", resolv.host, 0644, err);
   r = zl_files_resolv(&resolv, &text, err);
-  return r < 0 ? zl_wrap(err, "services.%s.dns", plan->service->name)
+  return r < 0 ? zl_context(r, err, "services.%s.dns", plan->service->name)
                : write_text(plan->dir_fd, "resolv.conf", text, 0644, err);
 }
 

@@ -42,7 +42,7 @@ static int open_shim(struct zl_runtime *rt, int *ret, struct zl_error *err)
   if (r == 0)
     r = zl_mount_change(fd, false, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID, 0, 0, err);
   if (r < 0)
-    return zl_wrap(err, "opening '%s' (set $ZLAYER_HELPER_DIR to where it is)", path);
+    return zl_context(r, err, "opening '%s' (set $ZLAYER_HELPER_DIR to where it is)", path);
   *ret = zl_steal_fd(&fd);
   return 0;
 }
