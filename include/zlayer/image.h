@@ -14,7 +14,8 @@
 struct zl_runtime;
 
 /* When a pull goes to the source: never if the store has it, only if it is missing, always, or when
- * the tag's digest at the source differs from the stored one. Texts as in a deployment file. */
+ * the tag's digest at the source differs from the stored one (when the source cannot be reached then,
+ * the stored one is used, with a warning). Texts as in a deployment file. */
 enum zl_pull_policy {
   ZL_PULL_IF_NOT_PRESENT, /* "if_not_present" */
   ZL_PULL_ALWAYS,         /* "always" */
@@ -57,6 +58,8 @@ struct zl_pull_options {
  * ZL_E_INVALID: bad reference. ZL_E_NOT_FOUND: not at the source, or policy never and not stored.
  * ZL_E_AUTH, ZL_E_REMOTE, ZL_E_TIMEOUT: the registry. ZL_E_WRONG_PLATFORM: names both platforms.
  * ZL_E_CORRUPT: digest, size or layer format wrong. ZL_E_LIMIT: over a documented limit.
+ * ZL_E_UNSUPPORTED: docker's schema 1, an artifact that is no image, a compressed archive.
+ * ZL_E_CANCELLED: by the progress function.
  * Nothing is half-made after an error: finished layers stay for the next try, the rest is removed.
  */
 ZL_PUBLIC int zl_pull_image(struct zl_runtime *rt, const char *reference,
