@@ -183,7 +183,7 @@ class Tool:
     def start(self, *args, env=None):
         # What is configured on this machine must not leak into the tests.
         clean = {'PATH': os.environ['PATH'], 'HOME': self.root, 'REGISTRY_AUTH_FILE': '/dev/null'}
-        for name in ('ASAN_OPTIONS', 'UBSAN_OPTIONS', 'ZLAYER_LOG'):
+        for name in ('ASAN_OPTIONS', 'UBSAN_OPTIONS', 'TSAN_OPTIONS', 'ZLAYER_LOG'):
             if name in os.environ:
                 clean[name] = os.environ[name]
         clean.update(env or {})
