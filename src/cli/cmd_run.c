@@ -75,12 +75,15 @@ static int create(struct launch *l, struct zl_error *err)
   return r < 0 ? r : write_cidfile(zl_args_get(l->args, "cidfile"), l->id, err);
 }
 
-/* A container that never ran is of no use with --rm; without it, it stays to be looked at. */
+/* A container that never ran is of no use with --rm; without it, it stays to be looked at. A program
+ * that was missing before there was a container was one of ours. */
 static int failed(const struct launch *l, const struct zl_error *err)
 {
+  int rc = zl_cli_failed(l->cli, err);
+
   if (l->created && zl_args_has(l->args, "rm"))
     (void)zl_remove(l->rt, l->id, true, NULL);
-  return zl_cli_failed(l->cli, err);
+  return l->created ? rc : ZL_RC_OURS;
 }
 
 static int run_detached(struct launch *l)

@@ -100,8 +100,7 @@ static int pull_images(struct up *up, struct zl_error *err)
   return r;
 }
 
-/* ---- Doing it ----------------------------------------------------------------------------------
- */
+/* ---- Doing it ---- */
 
 static int create(struct up *up, struct zl_unit *unit, struct zl_error *err)
 {
@@ -201,8 +200,7 @@ static int bring_all_up(struct up *up, struct zl_error *err)
   return remove_surplus(up, err);
 }
 
-/* ---- Staying in the foreground ------------------------------------------------------------------
- */
+/* ---- Staying in the foreground ---- */
 
 static int follow(struct up *up, uint64_t now)
 {

@@ -31,8 +31,7 @@ int zl_run_generate_name(const char *image, char **ret, struct zl_error *err)
   return *ret != NULL ? 0 : zl_fail_nomem(err, "a name");
 }
 
-/* ---- One setter per option; each gets the service and one value --------------------------------
- */
+/* ---- One setter per option; each gets the service and one value ---- */
 
 static int set_env(void *service, const char *key, const char *value, struct zl_error *err)
 {

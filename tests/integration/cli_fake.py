@@ -105,6 +105,7 @@ def wrong_lines():
 
 def run_and_its_codes():
     with FakeNode() as node:
+        node.zlayer("pull", "-q", HELLO)
         done = node.zlayer("run", "--rm", "--entrypoint", "sh", HELLO, "-c", "echo out; echo err >&2; exit 7", ok=7)
         check((done.stdout, done.stderr) == ("out\n", "err\n"), f"{done.stdout!r} {done.stderr!r}")
         node.zlayer("run", "--rm", "--entrypoint", "true", HELLO)
@@ -213,14 +214,14 @@ def images_and_pruning():
         reference = node.zlayer("images", "-q").stdout.strip()
         check(node.json("inspect", "--type", "image", reference), "inspect of an image")
         node.zlayer("run", "--name", "user", "--entrypoint", "true", HELLO)
-        node.fails(1, "user|use", "rmi", reference)
+        node.fails(1, "uses it", "rmi", reference)
         check(node.json("system", "prune", "-a", "--dry-run", "--json")["containers"] == 1, "a dry run counts")
         check(node.ids() == ["user-rep-1"], "a dry run removed something")
         node.zlayer("system", "prune", "-f")
         check(node.ids() == [], "prune left a container")
         node.zlayer("rmi", reference)
         check(node.json("images", "--json") == [], "rmi left an image")
-        node.fails(1, "nowhere", "pull", "oci:/nowhere/at/all")
+        node.fails(1, "nowhere", "pull", "-q", "oci:/nowhere/at/all")
         node.fails(125, "nowhere", "run", "--rm", "--pull", "never", "nowhere:1")
 
 
