@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/path.h"
 #include "image/layer/copy_up.h"
+#include "image/layer/hide_lower.h"
 #include "image/layer/lower.h"
 #include "image/layer/notes.h"
 
@@ -45,6 +46,18 @@ static int refuse(const struct zl_note *note, const char *why, struct zl_error *
                  zl_layer_quote(note->path, path), zl_layer_quote(note->target, target), why);
 }
 
+/* Makes `path`, whose parent is open as `dir`, like the directory of that path below. */
+static int make_directory(const struct zl_lower *lower, int dir, const char *path,
+                          struct zl_error *err)
+{
+  struct stat st;
+
+  if (fstat(dir, &st) < 0 || mkdirat(dir, zl_layer_path_name(path), 0755) < 0 ||
+      futimens(dir, (struct timespec[]){ st.st_atim, st.st_mtim }) < 0)
+    return zl_fail_errno(err, "making the directory of a hard link's target");
+  return fix_directory(lower, path, err);
+}
+
 /* Opens the directory of `path` in the layer, made as in the layers below when missing. */
 static int open_parent(const struct zl_lower *lower, const char *path, int *ret,
                        struct zl_error *err)
@@ -62,9 +75,7 @@ static int open_parent(const struct zl_lower *lower, const char *path, int *ret,
     prefix[len] = '\0';
     next = open_in_layer(lower->layer_fd, prefix, O_RDONLY | O_DIRECTORY);
     if (next == -ENOENT) {
-      if (mkdirat(dir, zl_layer_path_name(prefix), 0755) < 0)
-        return zl_fail_errno(err, "making the directory of a hard link's target");
-      r = fix_directory(lower, prefix, err);
+      r = make_directory(lower, dir, prefix, err);
       next = open_in_layer(lower->layer_fd, prefix, O_RDONLY | O_DIRECTORY);
     }
     (void)close(dir);
@@ -156,7 +167,11 @@ static int fix(const struct zl_lower *lower, const char *text, char kind, struct
   int r;
 
   while ((r = zl_note_read(&text, note, err)) > 0) {
-    if (note->kind == kind)
+    if (note->kind != kind)
+      continue;
+    if (kind == 'o')
+      r = zl_hide_lower(lower, err);
+    else
       r = kind == 'd' ? fix_directory(lower, note->path, err) : fix_link(lower, note, err);
     if (r < 0)
       return r;
@@ -164,7 +179,8 @@ static int fix(const struct zl_lower *lower, const char *text, char kind, struct
   return r;
 }
 
-/* Links first: making them changes the times of directories that are set afterwards. */
+/* Links first: making them changes the times of directories that are set afterwards. An opaque root
+ * comes last: until then it has not hidden what links and directories are taken from. */
 int zl_layer_fixup(int layer_fd, const int *lower_fds, size_t n_lower, const char *fixup,
                    struct zl_error *err)
 {
@@ -178,5 +194,7 @@ int zl_layer_fixup(int layer_fd, const int *lower_fds, size_t n_lower, const cha
   if (note == NULL)
     return zl_fail_nomem(err, "notes about a layer");
   r = fix(&lower, fixup, 'l', note, err);
-  return r < 0 ? r : fix(&lower, fixup, 'd', note, err);
+  if (r == 0)
+    r = fix(&lower, fixup, 'd', note, err);
+  return r < 0 ? r : fix(&lower, fixup, 'o', note, err);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What an unpacked layer can only take from the layers below it: the attributes of directories that
- * its archive uses without containing them, and hard links to files that a lower layer holds.
+ * its archive uses without containing them, hard links to files that a lower layer holds, and the
+ * names that an opaque root hides.
  *
  * A layer that needed this (zl_unpack_result.fixup != NULL) is no longer a function of its diff id
  * alone: store it under its chain id, never under the diff id.

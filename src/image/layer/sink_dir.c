@@ -103,7 +103,7 @@ static int place_opaque(struct zl_sink_dir *s, struct zl_error *err)
 static int place_dir(struct zl_sink_dir *s, const char *name, struct zl_error *err)
 {
   zl_autofd fd = -1;
-  struct stat st;
+  struct stat st = { 0 };
   int r;
 
   if (mkdirat(s->dir.fd, name, s->entry.mode & 0777) < 0) {

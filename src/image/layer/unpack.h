@@ -43,8 +43,7 @@ struct zl_unpack_result {
   size_t n_implicit;            /* directories the archive uses but does not contain */
   size_t n_deferred;            /* hard links to files of lower layers */
   bool root_entry;              /* the archive sets the attributes of "/" (else 0755, 0:0) */
-  bool opaque_root;             /* it hides all layers below: do not stack any */
-  char *fixup;                  /* for zl_layer_fixup; NULL when both are 0 */
+  char *fixup;                  /* for zl_layer_fixup; NULL: the layer depends on no other */
 };
 
 struct zl_unpack;

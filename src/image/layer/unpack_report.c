@@ -2,17 +2,15 @@
 #include "image/layer/unpack_report.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/limits.h"
-#include "base/path.h"
+#include "image/layer/hide_lower.h"
 #include "image/layer/notes.h"
 
 enum {
@@ -105,25 +103,9 @@ static int take_head(const json_t *json, struct zl_unpack_result *ret, struct zl
   return 0;
 }
 
-/* trusted.* attributes take CAP_SYS_ADMIN, which the child does not have. */
-static int mark_opaque(int staging_fd, const char *path, struct zl_error *err)
-{
-  zl_autofd fd = zl_path_open_beneath(staging_fd, path, O_RDONLY | O_DIRECTORY, 0);
-  char quoted[ZL_LAYER_QUOTE];
-
-  if (fd < 0) {
-    int os_error = -fd;
-
-    fd = -1;
-    return zl_fail(err, ZL_E_SYSTEM, os_error, "opening opaque directory '%s'",
-                   zl_layer_quote(path, quoted));
-  }
-  if (fsetxattr(fd, "trusted.overlay.opaque", "y", 1, 0) < 0)
-    return zl_fail_errno(err, "marking '%s' opaque", zl_layer_quote(path, quoted));
-  return 0;
-}
-
-/* Acts on the opaque directories and keeps the rest for zl_layer_fixup. */
+/* Marks the opaque directories, since trusted.* attributes take CAP_SYS_ADMIN, which the child does
+ * not have. The rest, an opaque root included, needs the lower layers: that is for zl_layer_fixup.
+ */
 static int take_notes(const char *text, int staging_fd, struct zl_unpack_result *ret,
                       struct zl_error *err)
 {
@@ -134,13 +116,11 @@ static int take_notes(const char *text, int staging_fd, struct zl_unpack_result 
   if (note == NULL)
     return zl_fail_nomem(err, "notes about a layer");
   while ((r = zl_note_read(&text, note, err)) > 0) {
-    if (note->kind != 'o')
+    if (note->kind == 'o' && *note->path != '\0')
+      r = zl_mark_opaque(staging_fd, note->path, err);
+    else
       r = zl_note_write(&fixup, note->kind, note->path, note->kind == 'l' ? note->target : NULL,
                         err);
-    else if (*note->path == '\0')
-      ret->opaque_root = true;
-    else
-      r = mark_opaque(staging_fd, note->path, err);
     if (r < 0)
       return r;
   }

@@ -274,6 +274,17 @@ def check_fixups(tool, helper, top):
     expect(seen["opt"] == {**tree(middle)["opt"], "xattrs": {}}, f"opt: {seen['opt']}")
     expect(seen["opt/app"]["mode"] == 0o755, "a directory hidden by an opaque one was found")
     expect(seen["gone"]["mode"] == 0o755, "a deleted directory was found")
+    clean = os.path.join(top, "clean")
+    result = unpack(tool, helper, L.tar(L.directory(b"./", mtime=555), L.directory(b"bin"),
+                                        L.entry(b"opt", b"x"), L.entry(b".wh..wh..opq")),
+                    clean, lowers=[upper, middle, base])
+    expect(result["code"] == "OK" and result["fixup"] == "o .\n", f"opaque root: {result}")
+    seen = tree(clean)
+    expect(sorted(seen) == [".", "bin", "gone", "new", "opt", "srv"], f"opaque root: {list(seen)}")
+    expect("trusted.overlay.opaque" in seen["bin"]["xattrs"], "bin is not opaque")
+    expect(all(seen[n].get("rdev") == 0 for n in ("gone", "new", "srv")), "no whiteouts")
+    expect(seen["opt"]["type"] == stat.S_IFREG, "a file of an opaque root was replaced")
+    expect(seen["."]["mtime"] == 555 * 10**9, "the time of an opaque root")
     return wrong
 
 

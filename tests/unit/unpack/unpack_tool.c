@@ -101,14 +101,14 @@ int main(int argc, char **argv)
     return 2;
   r = unpack(argc, argv, &result, &err);
   (void)getrusage(RUSAGE_CHILDREN, &usage);
-  json = json_pack(
-      "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:s, s:I}", "code",
-      zl_code_name(err.code), "message", err.msg, "diff_id", result.diff_id, "stream_bytes",
-      (json_int_t)result.stream_bytes, "bytes", (json_int_t)result.bytes, "entries",
-      (json_int_t)result.entries, "skipped", (json_int_t)result.skipped, "implicit",
-      (json_int_t)result.n_implicit, "deferred", (json_int_t)result.n_deferred, "root_entry",
-      (int)result.root_entry, "opaque_root", (int)result.opaque_root, "fixup",
-      result.fixup != NULL ? result.fixup : "", "maxrss_kib", (json_int_t)usage.ru_maxrss);
+  json = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s, s:I}", "code",
+                   zl_code_name(err.code), "message", err.msg, "diff_id", result.diff_id,
+                   "stream_bytes", (json_int_t)result.stream_bytes, "bytes",
+                   (json_int_t)result.bytes, "entries", (json_int_t)result.entries, "skipped",
+                   (json_int_t)result.skipped, "implicit", (json_int_t)result.n_implicit,
+                   "deferred", (json_int_t)result.n_deferred, "root_entry", (int)result.root_entry,
+                   "fixup", result.fixup != NULL ? result.fixup : "", "maxrss_kib",
+                   (json_int_t)usage.ru_maxrss);
   (void)json_dumpf(json, stdout, JSON_COMPACT);
   json_decref(json);
   zl_unpack_result_done(&result);
