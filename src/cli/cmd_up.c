@@ -112,6 +112,8 @@ static int create(struct up *up, struct zl_unit *unit, struct zl_error *err)
   int r = zl_service_copy(unit->service, &service, err);
 
   if (r >= 0)
+    r = zl_service_add_names(up->rt, up->deployment->name, service, err);
+  if (r >= 0)
     r = zl_pairs_set(&service->labels, ZL_DIGEST_LABEL, unit->digest, err);
   if (r >= 0 && service->image.pull_policy != ZL_PULL_NEVER)
     service->image.pull_policy = ZL_PULL_IF_NOT_PRESENT; /* pull_images has followed the policy */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/containers.h"
+
 enum mark {
   FRESH,
   ENTERED,
@@ -149,6 +151,49 @@ int zl_container_digest(struct zl_runtime *rt, const char *id, char digest[ZL_SE
       json_object_get(json_object_get(json_object_get(json, "config"), "labels"), ZL_DIGEST_LABEL));
   (void)snprintf(digest, ZL_SERVICE_DIGEST, "%s", label != NULL ? label : "");
   return 0;
+}
+
+static bool depends_on(const struct zl_service *service, const char *name)
+{
+  for (size_t i = 0; i < service->n_depends; i++)
+    if (strcmp(service->depends[i].service, name) == 0)
+      return true;
+  return false;
+}
+
+static int add_name(struct zl_service *service, const char *name, const char *address,
+                    struct zl_error *err)
+{
+  zl_autofree char *entry = zl_asprintf("%s:%s", name, address);
+
+  return entry != NULL ? zl_list_add(&service->extra_hosts, entry, err)
+                       : zl_fail_nomem(err, "host entries");
+}
+
+int zl_service_add_names(struct zl_runtime *rt, const char *deployment, struct zl_service *service,
+                         struct zl_error *err)
+{
+  struct zl_container_info *list = NULL;
+  size_t count = 0;
+  int r = 0;
+
+  if (service->n_depends == 0 || service->network_mode.kind != ZL_NETWORK_DEFAULT ||
+      service->host_network)
+    return 0;
+  r = zl_list(rt, &list, &count, err);
+  for (size_t i = 0; r >= 0 && i < count; i++) {
+    const struct zl_container_info *info = &list[i];
+
+    if (info->deployment == NULL || strcmp(info->deployment, deployment) != 0 ||
+        info->address == NULL || !zl_container_runs(info) || !depends_on(service, info->service))
+      continue;
+    /* The first entry of a name is the one that counts. */
+    r = add_name(service, info->service, info->address, err);
+    if (r >= 0)
+      r = add_name(service, info->id, info->address, err);
+  }
+  zl_containers_free(list, count);
+  return r;
 }
 
 int zl_deploy_load(const char *path, struct zl_deployment **ret, struct zl_error *err)

@@ -50,6 +50,12 @@ int zl_service_digest(const struct zl_service *service, char digest[ZL_SERVICE_D
 int zl_container_digest(struct zl_runtime *rt, const char *id, char digest[ZL_SERVICE_DIGEST],
                         struct zl_error *err);
 
+/* Makes the services that `service` depends on known to it: adds host entries for their running
+ * containers, by service name (the first replica) and by id. What it has itself comes first. No
+ * effect without the overlay. */
+int zl_service_add_names(struct zl_runtime *rt, const char *deployment, struct zl_service *service,
+                         struct zl_error *err);
+
 /* Reads a deployment file; the message of a wrong one says how to see all its errors. */
 int zl_deploy_load(const char *path, struct zl_deployment **ret, struct zl_error *err);
 
