@@ -75,8 +75,8 @@ static int create(struct launch *l, struct zl_error *err)
   return r < 0 ? r : write_cidfile(zl_args_get(l->args, "cidfile"), l->id, err);
 }
 
-/* A container that never ran is of no use with --rm; without it, it stays to be looked at. A program
- * that was missing before there was a container was one of ours. */
+/* A container that never ran is of no use with --rm; without it, it stays to be looked at. What was
+ * missing before there was a container is a program of ours. */
 static int failed(const struct launch *l, const struct zl_error *err)
 {
   int rc = zl_cli_failed(l->cli, err);
