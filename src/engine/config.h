@@ -177,6 +177,7 @@ struct zl_private_config {
   char **layers; /* top first; empty: root_path is used as it is */
   bool init;     /* a reaper runs as PID 1 */
   bool open_stdin;
+  bool is_volatile; /* the writable layer is thrown away at the end: it need not reach the disk */
   int stop_signal;
   uint64_t log_max_bytes; /* of one file */
   unsigned log_files;     /* kept, the current one included */

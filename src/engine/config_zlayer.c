@@ -167,6 +167,8 @@ static int read_members(struct zl_config_reader *rd, json_t *object, struct zl_e
   if (r == 0)
     r = zl_json_get_bool(object, "zlayer", "openStdin", false, &z->open_stdin, rd->err);
   if (r == 0)
+    r = zl_json_get_bool(object, "zlayer", "volatile", false, &z->is_volatile, rd->err);
+  if (r == 0)
     r = zl_json_get_int(object, "zlayer", "stopSignal", 1, 64, SIGTERM, &stop_signal, rd->err);
   if (r == 0)
     r = read_choice(rd, object, "zlayer", "seccomp", modes, ZL_COUNT(modes), &seccomp);
@@ -180,8 +182,8 @@ static int read_members(struct zl_config_reader *rd, json_t *object, struct zl_e
 int zl_config_private(struct zl_config_reader *rd, const json_t *object,
                       struct zl_engine_config *config)
 {
-  static const char *const known[] = { "layers",     "user", "extraGroups", "init",   "openStdin",
-                                       "stopSignal", "log",  "seccomp",     "network" };
+  static const char *const known[] = { "layers",     "user", "extraGroups", "init",    "openStdin",
+                                       "stopSignal", "log",  "seccomp",     "network", "volatile" };
   struct zl_private_config *z = &config->zlayer;
   json_t *member;
   int r = zl_json_get_object(object, "", "zlayer", &member, rd->err);

@@ -37,7 +37,8 @@ static int open_rootfs(const struct zl_container_spec *spec, int *ret_fd, struct
   struct zl_rootfs rootfs = { .layers = (const char *const *)layers,
                               .dir_fd = spec->dir_fd,
                               .path = has_layers ? NULL : config->root_path,
-                              .userns_fd = -1 };
+                              .userns_fd = -1,
+                              .is_volatile = config->zlayer.is_volatile };
   zl_autofd userns = -1;
   int r = 0;
 

@@ -139,6 +139,10 @@ static int set_writable(int context, const struct zl_rootfs *rootfs, struct zl_e
     r = set_dir(context, "upperdir", upper, err);
   if (r == 0)
     r = set_dir(context, "workdir", work, err);
+  /* Without it unmounting writes the whole file system below out; kernel 5.10. */
+  if (r == 0 && rootfs->is_volatile &&
+      fsconfig(context, FSCONFIG_SET_FLAG, "volatile", NULL, 0) < 0)
+    return zl_fail_errno(err, "overlay: volatile");
   return r;
 }
 

@@ -5,6 +5,7 @@
 #ifndef ZL_ENGINE_ROOTFS_H
 #define ZL_ENGINE_ROOTFS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <zlayer/error.h>
@@ -16,6 +17,7 @@ struct zl_rootfs {
   int userns_fd;    /* layers are seen through the ids of this user namespace; -1: as they are */
   uid_t root_uid;   /* with it: the host's ids of the container's root, to whom `upper` is given */
   gid_t root_gid;
+  bool is_volatile; /* `upper` is thrown away with the container: nothing of it is ever synced */
 };
 
 /* Makes the root as a detached mount (CLOEXEC, the caller's): no mount table shows it. The upper

@@ -33,14 +33,16 @@ static json_t *log_of(const struct zl_service *service)
 static json_t *zlayer_of(const struct zl_container_plan *plan)
 {
   const struct zl_service *service = plan->service;
+  /* A layer that goes with its container need not be written to the disk when it is unmounted. */
+  bool is_volatile = plan->options->auto_remove || service->lifecycle.delete_on_exit;
   bool unconfined = service->privileged || zl_bundle_has_option(service, "seccomp");
 
   return json_pack(
-      "{s:o, s:s*, s:o*, s:b, s:b, s:i, s:s, s:o, s:o}", "layers",
+      "{s:o, s:s*, s:o*, s:b, s:b, s:b, s:i, s:s, s:o, s:o}", "layers",
       zl_json_from_strv((const char *const *)plan->layers), "user", plan->user, "extraGroups",
       service->extra_groups != NULL ? zl_json_from_strv((const char *const *)service->extra_groups)
                                     : NULL,
-      "init", (int)service->init_container, "openStdin",
+      "init", (int)service->init_container, "volatile", (int)is_volatile, "openStdin",
       (int)(service->stdin_open || plan->options->open_stdin), "stopSignal", plan->stop_signal,
       "seccomp", unconfined ? "unconfined" : "default", "log", log_of(service), "network",
       network_of(plan));
