@@ -72,7 +72,7 @@ static int run(int argc, char **argv, struct zl_error *err)
   struct zl_buf notes = ZL_BUF_INIT(ZL_MAX_UNPACK_RESULT - ZL_MAX_SMALL_FILE);
   struct zl_sandbox_options sandbox = { .root_fd = STAGING_FD };
   struct zl_pipeline_result result;
-  struct zl_pipeline *pipeline;
+  struct zl_pipeline *pipeline = NULL;
   int r = parse_arguments(argc, argv, &options, err);
 
   if (r == 0)

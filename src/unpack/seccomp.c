@@ -20,8 +20,9 @@
 #elif defined(__aarch64__)
 #define NATIVE_ARCH AUDIT_ARCH_AARCH64
 #else
-#error "add this architecture to the system call filter"
+#define NATIVE_ARCH 0
 #endif
+_Static_assert(NATIVE_ARCH != 0, "add this architecture to the system call filter");
 
 #if defined(__SANITIZE_ADDRESS__)
 #define SANITIZED 1

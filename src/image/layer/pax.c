@@ -221,7 +221,7 @@ int zl_pax_parse(char *text, size_t len, struct zl_pax *pax, struct zl_sparse *m
                  struct zl_error *err)
 {
   while (len > 0) {
-    struct record rec;
+    struct record rec = { 0 };
     int r = next_record(&text, &len, &rec, err);
 
     if (r == 0)
@@ -237,7 +237,7 @@ int zl_pax_parse(char *text, size_t len, struct zl_pax *pax, struct zl_sparse *m
 int zl_pax_parse_global(char *text, size_t len, struct zl_pax *pax, struct zl_error *err)
 {
   while (len > 0) {
-    struct record rec;
+    struct record rec = { 0 };
     int r = next_record(&text, &len, &rec, err);
 
     if (r == 0)

@@ -48,7 +48,7 @@ int zl_sink_dir_new(const struct zl_sink_dir_options *options, struct zl_sink_di
   s->options = *options;
   s->dir.fd = -1;
   s->file_fd = -1;
-  s->xattrs.max = 2 * ZL_MAX_TAR_EXTENSION; /* they all came in one extended header */
+  s->xattrs.max = (size_t)2 * ZL_MAX_TAR_EXTENSION; /* they all came in one extended header */
   *ret = s;
   return 0;
 }

@@ -130,7 +130,7 @@ static int collect(struct zl_unpack *u, struct zl_unpack_result *ret, struct zl_
 /* The child stopped reading: its own words say why. */
 static int child_error(struct zl_unpack *u, struct zl_error *err)
 {
-  struct zl_unpack_result result;
+  struct zl_unpack_result result = { .fixup = NULL };
   int r = collect(u, &result, err);
 
   if (r < 0)

@@ -83,9 +83,15 @@ struct archive {
 };
 
 /* Not inlined: gcc 12 with UBSan takes the block for one of size 0. */
-static __attribute__((noinline)) void put(unsigned char *block, size_t at, const char *text)
+static __attribute__((noinline)) void put_bytes(unsigned char *block, size_t at, const void *bytes,
+                                                size_t len)
 {
-  memcpy(block + at, text, strlen(text));
+  memcpy(block + at, bytes, len);
+}
+
+static void put(unsigned char *block, size_t at, const char *text)
+{
+  put_bytes(block, at, text, strlen(text));
 }
 
 static void seal(unsigned char *block)
@@ -116,7 +122,7 @@ static unsigned char *add_header(struct archive *a, const char *name, char type,
   put(block, 124, number);
   put(block, 136, "00000000011");
   block[156] = (unsigned char)type;
-  memcpy(block + 257, "ustar\00000", 8);
+  put_bytes(block, 257, "ustar\00000", 8);
   seal(block);
   a->len += 512;
   return block;
@@ -236,7 +242,7 @@ static void joins_prefixes(void **state)
   put(h, 345, "a/prefix");
   seal(h);
   h = add_header(&a, "gnu", '0', 0); /* has other things there */
-  memcpy(h + 257, "ustar  \0", 8);
+  put_bytes(h, 257, "ustar  \0", 8);
   put(h, 345, "12345670");
   seal(h);
   add_end(&a);
@@ -281,16 +287,16 @@ static void reads_base256(void **state)
 
   (void)state;
   h = add_header(&a, "f", '0', 0);
-  memcpy(h + 108, "\x80\0\0\0\xff\xff\xff\xfe", 8);
-  memcpy(h + 136, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 12);
+  put_bytes(h, 108, "\x80\0\0\0\xff\xff\xff\xfe", 8);
+  put_bytes(h, 136, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 12);
   seal(h);
   add_end(&a);
   expect_text(&a, "file f> 0 644 4294967294:2 @-1.0 0,0\n");
-  memcpy(h + 108, "\x80\0\0\0\xff\xff\xff\xff", 8);
+  put_bytes(h, 108, "\x80\0\0\0\xff\xff\xff\xff", 8);
   seal(h);
   expect_failure(&a, ZL_E_CORRUPT, "uid");
-  memcpy(h + 108, "0000001", 8);
-  memcpy(h + 136, "\x80\x01\0\0\0\0\0\0\0\0\0\0", 12);
+  put_bytes(h, 108, "0000001", 8);
+  put_bytes(h, 136, "\x80\x01\0\0\0\0\0\0\0\0\0\0", 12);
   seal(h);
   expect_failure(&a, ZL_E_CORRUPT, "mtime");
 }
@@ -302,7 +308,7 @@ static void reads_sparse_files(void **state)
 
   (void)state;
   h = add_header(&a, "old", 'S', 8);
-  memcpy(h + 257, "ustar  \0", 8);
+  put_bytes(h, 257, "ustar  \0", 8);
   put(h, 386, "00000000000");
   put(h, 398, "00000000003");
   put(h, 410, "00000001000");
@@ -398,6 +404,7 @@ static void cleans_paths(void **state)
   };
   char out[ZL_LAYER_PATH];
   char deep[2 * (ZL_MAX_LAYER_DEPTH + 1) + 1] = "";
+  const size_t limit = ZL_MAX_LAYER_DEPTH;
   bool climbs;
 
   (void)state;
@@ -406,10 +413,10 @@ static void cleans_paths(void **state)
     assert_string_equal(out, cases[i].clean);
     assert_int_equal(climbs, cases[i].climbs);
   }
-  for (int i = 0; i <= ZL_MAX_LAYER_DEPTH; i++)
-    memcpy(deep + 2 * i, "a/", 3);
+  for (size_t i = 0; i <= limit; i++)
+    put_bytes((unsigned char *)deep, 2 * i, "a/", 3);
   assert_int_equal(zl_layer_path_clean(deep, out, NULL, NULL), -ZL_E_LIMIT);
-  deep[2 * ZL_MAX_LAYER_DEPTH] = '\0';
+  deep[2 * limit] = '\0';
   assert_int_equal(zl_layer_path_clean(deep, out, NULL, NULL), 0);
 }
 

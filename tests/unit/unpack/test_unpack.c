@@ -89,7 +89,8 @@ static void make_header(unsigned char *block, const char *name, char type, size_
   (void)snprintf((char *)block + 124, 12, "%011zo", size);
   (void)snprintf((char *)block + 136, 12, "%011o", 1);
   block[156] = (unsigned char)type;
-  memcpy(block + 257, "ustar\00000", 8);
+  (void)snprintf((char *)block + 257, 6, "ustar");
+  block[263] = block[264] = '0';
   memset(block + 148, ' ', 8);
   for (size_t i = 0; i < BLOCK; i++)
     sum += block[i];
@@ -136,7 +137,7 @@ static int feed_file(struct zl_unpack *u, size_t size, struct zl_error *err)
   r = zl_unpack_write(u, block, BLOCK, err);
   for (size_t done = 0; done < size && r == 0; done += sizeof(zeros))
     r = zl_unpack_write(u, zeros, sizeof(zeros), err);
-  return r < 0 ? r : zl_unpack_write(u, zeros, 2 * BLOCK, err);
+  return r < 0 ? r : zl_unpack_write(u, zeros, (size_t)2 * BLOCK, err);
 }
 
 static void unpacks_and_reports(void **state)
