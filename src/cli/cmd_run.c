@@ -226,7 +226,7 @@ static const struct zl_option options[] = {
     "always newer missing if_not_present never" },
   { "read-only", NULL, "The root file system cannot be written" },
   { "rm", NULL, "Remove the container when it has ended" },
-  { "security-opt", "OPTION", "seccomp=unconfined, seccomp=FILE or no-new-privileges",
+  { "security-opt", "OPTION", "seccomp=unconfined, or no-new-privileges[:false]",
     .repeat = true },
   { "stop-signal", "SIGNAL", "What 'stop' sends; default the image's, else TERM" },
   { "stop-timeout", "SECONDS", "What 'stop' waits before SIGKILL; default 10" },

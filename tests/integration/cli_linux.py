@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line as a user has it, on real containers: codes, streams, signals, terminals, deployments."""
 import fcntl
+import json
 import os
 import pathlib
 import pty
@@ -304,6 +305,20 @@ def a_failing_start_is_taken_back():
         node.expect_no_leaks()
 
 
+def what_goes_on_is_shown_as_it_happens():
+    with Shop() as node:
+        events = node.start("events", "-f", "--json", stdout=subprocess.PIPE)
+        node.zlayer("run", "-d", "--name", "short", HELLO, "sleep", "3")
+        stats = node.start("stats", "--json", "short", stdout=subprocess.PIPE)
+        lines = [json.loads(line) for line in stats.communicate(timeout=20)[0].splitlines()]
+        check(stats.returncode == 0 and len(lines) >= 1 and {line["id"] for line in lines} == {"short"}, f"stats: {lines}")
+        text = read_until(events, lambda text: '"die"' in text)
+        events.terminate()
+        events.communicate(timeout=10)
+        seen = [(e["action"], e["id"]) for e in map(json.loads, text.splitlines()) if e["type"] == "container"]
+        check(seen == [("create", "short-rep-1"), ("start", "short-rep-1"), ("die", "short-rep-1")], f"{seen}")
+
+
 def images_that_are_missing():
     with Node() as node:
         done = node.zlayer("run", "--rm", HELLO, "true")
@@ -315,4 +330,5 @@ def images_that_are_missing():
 
 main(exit_codes, streams_stay_apart, options_act, a_detached_container, signals_reach_the_workload,
      a_deaf_workload_is_left_alone, the_view_may_be_killed, a_terminal, a_terminal_is_restored_after_a_signal,
-     a_published_port, a_deployment, up_in_the_foreground_and_ctrl_c, a_failing_start_is_taken_back, images_that_are_missing)
+     a_published_port, a_deployment, up_in_the_foreground_and_ctrl_c, a_failing_start_is_taken_back,
+     what_goes_on_is_shown_as_it_happens, images_that_are_missing)
