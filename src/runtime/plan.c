@@ -16,7 +16,11 @@
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 enum {
-  DEFAULT_GRACE_MS = 10000
+  DEFAULT_GRACE_MS = 10000,
+  /* Ids of the node for user namespaces: 16384 ranges of 65536 above every real user. */
+  ID_FIRST = 1 << 30,
+  ID_RANGE = 1 << 16,
+  ID_RANGES = 1 << 14
 };
 
 void zl_plan_done(struct zl_container_plan *plan)
@@ -180,6 +184,20 @@ static int merge_stop(struct zl_container_plan *plan, const struct zl_image_conf
                     service->stop_signal != NULL ? service->name : plan->image);
 }
 
+/* The same container always gets the same range (FNV-1a of its id), so that its volumes stay its
+ * own when it is made anew. */
+static void choose_ids(struct zl_container_plan *plan)
+{
+  uint32_t hash = 2166136261u;
+
+  if (plan->service->userns_mode != ZL_USERNS_PRIVATE)
+    return;
+  for (const char *p = plan->id; *p != '\0'; p++)
+    hash = (hash ^ (unsigned char)*p) * 16777619u;
+  plan->id_base = (uint32_t)ID_FIRST + hash % ID_RANGES * ID_RANGE;
+  plan->id_count = ID_RANGE;
+}
+
 static int merge_network(struct zl_container_plan *plan, struct zl_error *err)
 {
   const struct zl_service *service = plan->service;
@@ -240,6 +258,7 @@ int zl_plan_merge(struct zl_container_plan *plan, const struct zl_image *image,
   plan->image_digest = strdup(image->digest);
   if (plan->image == NULL || plan->image_digest == NULL)
     return zl_fail_nomem(err, "container plan");
+  choose_ids(plan);
   r = check_platform(plan, image, err);
   if (r == 0)
     r = push_all(&plan->layers, image->layers, err);

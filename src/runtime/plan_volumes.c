@@ -34,24 +34,36 @@ int zl_plan_record_volumes(struct zl_runtime *rt, struct zl_store *store,
   return r;
 }
 
-/* The topmost layer that has the path decides. */
-static void take_owner(int fd, char *const *layers, const char *target)
+/* What the directory looks like in the topmost layer that has it. */
+static bool find_in_layers(char *const *layers, const char *target, struct stat *ret)
 {
   for (size_t i = 0; layers != NULL && layers[i] != NULL; i++) {
     zl_autofd layer = zl_fd_open(AT_FDCWD, layers[i], O_PATH | O_DIRECTORY, 0);
-    int dir = layer >= 0 ? zl_path_open_in_root(layer, target, O_PATH | O_DIRECTORY, 0) : -1;
-    struct stat st;
-    bool known;
+    zl_autofd dir = -1;
 
-    if (layer < 0)
+    if (layer < 0) {
       layer = -1;
-    if (dir < 0)
       continue;
-    known = fstat(dir, &st) == 0;
-    (void)close(dir);
-    if (known && fchown(fd, st.st_uid, st.st_gid) == 0 && fchmod(fd, st.st_mode & 07777) == 0)
-      return;
+    }
+    dir = zl_path_open_in_root(layer, target, O_PATH | O_DIRECTORY, 0);
+    if (dir >= 0 && fstat(dir, ret) == 0)
+      return true;
+    dir = dir < 0 ? -1 : dir;
   }
+  return false;
+}
+
+/* In a user namespace the ids are those of the container as the node sees them. */
+static int set_owner(int fd, const struct zl_container_plan *plan, const char *target,
+                     struct zl_error *err)
+{
+  struct stat st = { .st_mode = 0755 };
+
+  (void)find_in_layers(plan->layers, target, &st);
+  if (fchown(fd, plan->id_base + st.st_uid, plan->id_base + st.st_gid) < 0 ||
+      fchmod(fd, st.st_mode & 07777) < 0)
+    return zl_fail_errno(err, "giving the volume at '%s' its owner", target);
+  return 0;
 }
 
 static int make_volume(int at, const char *name, const struct zl_container_plan *plan,
@@ -71,8 +83,7 @@ static int make_volume(int at, const char *name, const struct zl_container_plan 
     fd = -1;
     return zl_fail(err, ZL_E_SYSTEM, os_error, "opening volume '%s'", name);
   }
-  take_owner(fd, plan->layers, target);
-  return 0;
+  return set_owner(fd, plan, target, err);
 }
 
 static int make_named(struct zl_runtime *rt, struct zl_container_plan *plan,

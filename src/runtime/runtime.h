@@ -75,6 +75,7 @@ struct zl_container_plan {
   char *hostname;
   int stop_signal;
   uint64_t stop_grace_ms;
+  uint32_t id_base, id_count; /* of its user namespace on the host; 0: it has none of its own */
   enum zl_plan_network network;
   char *network_of; /* ZL_PLAN_NET_PATH: display id of the other container */
   struct zl_plan_link link;

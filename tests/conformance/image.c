@@ -60,7 +60,7 @@ static void add_busybox(struct zl_buf *tar)
                                        "ps",       "ip",       "ping", "head",  "wc",    "dd",
                                        "seq",      "nc",       "pwd",  "grep",  "stty",  "mount",
                                        "mkdir",    "nslookup", "wget", "tail",  "chmod", "printf",
-                                       "tr",       "stat" };
+                                       "tr",       "stat",     "awk" };
   struct zl_buf busybox = ZL_BUF_INIT(MAX_IMAGE);
 
   assert_int_equal(zl_file_read(AT_FDCWD, "/bin/busybox", &busybox, NULL), 0);

@@ -201,6 +201,23 @@ static void an_init_reaps_and_passes_signals_on(void **state)
   zl_service_free(service);
 }
 
+static void a_user_namespace_maps_everything(void **state)
+{
+  struct zl_service *service;
+
+  (void)state;
+  if (!box.real)
+    return;
+  service = box_service("mapped", NULL);
+  service->userns_mode = ZL_USERNS_PRIVATE;
+  OK(zl_storage_parse(service, "mapped-data:/data", &err));
+  prints(service,
+         "id -u; stat -c %u /bin/busybox; touch /srv/x /data/x && stat -c %u /srv/x /data/x;"
+         "awk '{ print $1, ($2 >= 1073741824), $3 }' /proc/self/uid_map",
+         "0\n0\n0\n0\n0 1 65536\n");
+  zl_service_free(service);
+}
+
 static void a_privileged_container_has_everything(void **state)
 {
   struct zl_service *service;
@@ -282,6 +299,7 @@ int suite_spec(void)
     CASE(a_read_only_root_cannot_be_written),
     CASE(limits_are_in_force),
     CASE(an_init_reaps_and_passes_signals_on),
+    CASE(a_user_namespace_maps_everything),
     CASE(a_privileged_container_has_everything),
     CASE(what_this_node_has_not_is_refused),
     CASE(bad_sources_are_refused),

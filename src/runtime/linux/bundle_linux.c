@@ -3,13 +3,6 @@
 #include "base/strv.h"
 #include "runtime/linux/bundle.h"
 
-enum {
-  /* Ids of the node for user namespaces: 16384 ranges of 65536 above every real user. */
-  ID_FIRST = 1 << 30,
-  ID_RANGE = 1 << 16,
-  ID_RANGES = 1 << 14
-};
-
 static const char *const masked_paths[] = {
   "/proc/acpi",
   "/proc/asound",
@@ -55,20 +48,10 @@ static json_t *list_namespaces(const struct zl_bundle *bundle)
   return list;
 }
 
-/* The same container always gets the same range (FNV-1a of its id). */
-static uint32_t id_base(const char *id)
+static json_t *id_map(const struct zl_container_plan *plan)
 {
-  uint32_t hash = 2166136261u;
-
-  for (; *id != '\0'; id++)
-    hash = (hash ^ (unsigned char)*id) * 16777619u;
-  return (uint32_t)ID_FIRST + hash % ID_RANGES * ID_RANGE;
-}
-
-static json_t *id_map(const char *id)
-{
-  return json_pack("[{s:i, s:I, s:i}]", "containerID", 0, "hostID", (json_int_t)id_base(id), "size",
-                   ID_RANGE);
+  return json_pack("[{s:i, s:I, s:I}]", "containerID", 0, "hostID", (json_int_t)plan->id_base,
+                   "size", (json_int_t)plan->id_count);
 }
 
 static json_t *sysctls_of(const struct zl_service *service)
@@ -111,9 +94,9 @@ int zl_bundle_linux(const struct zl_bundle *bundle, json_t **ret, struct zl_erro
     (void)json_object_set_new(object, "maskedPaths", zl_json_from_strv(masked_paths));
     (void)json_object_set_new(object, "readonlyPaths", zl_json_from_strv(readonly_paths));
   }
-  if (service->userns_mode == ZL_USERNS_PRIVATE) {
-    (void)json_object_set_new(object, "uidMappings", id_map(bundle->plan->id));
-    (void)json_object_set_new(object, "gidMappings", id_map(bundle->plan->id));
+  if (bundle->plan->id_count > 0) {
+    (void)json_object_set_new(object, "uidMappings", id_map(bundle->plan));
+    (void)json_object_set_new(object, "gidMappings", id_map(bundle->plan));
   }
   r = add_resources(bundle, object, err);
   if (r == 0)

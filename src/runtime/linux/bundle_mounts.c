@@ -119,17 +119,13 @@ static int check_source(const struct zl_service *service, size_t i, struct zl_er
                  service->storage[i].source);
 }
 
-static json_t *bind_of(const struct zl_service *service, const struct zl_storage *storage,
-                       const char *source)
+static json_t *bind_of(const struct zl_storage *storage, const char *source)
 {
   json_t *mount = with(mount_of(storage->target, "bind", source), "rbind");
 
   /* Read-only for the mounts below it too, else a submount would stay writable. */
   if (storage->readonly)
     mount = with(mount, "rro");
-  /* A volume's files keep their owners as the container sees them. */
-  if (service->userns_mode == ZL_USERNS_PRIVATE && storage->type != ZL_STORAGE_BIND)
-    mount = with(mount, "idmap");
   return mount;
 }
 
@@ -160,11 +156,11 @@ static int add_storage(const struct zl_bundle *bundle, json_t *mounts, struct zl
     case ZL_STORAGE_BIND:
       r = check_source(service, i, err);
       if (r == 0)
-        r = add(mounts, bind_of(service, storage, storage->source), err);
+        r = add(mounts, bind_of(storage, storage->source), err);
       break;
     case ZL_STORAGE_NAMED:
     case ZL_STORAGE_ANONYMOUS:
-      r = add(mounts, bind_of(service, storage, plan->volumes[i]), err);
+      r = add(mounts, bind_of(storage, plan->volumes[i]), err);
       break;
     case ZL_STORAGE_TMPFS:
       r = add(mounts, tmpfs_of(storage), err);
