@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -117,6 +118,7 @@ static void deep_trees_are_removed(void **state)
 {
   struct box *box = *state;
   int dir = zl_fd_copy(box->fd);
+  struct rlimit old, few;
 
   for (int i = 0; i < 3000; i++) {
     int next;
@@ -128,8 +130,12 @@ static void deep_trees_are_removed(void **state)
     dir = next;
   }
   (void)close(dir);
+  assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+  few = (struct rlimit){ .rlim_cur = 100, .rlim_max = old.rlim_max };
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
   assert_int_equal(zl_path_remove_tree(box->fd, "deeper"), 0);
   assert_int_equal(zl_path_remove_tree(box->fd, "deeper"), 0);
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
 }
 
 static void names_are_one_safe_component(void **state)

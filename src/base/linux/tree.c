@@ -96,10 +96,8 @@ static void remove_entry(struct removal *rm, int at, const char *name, unsigned 
     char to[32];
 
     (void)snprintf(to, sizeof(to), ".deep-%u", rm->moved++);
-    if (renameat(at, name, rm->top_fd, to) == 0) {
-      remove_entry(rm, rm->top_fd, to, 1);
-      return;
-    }
+    if (renameat(at, name, rm->top_fd, to) == 0)
+      return; /* the next round finds it there, when the directories up to here are closed */
   }
   remove_children(rm, at, name, depth + 1);
   if (unlinkat(at, name, AT_REMOVEDIR) < 0)
@@ -110,6 +108,7 @@ int zl_path_remove_tree(int at, const char *name)
 {
   struct removal rm = { .top_fd = -1 };
   zl_autofd top = -1;
+  unsigned moved;
 
   if (unlinkat(at, name, 0) == 0 || errno == ENOENT)
     return 0;
@@ -119,7 +118,10 @@ int zl_path_remove_tree(int at, const char *name)
   if (top < 0)
     return top;
   rm.top_fd = top;
-  remove_children(&rm, at, name, 1);
+  do {
+    moved = rm.moved;
+    remove_children(&rm, at, name, 1);
+  } while (rm.moved != moved);
   if (unlinkat(at, name, AT_REMOVEDIR) < 0)
     note_error(&rm, errno);
   return rm.first_error;
