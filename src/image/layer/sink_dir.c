@@ -270,6 +270,8 @@ static int check_space(struct zl_sink_dir *s, size_t len, struct zl_error *err)
   s->unchecked = 0;
   if (fstatfs(s->options.root_fd, &fs) < 0)
     return zl_fail_errno(err, "looking at the free disk space");
+  if (fs.f_blocks == 0) /* a tmpfs without a limit says so */
+    return 0;
   if ((uint64_t)fs.f_bavail < s->options.reserve_bytes / (uint64_t)fs.f_bsize)
     return zl__sink_dir_fail(s, err, ZL_E_LIMIT, ENOSPC,
                              "the disk has less than the reserve of %llu MiB left",

@@ -56,7 +56,8 @@ static int open_dir(const struct zl_sink_dir *s, const char *path)
 }
 
 /* Makes the last name of `path`, which is in the current directory, a directory. Only nothing at
- * all and a whiteout give way: it then also hides what the whiteout hid. */
+ * all and a whiteout give way: it then also hides what the whiteout hid. A set-group-ID parent
+ * hands its group down, and the time is fixed so that equal archives make equal layers. */
 static int make_implicit(struct zl_sink_dir *s, const char *path, struct zl_error *err)
 {
   const char *name = zl_layer_path_name(path);
@@ -75,8 +76,9 @@ static int make_implicit(struct zl_sink_dir *s, const char *path, struct zl_erro
       return r;
   }
   if (mkdirat(s->dir.fd, name, IMPLICIT_MODE) < 0 ||
-      (s->dir.st.st_mode & S_ISGID && (fchownat(s->dir.fd, name, 0, 0, AT_SYMLINK_NOFOLLOW) < 0 ||
-                                       fchmodat(s->dir.fd, name, IMPLICIT_MODE, 0) < 0)))
+      fchownat(s->dir.fd, name, 0, 0, AT_SYMLINK_NOFOLLOW) < 0 ||
+      fchmodat(s->dir.fd, name, IMPLICIT_MODE, 0) < 0 ||
+      utimensat(s->dir.fd, name, (const struct timespec[2]){ 0 }, AT_SYMLINK_NOFOLLOW) < 0)
     return zl__sink_dir_fail(s, err, ZL_E_SYSTEM, errno, "making its parent");
   return zl_path_set_add(&s->implicit, path, err);
 }

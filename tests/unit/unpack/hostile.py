@@ -393,6 +393,9 @@ def size_cases(_canary):
     yield Case("deep-path", L.tar(L.gnu_long(b"L", deep), L.entry(b"x")), LIMIT)
     yield Case("deep-path-ok", L.tar(L.gnu_long(b"L", b"/".join([b"d"] * 250)), L.entry(b"x")),
                OK)
+    yield Case("deep-replaced", L.tar(*(p for i in range(3) for p in (
+        L.directory(b"d"), L.gnu_long(b"L", b"/".join([b"d"] * 250)), L.entry(b"x"), L.entry(b"d", b"y")))), OK,
+               tree={"d": "file"})
     yield Case("name-256", L.tar(L.gnu_long(b"L", b"n" * 256), L.entry(b"x")), LIMIT)
     yield Case("name-255", L.tar(L.gnu_long(b"L", b"n" * 255), L.entry(b"x")), OK)
     yield Case("path-4097", L.tar(L.gnu_long(b"L", (b"n" * 200 + b"/") * 21), L.entry(b"x")),

@@ -274,6 +274,7 @@ def check_fixups(tool, helper, top):
     expect(seen["opt"] == {**tree(middle)["opt"], "xattrs": {}}, f"opt: {seen['opt']}")
     expect(seen["opt/app"]["mode"] == 0o755, "a directory hidden by an opaque one was found")
     expect(seen["gone"]["mode"] == 0o755, "a deleted directory was found")
+    expect(seen["gone"]["mtime"] == 0, "the time of an implicit directory")
     clean = os.path.join(top, "clean")
     result = unpack(tool, helper, L.tar(L.directory(b"./", mtime=555), L.directory(b"bin"),
                                         L.entry(b"opt", b"x"), L.entry(b".wh..wh..opq")),
