@@ -5,7 +5,7 @@
 #include "cli/cli.h"
 #include "cli/verbs.h"
 
-/* "help system prune" */
+/* "help system prune"; without operands the overview. */
 static int verb_page(struct zl_buf *out, const struct zl_args *args, struct zl_error *err)
 {
   const struct zl_verb *const *table = zl_verbs;
@@ -22,7 +22,7 @@ static int verb_page(struct zl_buf *out, const struct zl_args *args, struct zl_e
     (void)snprintf(path + len, sizeof(path) - len, "%s%s", len > 0 ? " " : "", verb->name);
     table = verb->sub;
   }
-  return zl_help_verb(out, verb, path, err);
+  return verb != NULL ? zl_help_verb(out, verb, path, err) : zl_help_overview(out, err);
 }
 
 static int run(struct zl_cli *cli, const struct zl_args *args)
@@ -32,12 +32,7 @@ static int run(struct zl_cli *cli, const struct zl_args *args)
   const char *topic = args->n_operands == 1 ? zl_help_topic(args->operands[0]) : NULL;
   int r;
 
-  if (args->n_operands == 0)
-    r = zl_help_overview(&out, &err);
-  else if (topic != NULL)
-    r = zl_buf_puts(&out, topic, &err);
-  else
-    r = verb_page(&out, args, &err);
+  r = topic != NULL ? zl_buf_puts(&out, topic, &err) : verb_page(&out, args, &err);
   if (r >= 0)
     r = zl_cli_write(&out, &err);
   return zl_cli_finish(cli, r, &err);

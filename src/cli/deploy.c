@@ -87,7 +87,7 @@ int zl_units_plan(const struct zl_deployment *deployment, struct zl_units *ret,
   if (order == NULL)
     return zl_fail_nomem(err, "the order of services");
   r = sort(deployment, order, err);
-  for (size_t i = 0; i < deployment->n_services && r >= 0; i++)
+  for (size_t i = 0; r >= 0 && order[i] != NULL; i++)
     r = add_replicas(&units, order[i], err);
   if (r < 0) {
     zl_units_done(&units);

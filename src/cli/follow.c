@@ -67,7 +67,7 @@ static int put_entry(void *payload, const struct zl_log_entry *entry)
   struct show *show = f->show;
   enum zl_stream stream = entry->stream == ZL_STDERR ? ZL_STDERR : ZL_STDOUT;
   const char *id = show->items[f->index].id;
-  zl_autobuf line = ZL_BUF_INIT(4 * ZL_MAX_LOG_LINE);
+  zl_autobuf line = ZL_BUF_INIT((size_t)4 * ZL_MAX_LOG_LINE);
   int r;
 
   if (show->colour[stream])

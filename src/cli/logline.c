@@ -47,7 +47,7 @@ int zl_log_writer_finish(struct zl_log_writer *writer)
 static json_t *text_of(const char *text, size_t len)
 {
   json_t *string = json_stringn(text, len);
-  zl_autobuf clean = ZL_BUF_INIT(4 * ZL_MAX_LOG_LINE);
+  zl_autobuf clean = ZL_BUF_INIT((size_t)4 * ZL_MAX_LOG_LINE);
 
   if (string != NULL)
     return string;

@@ -12,7 +12,7 @@
 int zl_run_generate_name(const char *image, char **ret, struct zl_error *err)
 {
   const char *slash = strrchr(image, '/'), *base = slash != NULL ? slash + 1 : image;
-  char head[24], tail[7];
+  char head[24] = "", tail[7];
   size_t len = 0;
   int r = zl_rand_hex(tail, sizeof(tail), err);
 

@@ -75,7 +75,7 @@ def wrong_lines():
         node.fails(2, "stop: too few arguments", "stop")
         node.fails(2, "logs: unexpected argument 'b'", "logs", "a", "b")
         node.fails(2, "option '--log-level': 'loud' is none of", "--log-level", "loud", "ps")
-        node.fails(2, "unknown verb 'chekc'", "system", "chekc")
+        node.fails(2, "unknown verb 'chekck'", "system", "chekck")
         node.fails(2, "filter 'x'", "ps", "--filter", "x")
         node.fails(2, "'--time': 'soon' is no number", "stop", "-t", "soon", "x")
         node.fails(2, "'NOPE'", "kill", "-s", "NOPE", "x")
