@@ -14,8 +14,8 @@
 struct zl_runtime;
 
 /* When a pull goes to the source: never if the store has it, only if it is missing, always, or when
- * the tag's digest at the source differs from the stored one (when the source cannot be reached then,
- * the stored one is used, with a warning). Texts as in a deployment file. */
+ * the tag's digest at the source differs from the stored one (when the source cannot be reached
+ * then, the stored one is used, with a warning). Texts as in a deployment file. */
 enum zl_pull_policy {
   ZL_PULL_IF_NOT_PRESENT, /* "if_not_present" */
   ZL_PULL_ALWAYS,         /* "always" */

@@ -23,11 +23,15 @@ static void flatten(char *msg)
       *p = ' ';
 }
 
+/* The code of this thread's last failure, for callers that want no message. */
+static _Thread_local enum zl_code last_code = ZL_E_INTERNAL;
+
 int zl_fail(struct zl_error *err, enum zl_code code, int os_error, const char *fmt, ...)
 {
   va_list ap;
   int n;
 
+  last_code = code;
   if (err == NULL)
     return -(int)code;
   err->code = code;
@@ -49,7 +53,9 @@ int zl_wrap(struct zl_error *err, const char *fmt, ...)
   va_list ap;
   int n;
 
-  if (err == NULL || err->code == ZL_OK)
+  if (err == NULL)
+    return -(int)last_code;
+  if (err->code == ZL_OK)
     return -ZL_E_INTERNAL;
   memcpy(inner, err->msg, sizeof(inner));
   va_start(ap, fmt);

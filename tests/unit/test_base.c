@@ -64,6 +64,8 @@ static void errors_carry_context_outermost_first(void **state)
   assert_int_equal(zl_wrap(&err, "stats of '%s'", "web"), -ZL_E_NOT_FOUND);
   assert_string_equal(err.msg, "stats of 'web': no container 'a b': No such file or directory");
   assert_int_equal(zl_fail(NULL, ZL_E_LIMIT, 0, "x"), -ZL_E_LIMIT);
+  assert_int_equal(zl_fail(NULL, ZL_E_LIMIT, 0, "x"), -ZL_E_LIMIT);
+  assert_int_equal(zl_wrap(NULL, "around"), -ZL_E_LIMIT);
   for (int i = 0; i < 2 * ZL_ERROR_MSG_MAX; i++)
     (void)zl_wrap(&err, "again");
   assert_true(strlen(err.msg) < sizeof(err.msg));
