@@ -56,8 +56,8 @@ ZL_PUBLIC int zl_fail(struct zl_error *err, enum zl_code code, int os_error, con
     ZL_PRINTF(4, 5);
 
 /* Put context in front of the message and return -err->code: "stats of 'web': no such container".
- * Precondition: *err was filled by a failure (returns -ZL_E_INTERNAL otherwise). For NULL the code is
- * that of the calling thread's last zl_fail. */
+ * Precondition: *err was filled by a failure (returns -ZL_E_INTERNAL otherwise). For NULL the code
+ * is that of the calling thread's last zl_fail. */
 ZL_PUBLIC int zl_wrap(struct zl_error *err, const char *fmt, ...) ZL_PRINTF(2, 3);
 
 /* A failed system call: reads errno. */

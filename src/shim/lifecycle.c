@@ -103,18 +103,28 @@ static void end_linger(struct shim *shim)
   conn_announce_exit(shim);
 }
 
-static void init_ready(struct source *source, uint32_t events)
+static void collect_init(struct shim *shim)
 {
-  struct shim *shim = container_of(source, struct shim, init_source);
   int status = 0;
+  int r = zl_child_reap(&shim->container.init, &status, NULL);
 
-  (void)events;
-  loop_remove(&shim->loop, &shim->init_source);
-  if (zl_child_reap(&shim->container.init, &status, NULL) <= 0)
+  if (r == 0)
+    lifecycle_await_tracer(shim);
+  if (r <= 0)
     return;
   shim->exit = exit_from_status(status);
   tell_oom_apart(shim);
   conclude(shim);
+}
+
+static void init_ready(struct source *source, uint32_t events)
+{
+  struct shim *shim = container_of(source, struct shim, init_source);
+
+  (void)events;
+  loop_remove(&shim->loop, &shim->init_source);
+  shim->init_ended = true;
+  collect_init(shim);
 }
 
 /* ---- Requests ------------------------------------------------------------------------------ */
@@ -222,6 +232,23 @@ static void timer_ready(struct source *source, uint32_t events)
     end_linger(shim);
 }
 
+void lifecycle_await_tracer(struct shim *shim)
+{
+  sigset_t both;
+
+  (void)sigemptyset(&both);
+  (void)sigaddset(&both, SIGTERM);
+  (void)sigaddset(&both, SIGCHLD);
+  (void)signalfd(shim->signal_fd, &both, 0);
+}
+
+static void child_signalled(struct shim *shim)
+{
+  if (shim->init_ended && shim->container.init.pidfd >= 0)
+    collect_init(shim);
+  session_retry(shim);
+}
+
 /* SIGTERM: whoever manages the machine wants us gone, which must not mean a sudden death of the
  * workload. Everything else that can be blocked is ignored. */
 static void signal_ready(struct source *source, uint32_t events)
@@ -233,6 +260,8 @@ static void signal_ready(struct source *source, uint32_t events)
   (void)events;
   if (read(shim->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
     return;
+  if (info.ssi_signo == SIGCHLD)
+    child_signalled(shim);
   if (info.ssi_signo != SIGTERM)
     return;
   if (shim->finished)

@@ -23,4 +23,8 @@ int lifecycle_pause(struct shim *shim, bool paused, struct zl_error *err);
 /* Watches the first process, the stop timer and the shim's own signals. */
 int lifecycle_watch(struct shim *shim, struct zl_error *err);
 
+/* An ended child that a debugger traces belongs to the debugger until that lets go of it; the
+ * parent is told by SIGCHLD then, and by nothing else. Listens for it from now on. */
+void lifecycle_await_tracer(struct shim *shim);
+
 #endif

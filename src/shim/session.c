@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "engine/exec.h"
 #include "shim/group.h"
+#include "shim/lifecycle.h"
 
 struct session {
   struct source source;
@@ -17,6 +18,7 @@ struct session {
   struct session *next;
   struct conn *conn; /* NULL: gone */
   struct zl_child child;
+  bool ended; /* but not reaped yet: its tracer still has it */
 };
 
 static void session_free(struct session *session)
@@ -35,16 +37,16 @@ static void session_free(struct session *session)
   free(session);
 }
 
-static void session_ready(struct source *source, uint32_t events)
+static void collect(struct session *session)
 {
-  struct session *session = container_of(source, struct session, source);
   struct conn *conn = session->conn;
   struct exit_record record;
   int status = 0;
 
-  (void)events;
-  loop_remove(&session->shim->loop, &session->source);
-  (void)zl_child_reap(&session->child, &status, NULL);
+  if (zl_child_reap(&session->child, &status, NULL) == 0) {
+    lifecycle_await_tracer(session->shim);
+    return;
+  }
   record = exit_from_status(status);
   if (conn != NULL) {
     conn->has_session = false;
@@ -52,6 +54,27 @@ static void session_ready(struct source *source, uint32_t events)
               0);
   }
   session_free(session);
+}
+
+static void session_ready(struct source *source, uint32_t events)
+{
+  struct session *session = container_of(source, struct session, source);
+
+  (void)events;
+  loop_remove(&session->shim->loop, &session->source);
+  session->ended = true;
+  collect(session);
+}
+
+void session_retry(struct shim *shim)
+{
+  struct session *next;
+
+  for (struct session *session = shim->sessions; session != NULL; session = next) {
+    next = session->next;
+    if (session->ended)
+      collect(session);
+  }
 }
 
 static int check(const struct conn *conn, const struct request *request,

@@ -12,6 +12,8 @@
 int session_start(struct conn *conn, struct request *request, struct zl_error *err);
 /* SIGKILL to every process; each is reaped and reported as usual. What a cgroup would have done. */
 void session_kill_all(struct shim *shim);
+/* Tries again to reap what had ended while a debugger traced it. */
+void session_retry(struct shim *shim);
 /* The client has gone; the process goes on. */
 void session_forget(struct conn *conn);
 

@@ -55,7 +55,8 @@ struct shim {
   size_t n_conns;
   struct session *sessions;
   size_t n_sessions;
-  bool finished; /* the end has been recorded and everything of the container is gone */
+  bool init_ended; /* perhaps not reaped yet: a debugger may hold it */
+  bool finished;   /* the end has been recorded and everything of the container is gone */
 };
 
 #endif

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """kill -9 at random instants, of the CLI and of the shim: containers go on or are reaped, and after
 `zlayer system check --repair` nothing is left. The seed is printed and can be given as argument."""
+import ctypes
 import os
 import random
 import signal
@@ -111,6 +112,32 @@ def a_killed_shim_is_reported_failed():
         node.expect_no_leaks()
 
 
+def hold_as_tracer(pid, ready):
+    """Seizes `pid` as a debugger does and never collects it: its end is kept from its parent meanwhile."""
+    if ctypes.CDLL(None, use_errno=True).ptrace(0x4206, pid, 0, 0) != 0:  # PTRACE_SEIZE
+        os._exit(1)
+    os.write(ready, b"x")
+    time.sleep(0.5)
+    os._exit(0)
+
+
+def a_debugger_may_hold_the_dead_workload():
+    with Node() as node:
+        node.zlayer("pull", HELLO)
+        node.zlayer("run", "-d", "--name", "traced", "--entrypoint", "/bin/sleep", HELLO, "1000")
+        out, ready = os.pipe()
+        tracer = os.fork()
+        if tracer == 0:
+            hold_as_tracer(node.inspect("traced")["state"]["pid"], ready)
+        os.close(ready)
+        check(os.read(out, 1) == b"x", "could not trace")
+        node.zlayer("kill", "traced")
+        check(node.zlayer("wait", "traced").stdout.strip() == "137", "exit code")
+        check(os.waitpid(tracer, 0)[1] == 0, "tracer")
+        node.zlayer("rm", "traced")
+        node.expect_no_leaks()
+
+
 def the_database_may_be_lost():
     with Node() as node:
         node.zlayer("pull", HELLO)
@@ -128,4 +155,4 @@ def the_database_may_be_lost():
 
 if __name__ == "__main__":
     main(cli_killed_at_any_instant, containers_go_on_without_the_cli, shim_killed_at_any_instant,
-         a_killed_shim_is_reported_failed, the_database_may_be_lost)
+         a_killed_shim_is_reported_failed, a_debugger_may_hold_the_dead_workload, the_database_may_be_lost)
