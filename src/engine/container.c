@@ -70,6 +70,20 @@ static int compile_filter(const struct zl_engine_config *config, struct zl_conta
   return r < 0 ? zl_wrap(err, "system call filter") : 0;
 }
 
+static int use_netns(int netns_fd, struct zl_ns_plan *plan, struct zl_error *err)
+{
+  int fd;
+
+  if (netns_fd < 0 || !(plan->create & CLONE_NEWNET))
+    return 0;
+  fd = zl_fd_copy(netns_fd);
+  if (fd < 0)
+    return zl_fail(err, ZL_E_SYSTEM, -fd, "network namespace");
+  plan->join_fd[ZL_NS_NETWORK] = fd;
+  plan->create &= ~CLONE_NEWNET;
+  return 0;
+}
+
 /* Everything that is to be opened as the runtime, in the host's namespaces. */
 static int open_parts(const struct zl_container_spec *spec, struct zl_container *c,
                       struct zl_init *init, struct zl_error *err)
@@ -79,6 +93,8 @@ static int open_parts(const struct zl_container_spec *spec, struct zl_container 
 
   if (r == 0 && !(init->plan.own & CLONE_NEWNS))
     return zl_fail(err, ZL_E_INVALID, 0, "linux.namespaces: a container needs one of type mount");
+  if (r == 0)
+    r = use_netns(spec->netns_fd, &init->plan, err);
   if (r == 0)
     r = compile_filter(config, c, err);
   if (r == 0)

@@ -31,6 +31,8 @@ struct zl_container_spec {
   int dir_fd;    /* holds `upper` and `work` of config->zlayer.layers; -1: none */
   int stdio[3];  /* for the program; -1: its null device; not used with a terminal */
   int cgroup_fd; /* a unified cgroup to be born in; -1: none */
+  int netns_fd;  /* a fresh network namespace to use instead of making one; -1: none. Borrowed. Only
+                    for a container that has no user namespace of its own */
   struct zl_container_hooks hooks;
 };
 

@@ -26,7 +26,7 @@ struct creation {
   struct zl_container_plan plan;
   struct zl_record record;
   char *digest;
-  int dir_fd;
+  int dir_fd, prepared_fd;
   bool exists; /* the conflict is with the container itself: its lock file stays */
 };
 
@@ -36,6 +36,7 @@ static void creation_done(struct creation *c)
   zl_record_done(&c->record);
   free(c->digest);
   zl_fd_closep(&c->dir_fd);
+  zl_fd_closep(&c->prepared_fd);
 }
 
 static int fault(const char *site, int os_error, struct zl_error *err)
@@ -381,7 +382,8 @@ int zl_create(struct zl_runtime *rt, const struct zl_container_id *id,
               struct zl_error *err)
 {
   static const struct zl_create_options defaults = { 0 };
-  ZL_CLEANUP(creation_done) struct creation c = { .rt = rt, .id = id, .dir_fd = -1 };
+  ZL_CLEANUP(creation_done)
+  struct creation c = { .rt = rt, .id = id, .dir_fd = -1, .prepared_fd = -1 };
   zl_autofd lock = -1;
   char text[ZL_ID_TEXT];
   int r = zl_container_id_format(id, text, err);
@@ -394,6 +396,9 @@ int zl_create(struct zl_runtime *rt, const struct zl_container_id *id,
     r = check_request(&c, service, c.plan.options, err);
   if (r == 0)
     r = pull(&c, err);
+  if (r == 0)
+    r = zl_backend_prepare(c.backend, text, service, &c.prepared_fd, err);
+  c.plan.prepared_fd = c.prepared_fd;
   if (r == 0)
     r = zl_node_lock(rt, text, &lock, err);
   if (r < 0)

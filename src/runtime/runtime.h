@@ -64,7 +64,8 @@ struct zl_plan_link {
  * filled in, names checked. Valid during zl_backend_create only. */
 struct zl_container_plan {
   const char *id;
-  int dir_fd; /* the container's directory, made and empty */
+  int dir_fd;      /* the container's directory, made and empty */
+  int prepared_fd; /* from the backend's `prepare`; -1: none. Borrowed */
   const struct zl_service *service;
   const struct zl_create_options *options;
   char *image, *image_digest; /* canonical reference, digest of the manifest */
@@ -141,6 +142,11 @@ struct zl_runtime_ops {
 
   /* Refuses what this backend cannot do with ZL_E_UNSUPPORTED and the field's path. No effect. */
   int (*check)(struct zl_backend *backend, const struct zl_service *service, struct zl_error *err);
+  /* Optional (NULL). Begins to get ready for a container that may be created, while the caller goes
+   * on: *ret_fd is handed to create as plan->prepared_fd; closing it calls everything off. No host
+   * object is made that would outlive the caller. */
+  int (*prepare)(struct zl_backend *backend, const char *id, const struct zl_service *service,
+                 int *ret_fd, struct zl_error *err);
   /* Makes the host objects; the workload does not run. After an error the caller calls remove. */
   int (*create)(struct zl_backend *backend, const struct zl_container_plan *plan,
                 struct zl_error *err);
@@ -192,6 +198,9 @@ const char *zl_backend_name(size_t i);
 
 int zl_backend_check(struct zl_backend *backend, const struct zl_service *service,
                      struct zl_error *err);
+/* *ret_fd is -1 when the backend has nothing to prepare. */
+int zl_backend_prepare(struct zl_backend *backend, const char *id, const struct zl_service *service,
+                       int *ret_fd, struct zl_error *err);
 int zl_backend_create(struct zl_backend *backend, const struct zl_container_plan *plan,
                       struct zl_error *err);
 int zl_backend_start(struct zl_backend *backend, const char *id, struct zl_error *err);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "base/path.h"
 #include "shim/conn.h"
 #include "shim/footprint.h"
+#include "shim/handover.h"
 #include "shim/lifecycle.h"
 #include "shim/record.h"
 #include "shim/setup.h"
@@ -32,7 +34,7 @@ static void settled(struct stream *stream, void *client)
 
 /* Not dumpable: what runs in the container must not read this memory, or that of the children on
  * their way into it, through /proc. */
-static int prepare_process(struct shim *shim, struct zl_error *err)
+static int prepare_process(struct zl_error *err)
 {
   sigset_t all;
 
@@ -41,8 +43,22 @@ static int prepare_process(struct shim *shim, struct zl_error *err)
   (void)sigprocmask(SIG_SETMASK, &all, NULL);
   if (chdir("/") < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
     return zl_fail_errno(err, "preparing the process");
-  if (fcntl(DIR_FD, F_SETFD, FD_CLOEXEC) < 0 || fcntl(CONTROL_FD, F_SETFD, FD_CLOEXEC) < 0)
-    return zl_fail_errno(err, "descriptors 3 and 4");
+  if (fcntl(CONTROL_FD, F_SETFD, FD_CLOEXEC) < 0)
+    return zl_fail_errno(err, "descriptor 4");
+  return 0;
+}
+
+/* Directory and lock are there from the start, or come with the first message. */
+static int receive_container(struct shim *shim, bool early_netns, struct zl_error *err)
+{
+  int r = 0;
+
+  if (fcntl(DIR_FD, F_SETFD, FD_CLOEXEC) < 0) {
+    if (early_netns)
+      r = handover_prepare_netns(shim, err);
+    return r < 0 ? r : handover_await(shim, CONTROL_FD, err);
+  }
+  shim->dir_fd = DIR_FD;
   if (fcntl(LOCK_FD, F_SETFD, FD_CLOEXEC) == 0)
     shim->lock_fd = LOCK_FD;
   return 0;
@@ -51,8 +67,9 @@ static int prepare_process(struct shim *shim, struct zl_error *err)
 static void shim_init(struct shim *shim, const char *id)
 {
   *shim = (struct shim){ .id = id,
-                         .dir_fd = DIR_FD,
+                         .dir_fd = -1,
                          .lock_fd = -1,
+                         .netns_fd = -1,
                          .container = ZL_CONTAINER_INIT,
                          .init_source = SOURCE_INIT,
                          .listen_source = SOURCE_INIT,
@@ -100,10 +117,14 @@ int main(int argc, char **argv)
   struct zl_error err = { 0 };
   int r;
 
-  if (argc != 2 || !zl_path_is_name(argv[1], ZL_MAX_ID))
+  bool early_netns = argc == 3 && strcmp(argv[2], "early-netns") == 0;
+
+  if (argc != (early_netns ? 3 : 2) || !zl_path_is_name(argv[1], ZL_MAX_ID))
     return EXIT_FAILURE;
   shim_init(&shim, argv[1]);
-  r = prepare_process(&shim, &err);
+  r = prepare_process(&err);
+  if (r == 0)
+    r = receive_container(&shim, early_netns, &err);
   if (r == 0)
     r = loop_open(&shim.loop, &err);
   if (r == 0)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/fd.h"
+#include "base/path.h"
 #include "net/linux/link.h"
 
 int network_join(struct shim *shim, const struct zl_child *init, struct zl_error *err)
@@ -20,7 +21,10 @@ int network_join(struct shim *shim, const struct zl_child *init, struct zl_error
 
   if (net->mode != ZL_NET_BRIDGE)
     return 0;
-  (void)snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)init->pid);
+  if (shim->netns_fd >= 0)
+    (void)zl_path_of_fd(shim->netns_fd, path); /* the container may not have joined it yet */
+  else
+    (void)snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)init->pid);
   netns = zl_fd_open(AT_FDCWD, path, O_RDONLY, 0);
   if (netns < 0)
     return zl_fail(err, ZL_E_SYSTEM, -netns, "the container's network namespace");

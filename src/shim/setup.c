@@ -109,6 +109,16 @@ static int configure(void *ctx, int proc_fd, struct zl_error *err)
   return network_configure(ctx, proc_fd, err);
 }
 
+/* A network namespace belongs to the user namespace it was made in: one of the container's own has
+ * to be made by the container. */
+static bool can_use_netns(const struct shim *shim)
+{
+  const struct zl_namespace *net = &shim->config->namespaces[ZL_NS_NETWORK];
+
+  return shim->netns_fd >= 0 && net->present && net->path == NULL &&
+         !shim->config->namespaces[ZL_NS_USER].present;
+}
+
 static int build(struct shim *shim, struct zl_error *err)
 {
   ZL_CLEANUP(stdio_done) struct stdio stdio = { .fds = { -1, -1, -1 } };
@@ -122,6 +132,9 @@ static int build(struct shim *shim, struct zl_error *err)
                                     } };
   int r = open_pipes(shim, &stdio, err);
 
+  if (!can_use_netns(shim))
+    zl_fd_closep(&shim->netns_fd);
+  spec.netns_fd = shim->netns_fd;
   if (r == 0)
     r = group_create(shim, err);
   if (r < 0)
@@ -130,6 +143,7 @@ static int build(struct shim *shim, struct zl_error *err)
     spec.stdio[i] = stdio.fds[i];
   spec.cgroup_fd = group_fd(shim);
   r = zl_container_create(&spec, &shim->container, err);
+  zl_fd_closep(&shim->netns_fd);
   if (r == 0)
     r = zl_proc_start_time(shim->container.init.pid, &shim->start_time, err);
   if (r == 0)

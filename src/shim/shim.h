@@ -30,6 +30,7 @@ struct session;
 struct shim {
   const char *id;
   int dir_fd, lock_fd;
+  int netns_fd; /* made early, for the container to join; -1: it makes its own */
   struct zl_engine_config *config;
   struct loop loop;
   struct log log;

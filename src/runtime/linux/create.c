@@ -200,6 +200,6 @@ int zl_linux_create(struct zl_backend *backend, const struct zl_container_plan *
   if (r == 0)
     r = STEP_FAULT("shim", err);
   if (r == 0)
-    r = zl_linux_launch((struct zl_linux_backend *)backend, plan, err);
+    r = zl_linux_launch(plan, err);
   return r < 0 ? r : STEP_FAULT("created", err);
 }

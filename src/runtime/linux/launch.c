@@ -17,9 +17,7 @@
 #include "runtime/linux/linux_private.h"
 
 enum {
-  DIR_FD = 3,
-  CONTROL_FD = 4,
-  LOCK_FD = 5
+  CONTROL_FD = 4 /* docs/shim.md */
 };
 
 /* A container may take a minute to build when its storage is slow. */
@@ -59,13 +57,11 @@ static int get_shim(struct zl_linux_backend *backend, int *ret, struct zl_error 
   return r;
 }
 
-static int spawn(int shim_fd, const struct zl_container_plan *plan, int control_fd, int lock_fd,
+static int spawn(int shim_fd, const char *id, bool early_netns, int control_fd,
                  struct zl_error *err)
 {
-  const char *argv[] = { "zlayer-shim", plan->id, NULL };
-  const struct zl_proc_fd fds[] = { { plan->dir_fd, DIR_FD },
-                                    { control_fd, CONTROL_FD },
-                                    { lock_fd, LOCK_FD } };
+  const char *argv[] = { "zlayer-shim", id, early_netns ? "early-netns" : NULL, NULL };
+  const struct zl_proc_fd fds[] = { { control_fd, CONTROL_FD } };
   struct zl_proc_options options = { .path = "zlayer-shim",
                                      .exec_fd = shim_fd,
                                      .argv = argv,
@@ -80,6 +76,34 @@ static int spawn(int shim_fd, const struct zl_container_plan *plan, int control_
   return r;
 }
 
+/* The network namespace is the dearest single thing to make, and most containers need one. */
+static bool wants_netns(const struct zl_service *service)
+{
+  return service->network_mode.kind != ZL_NETWORK_HOST &&
+         service->network_mode.kind != ZL_NETWORK_CONTAINER &&
+         service->userns_mode != ZL_USERNS_PRIVATE;
+}
+
+int zl_linux_prepare(struct zl_backend *backend, const char *id, const struct zl_service *service,
+                     int *ret_fd, struct zl_error *err)
+{
+  zl_autofd ours = -1, theirs = -1;
+  int pair[2], shim_fd = -1;
+  int r = get_shim((struct zl_linux_backend *)backend, &shim_fd, err);
+
+  if (r < 0)
+    return r;
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+    return zl_fail_errno(err, "making a socket pair");
+  ours = pair[0];
+  theirs = pair[1];
+  r = spawn(shim_fd, id, wants_netns(service), theirs, err);
+  if (r < 0)
+    return r;
+  *ret_fd = zl_steal_fd(&ours);
+  return 0;
+}
+
 /* The shim's own error is the caller's; a shim that is just gone has crashed. */
 static int await_created(int fd, struct zl_error *err)
 {
@@ -91,23 +115,14 @@ static int await_created(int fd, struct zl_error *err)
   return r;
 }
 
-int zl_linux_launch(struct zl_linux_backend *backend, const struct zl_container_plan *plan,
-                    struct zl_error *err)
+int zl_linux_launch(const struct zl_container_plan *plan, struct zl_error *err)
 {
-  zl_autofd lock = -1, ours = -1, theirs = -1;
-  int pair[2], shim_fd = -1;
-  int r = get_shim(backend, &shim_fd, err);
+  zl_autofd lock = -1;
+  int r = zl_lock_acquire(plan->dir_fd, "lock", ZL_NS_PER_S, &lock, err);
 
   if (r == 0)
-    r = zl_lock_acquire(plan->dir_fd, "lock", ZL_NS_PER_S, &lock, err);
-  if (r < 0)
-    return r;
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-    return zl_fail_errno(err, "making a socket pair");
-  ours = pair[0];
-  theirs = pair[1];
-  r = spawn(shim_fd, plan, theirs, lock, err);
-  zl_fd_closep(&theirs);
-  zl_fd_closep(&lock);
-  return r < 0 ? r : await_created(ours, err);
+    r = zl_control_send(plan->prepared_fd, json_pack("{s:s}", "op", "create"),
+                        (int[]){ plan->dir_fd, lock }, 2, err);
+  zl_fd_closep(&lock); /* the shim's now, and nobody else's */
+  return r < 0 ? r : await_created(plan->prepared_fd, err);
 }

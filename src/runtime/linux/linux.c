@@ -187,6 +187,7 @@ const struct zl_runtime_ops zl_linux_ops = {
   .open = linux_open,
   .close = linux_close,
   .check = linux_check,
+  .prepare = zl_linux_prepare,
   .create = zl_linux_create,
   .start = linux_start,
   .stop = linux_stop,

@@ -28,9 +28,11 @@ int zl_linux_create(struct zl_backend *backend, const struct zl_container_plan *
 int zl_linux_cgroup_prefix(struct zl_runtime *rt, char prefix[ZL_LINUX_CGROUP],
                            struct zl_error *err);
 
-/* launch.c: starts the shim of the plan and waits until it has made the container. */
-int zl_linux_launch(struct zl_linux_backend *backend, const struct zl_container_plan *plan,
-                    struct zl_error *err);
+/* launch.c: starts a shim that waits for its container. */
+int zl_linux_prepare(struct zl_backend *backend, const char *id, const struct zl_service *service,
+                     int *ret_fd, struct zl_error *err);
+/* Hands the container to the shim that waits, and waits in turn until it is made. */
+int zl_linux_launch(const struct zl_container_plan *plan, struct zl_error *err);
 
 /* facts.c */
 int zl_linux_state(struct zl_backend *backend, const char *id, struct zl_facts *ret,
