@@ -73,15 +73,33 @@ static int add_sysctl(struct zl_service *s, const char *value, struct zl_error *
   return zl_pairs_set(&s->sysctls, key, equals + 1, err);
 }
 
+/* Docker's spelling is taken too: small letters, which mean powers of 1024 there ("64m" is 64Mi).
+ */
+static int parse_memory(const char *value, uint64_t *ret, struct zl_error *err)
+{
+  size_t digits = strspn(value, "0123456789");
+  char text[32];
+
+  if (digits == 0 || digits > 20 || value[digits] == '\0' ||
+      strchr("bkmgt", value[digits]) == NULL || strcspn(value + digits + 1, "b") != 0 ||
+      strlen(value + digits) > 2)
+    return zl_memory_parse(value, ret, err);
+  if (value[digits] == 'b')
+    (void)snprintf(text, sizeof(text), "%.*s", (int)digits, value);
+  else
+    (void)snprintf(text, sizeof(text), "%.*s%ci", (int)digits, value, value[digits] - 'a' + 'A');
+  return zl_memory_parse(text, ret, err);
+}
+
 static int set_memory(struct zl_service *s, const char *value, struct zl_error *err)
 {
-  return zl_memory_parse(value, &s->resources.memory, err);
+  return parse_memory(value, &s->resources.memory, err);
 }
 
 static int set_memory_swap(struct zl_service *s, const char *value, struct zl_error *err)
 {
   if (strcmp(value, "-1") != 0)
-    return zl_memory_parse(value, &s->resources.memory_swap, err);
+    return parse_memory(value, &s->resources.memory_swap, err);
   s->resources.memory_swap = ZL_UNLIMITED;
   return 0;
 }

@@ -81,7 +81,7 @@ int zl_sync_expect(int fd, enum zl_barrier expected, int *ret_value, int *fds, s
   if (r < 0)
     return r;
   if (r == 0)
-    return zl_fail(err, ZL_E_REMOTE, 0, "the container's first process died during start-up");
+    return zl_fail(err, ZL_E_SYSTEM, 0, "the container's first process died during start-up");
   if (m.barrier != (int)expected)
     return zl_fail(err, ZL_E_REMOTE, 0, "start-up step %d came instead of %d", m.barrier,
                    (int)expected);

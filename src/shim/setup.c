@@ -143,6 +143,8 @@ static int build(struct shim *shim, struct zl_error *err)
     spec.stdio[i] = stdio.fds[i];
   spec.cgroup_fd = group_fd(shim);
   r = zl_container_create(&spec, &shim->container, err);
+  if (r < 0 && group_had_oom(shim))
+    r = zl_fail(err, ZL_E_LIMIT, 0, "the memory limit is too small to start anything");
   zl_fd_closep(&shim->netns_fd);
   if (r == 0)
     r = zl_proc_start_time(shim->container.init.pid, &shim->start_time, err);

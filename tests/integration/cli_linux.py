@@ -328,7 +328,20 @@ def images_that_are_missing():
         check(node.ids() == [], f"{node.ids()}")
 
 
+def memory_in_either_spelling():
+    with Node() as node:
+        node.zlayer("pull", HELLO)
+        for text, size in (("64m", 64 << 20), ("64Mi", 64 << 20), ("64M", 64000000), ("67108864b", 64 << 20)):
+            node.zlayer("run", "-d", "--name", "sized", "-m", text, HELLO, "sleep", "100")
+            check(node.inspect("sized")["resources"]["memory"] == size, f"{text}: {node.inspect('sized')['resources']}")
+            node.zlayer("rm", "-f", "sized")
+        small = node.zlayer("run", "--rm", "-m", "4096", HELLO, "true", ok=125)
+        check("memory limit is too small" in small.stderr, small.stderr)
+        node.zlayer("run", "--rm", "-m", "64x", HELLO, "true", ok=125)
+        node.expect_no_leaks()
+
+
 main(exit_codes, streams_stay_apart, options_act, a_detached_container, signals_reach_the_workload,
      a_deaf_workload_is_left_alone, the_view_may_be_killed, a_terminal, a_terminal_is_restored_after_a_signal,
      a_published_port, a_deployment, up_in_the_foreground_and_ctrl_c, a_failing_start_is_taken_back,
-     what_goes_on_is_shown_as_it_happens, images_that_are_missing)
+     what_goes_on_is_shown_as_it_happens, images_that_are_missing, memory_in_either_spelling)
