@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -279,6 +280,17 @@ static void times_survive_a_round_trip(void **state)
   assert_true(ns == UINT64_C(1795316645123456789));
   assert_int_equal(zl_time_parse("2026-11-22T04:04:05.5+01:00", &ns, NULL), 0);
   assert_true(ns == UINT64_C(1795316645500000000));
+  assert_string_equal(zl_time_format(0, text), "1970-01-01T00:00:00.000000000Z");
+  /* Every day of 500 years as the C library has it. */
+  for (time_t day = 0; day < 500 * 366; day++) {
+    time_t seconds = day * 86400 + 86399;
+    char expected[ZL_TIME_TEXT];
+    struct tm tm;
+
+    assert_true(strftime(expected, sizeof(expected), "%Y-%m-%dT%H:%M:%S.000000000Z",
+                         gmtime_r(&seconds, &tm)) > 0);
+    assert_string_equal(zl_time_format((uint64_t)seconds * ZL_NS_PER_S, text), expected);
+  }
   assert_int_equal(zl_time_parse("yesterday", &ns, NULL), -ZL_E_INVALID);
 }
 

@@ -26,15 +26,34 @@ uint64_t zl_time_wall(void)
   return now(CLOCK_REALTIME);
 }
 
+struct civil {
+  int year, month, day;
+};
+
+/* gmtime(3) reads the file of the time zone first, which UTC does not need. The year begins in
+ * March here, so that the leap day is its last; 719468 days lie between 0000-03-01 and 1970-01-01.
+ */
+static struct civil civil_from_days(int64_t days)
+{
+  int64_t shifted = days + 719468;
+  int64_t era = shifted / 146097, of_era = shifted % 146097; /* of 400 years */
+  int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+  int64_t of_year = of_era - (365 * year + year / 4 - year / 100);
+  int month = (int)((5 * of_year + 2) / 153); /* 0: March */
+
+  return (struct civil){ .year = (int)(era * 400 + year + (month >= 10)),
+                         .month = month + (month < 10 ? 3 : -9),
+                         .day = (int)(of_year - (153 * month + 2) / 5 + 1) };
+}
+
 const char *zl_time_format(uint64_t wall_ns, char text[ZL_TIME_TEXT])
 {
-  time_t seconds = (time_t)(wall_ns / ZL_NS_PER_S);
-  struct tm tm;
+  uint64_t seconds = wall_ns / ZL_NS_PER_S;
+  unsigned of_day = (unsigned)(seconds % 86400);
+  struct civil date = civil_from_days((int64_t)(seconds / 86400));
 
-  (void)gmtime_r(&seconds, &tm);
-  (void)snprintf(text, ZL_TIME_TEXT, "%04d-%02d-%02dT%02d:%02d:%02d.%09uZ",
-                 (tm.tm_year + 1900) % 10000, (tm.tm_mon + 1) % 100, tm.tm_mday % 100,
-                 tm.tm_hour % 100, tm.tm_min % 100, tm.tm_sec % 100,
+  (void)snprintf(text, ZL_TIME_TEXT, "%04d-%02d-%02dT%02u:%02u:%02u.%09uZ", date.year % 10000,
+                 date.month % 100, date.day % 100, of_day / 3600, of_day / 60 % 60, of_day % 60,
                  (unsigned)(wall_ns % ZL_NS_PER_S));
   return text;
 }
