@@ -21,8 +21,10 @@ static void target_done(struct target *target)
 
 static int find(struct zl_runtime *rt, const char *id, struct target *ret, struct zl_error *err)
 {
-  int r = zl_record_find(rt, id, &ret->record, err);
+  int r = zl_record_find_quick(rt, id, &ret->record);
 
+  if (r < 0)
+    r = zl_record_find(rt, id, &ret->record, err);
   return r < 0 ? r : zl_backend_get(rt, ret->record.backend, &ret->backend, err);
 }
 

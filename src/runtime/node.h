@@ -82,6 +82,10 @@ void zl_record_done(struct zl_record *record);
  * runs is taken back first (adopt.c). ZL_E_NOT_FOUND. */
 int zl_record_find(struct zl_runtime *rt, const char *text, struct zl_record *ret,
                    struct zl_error *err);
+/* The same without opening the database, which takes as long as a whole exec: only while it is not
+ * open yet, and only a full id, or a name of the kind `zlayer run --name` gives. The creator is not
+ * known. < 0: ask zl_record_find. */
+int zl_record_find_quick(struct zl_runtime *rt, const char *text, struct zl_record *ret);
 /* By display id exactly, in the database only. ZL_E_NOT_FOUND. */
 int zl_record_load(struct zl_runtime *rt, const char *id, struct zl_record *ret,
                    struct zl_error *err);
