@@ -121,14 +121,17 @@ int zl_dismantle(struct zl_runtime *rt, const char *id, const char *backend, str
   return steps.first;
 }
 
-/* A container that only the host knows, or of which only rows are left. */
-static int remove_unknown(struct zl_runtime *rt, const char *id, struct zl_error *err)
+static bool has_directory(struct zl_runtime *rt, const char *id)
 {
   struct stat st;
 
-  if (fstatat(rt->containers_fd, id, &st, AT_SYMLINK_NOFOLLOW) < 0)
-    return 0;
-  return zl_dismantle(rt, id, NULL, err);
+  return fstatat(rt->containers_fd, id, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* A container that only the host knows, or of which only rows are left. */
+static int remove_unknown(struct zl_runtime *rt, const char *id, struct zl_error *err)
+{
+  return has_directory(rt, id) ? zl_dismantle(rt, id, NULL, err) : 0;
 }
 
 static int remove_known(struct zl_runtime *rt, const struct zl_record *record, bool force,
@@ -159,8 +162,9 @@ int zl_remove(struct zl_runtime *rt, const char *id, bool force, struct zl_error
     return r;
   if (r == 0)
     name = found.id;
-  else if (!zl_path_is_name(id, ZL_ID_TEXT - 1))
-    return 0;
+  else if (!zl_path_is_name(id, ZL_ID_TEXT - 1) ||
+           (!has_directory(rt, id) && !zl_node_is_locked(rt, id)))
+    return 0; /* the row comes before the directory and goes after it: nothing is left */
   r = zl_node_lock(rt, name, &lock, err);
   if (r < 0)
     return r;
