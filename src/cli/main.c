@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -115,11 +116,21 @@ static int run_line(struct zl_cli *cli, int argc, char **argv)
   return rc;
 }
 
+/* A program that lives for milliseconds gives no memory back in between: each return and new
+ * request of the C library is a system call and page faults. */
+static void keep_memory(void)
+{
+  (void)mallopt(M_TOP_PAD, 1 << 20);
+  (void)mallopt(M_TRIM_THRESHOLD, 64 << 20);
+  (void)mallopt(M_MMAP_THRESHOLD, 4 << 20);
+}
+
 int main(int argc, char **argv)
 {
   struct zl_cli cli = { .verb = &zl_verb_help };
   int rc;
 
+  keep_memory();
   fill_standard_fds();
   /* A reader that goes away is an error of write(2) that is handled, not the end of the program. */
   (void)signal(SIGPIPE, SIG_IGN);
