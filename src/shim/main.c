@@ -141,5 +141,7 @@ int main(int argc, char **argv)
   shim.loop.idle = footprint_shrink;
   while (r == 0 && !is_over(&shim))
     r = loop_turn(&shim.loop, &err);
+  /* Nothing is left to do: whoever waits to remove the directory need not wait for our exit. */
+  zl_fd_closep(&shim.lock_fd);
   return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

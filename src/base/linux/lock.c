@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -13,25 +14,35 @@
 #include "base/time.h"
 
 enum {
+  SPIN_NS = 150000,
   FIRST_STEP_NS = 50000,
   LAST_STEP_NS = 2000000
 };
 
-/* flock(2) has no timed wait; without a deadline we block in the kernel, with one we poll: often at
- * first, since a holder that is about to exit needs some microseconds. */
+/* flock(2) has no timed wait; without a deadline we block in the kernel, with one we poll: at first
+ * without sleep, since a holder that is about to exit needs some microseconds, and the shortest
+ * sleep takes a hundred. */
 static int take(int fd, uint64_t deadline)
 {
   struct timespec step = { .tv_nsec = FIRST_STEP_NS };
+  uint64_t spin_until = zl_time_boot() + SPIN_NS;
 
   for (;;) {
+    uint64_t now;
+
     if (flock(fd, LOCK_EX | (deadline == UINT64_MAX ? 0 : LOCK_NB)) == 0)
       return 0;
     if (errno == EINTR)
       continue;
     if (errno != EWOULDBLOCK)
       return -errno;
-    if (zl_time_boot() >= deadline)
+    now = zl_time_boot();
+    if (now >= deadline)
       return -EWOULDBLOCK;
+    if (now < spin_until) {
+      (void)sched_yield();
+      continue;
+    }
     (void)nanosleep(&step, NULL);
     step.tv_nsec = step.tv_nsec * 2 < LAST_STEP_NS ? step.tv_nsec * 2 : LAST_STEP_NS;
   }

@@ -5,12 +5,10 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -91,23 +89,6 @@ static void ask_to_end(int fd, int dir_fd)
     signal_shim(dir_fd, SIGKILL);
 }
 
-/* Its lock is free a moment before it is gone for good. The peer of a connection is whoever called
- * listen(2): the shim. */
-static void await_death(int fd)
-{
-  struct ucred peer = { 0 };
-  socklen_t len = sizeof(peer);
-  zl_autofd pidfd = -1;
-  struct pollfd wait = { .events = POLLIN };
-
-  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || peer.pid <= 0)
-    return;
-  pidfd = pidfd_open(peer.pid, 0);
-  wait.fd = pidfd;
-  if (pidfd >= 0)
-    (void)poll(&wait, 1, RETRY_MS);
-}
-
 /* The lock says that it lives. One that is still building its container does not listen yet; one
  * that waits for a slow client after the end does not listen any more, and SIGTERM ends that. */
 static int end_shim(int dir_fd, struct zl_error *err)
@@ -118,12 +99,10 @@ static int end_shim(int dir_fd, struct zl_error *err)
   while (zl_lock_is_held(dir_fd, "lock")) {
     zl_autofd fd = -1, lock = -1;
 
-    if (zl_control_connect(dir_fd, &fd, NULL) == 0) {
+    if (zl_control_connect(dir_fd, &fd, NULL) == 0)
       ask_to_end(fd, dir_fd);
-      await_death(fd);
-    } else if (ended) {
+    else if (ended)
       signal_shim(dir_fd, SIGTERM);
-    }
     if (zl_lock_acquire(dir_fd, "lock", RETRY_MS * ZL_NS_PER_MS, &lock, NULL) == 0)
       return 0;
     ended = has_exit_record(dir_fd);
