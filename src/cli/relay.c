@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
-#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -17,11 +16,14 @@ enum {
   PATIENCE = 3 /* INT or TERM that a workload may ignore before the relay gives up on it */
 };
 
-struct watcher {
-  struct zl_relay *relay;
-  int signal_fd, stop_fd;
+/* The thread may outlive the session, by the microseconds until the program ends: waiting for its
+ * end would take longer than what is left to do. What it uses is guarded by `lock`. */
+static struct watcher {
+  pthread_mutex_t lock;
+  struct zl_relay *relay; /* NULL: the session is over */
+  int signal_fd;
   int insistent; /* INT and TERM so far */
-};
+} watcher = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static void fill_set(sigset_t *set)
 {
@@ -82,52 +84,60 @@ static void handle(struct watcher *w, int signal)
 static void *watch(void *payload)
 {
   struct watcher *w = payload;
-  struct pollfd fds[] = { { .fd = w->signal_fd, .events = POLLIN },
-                          { .fd = w->stop_fd, .events = POLLIN } };
+  struct pollfd fd = { .fd = w->signal_fd, .events = POLLIN };
   struct signalfd_siginfo info;
 
   for (;;) {
-    if (poll(fds, ZL_COUNT(fds), -1) < 0 && errno != EINTR)
+    if (poll(&fd, 1, -1) < 0 && errno != EINTR)
       return NULL;
-    if (fds[1].revents != 0)
+    (void)pthread_mutex_lock(&w->lock);
+    if (w->relay == NULL) {
+      (void)pthread_mutex_unlock(&w->lock);
       return NULL;
-    if (fds[0].revents != 0 && read(w->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+    }
+    if (read(w->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
       handle(w, (int)info.ssi_signo);
+    (void)pthread_mutex_unlock(&w->lock);
   }
 }
 
-static int run_watched(struct watcher *w, struct zl_outcome *ret, struct zl_error *err)
+static int start_watching(struct zl_relay *relay, struct zl_error *err)
 {
-  struct zl_relay *relay = w->relay;
-  struct zl_stdio stdio = { relay->interactive ? STDIN_FILENO : -1, STDOUT_FILENO,
-                            relay->tty ? -1 : STDERR_FILENO };
   pthread_t thread;
-  int r = pthread_create(&thread, NULL, watch, w);
+  sigset_t set;
+  int r;
 
+  fill_set(&set);
+  watcher.signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (watcher.signal_fd < 0)
+    return zl_fail_errno(err, "watching for signals");
+  watcher.relay = relay;
+  r = pthread_create(&thread, NULL, watch, &watcher);
   if (r != 0)
     return zl_fail(err, ZL_E_SYSTEM, r, "starting the thread for signals");
-  r = relay->tty && relay->interactive ? zl_console_raw(STDIN_FILENO, err) : 0;
-  if (r >= 0)
-    r = zl_session_run(relay->session, &stdio, ret, err);
-  zl_console_restore();
-  (void)eventfd_write(w->stop_fd, 1);
-  (void)pthread_join(thread, NULL);
-  return r;
+  (void)pthread_detach(thread);
+  return 0;
+}
+
+static void stop_watching(void)
+{
+  (void)pthread_mutex_lock(&watcher.lock);
+  watcher.relay = NULL;
+  (void)pthread_mutex_unlock(&watcher.lock);
 }
 
 int zl_relay_run(struct zl_relay *relay, struct zl_outcome *ret, struct zl_error *err)
 {
-  zl_autofd signal_fd = -1;
-  zl_autofd stop_fd = -1;
-  struct watcher w = { .relay = relay };
-  sigset_t set;
+  struct zl_stdio stdio = { relay->interactive ? STDIN_FILENO : -1, STDOUT_FILENO,
+                            relay->tty ? -1 : STDERR_FILENO };
+  int r = start_watching(relay, err);
 
-  fill_set(&set);
-  signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-  stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (signal_fd < 0 || stop_fd < 0)
-    return zl_fail_errno(err, "watching for signals");
-  w.signal_fd = signal_fd;
-  w.stop_fd = stop_fd;
-  return run_watched(&w, ret, err);
+  if (r < 0)
+    return r;
+  r = relay->tty && relay->interactive ? zl_console_raw(STDIN_FILENO, err) : 0;
+  if (r >= 0)
+    r = zl_session_run(relay->session, &stdio, ret, err);
+  zl_console_restore();
+  stop_watching();
+  return r;
 }

@@ -22,7 +22,8 @@ struct zl_relay {
  * arrives after it can no longer spoil the exit code. */
 void zl_relay_block_signals(void);
 
-/* zl_session_run with this program's streams. The signals must be blocked. With tty and interactive
+/* zl_session_run with this program's streams, once in the life of the program. The signals must be
+ * blocked. With tty and interactive
  * the terminal is in raw mode meanwhile. ZL_E_CANCELLED after a signal that was not for the
  * workload, or after the third INT or TERM: the other side goes on without us. */
 int zl_relay_run(struct zl_relay *relay, struct zl_outcome *ret, struct zl_error *err);
