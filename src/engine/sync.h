@@ -28,8 +28,8 @@ int zl_sync_send(int fd, enum zl_barrier barrier, int value, const int *fds, siz
 void zl_sync_send_error(int fd, const struct zl_error *failure);
 
 /* Blocks for the next message. ZL_BARRIER_FAILED becomes the error it carries; the end of the
- * connection is ZL_E_SYSTEM, any barrier but `expected` ZL_E_REMOTE. `ret_value` may be NULL; *n_fds is
- * capacity in, count out, and may be NULL. */
+ * connection is ZL_E_SYSTEM, any barrier but `expected` ZL_E_REMOTE. `ret_value` may be NULL;
+ * *n_fds is capacity in, count out, and may be NULL. */
 int zl_sync_expect(int fd, enum zl_barrier expected, int *ret_value, int *fds, size_t *n_fds,
                    struct zl_error *err);
 

@@ -221,13 +221,8 @@ static int hand_out(struct account *account, uint32_t gid, const struct membersh
   if (gids == NULL)
     return zl_fail_nomem(err, "groups");
   memcpy(gids, m->gids, m->n * sizeof(*gids));
-  *ret = (struct zl_user){
-    .uid = account->user.id,
-    .gid = gid,
-    .gids = gids,
-    .n_gids = m->n,
-    .home = zl_steal_ptr(&account->home),
-  };
+  *ret = (struct zl_user){ .uid = account->user.id, .gid = gid, .gids = gids, .n_gids = m->n };
+  ret->home = zl_steal_ptr(&account->home);
   return 0;
 }
 
