@@ -97,7 +97,7 @@ static int choose_port(struct zl_net *net, struct zl_net_port *port, struct zl_e
   const struct zl_net_port any = *port;
 
   for (int i = 0; i < CHOICES; i++) {
-    struct owner owner;
+    struct owner owner = { .name = "" };
     int r = test_bind(&any, &port->host_port, err);
 
     if (r == 0)
