@@ -95,7 +95,7 @@ static void copy_part(char to[ZL_PLATFORM_PART], const char *from)
 static int check_platform(const struct zl_image *image, const char *name,
                           const struct zl_platform *node, struct zl_error *err)
 {
-  struct zl_platform platform;
+  struct zl_platform platform = { .os = "" };
   char text[ZL_PLATFORM_TEXT];
 
   copy_part(platform.os, image->os);
