@@ -430,8 +430,8 @@ static void documents_that_are_none(void **state)
     "{\"process\":{\"args\":[\"a\"],\"cwd\":\"/\"}}",
     "{\"process\":{\"args\":[\"a\"],\"cwd\":\"/\"},\"process\":{}}",
     "{\"process\":{\"args\":[\"a\\u0000b\"],\"cwd\":\"/\"}}",
-    "{\"process\":{\"args\":[\"a\"],\"cwd\":\"/\"},\"linux\":{\"namespaces\":[{\"type\":"
-    "\"mount\"},{\"type\":\"mount\"}]}}",
+    ("{\"process\":{\"args\":[\"a\"],\"cwd\":\"/\"},\"linux\":{\"namespaces\":[{\"type\":"
+     "\"mount\"},{\"type\":\"mount\"}]}}"),
   };
 
   (void)state;
