@@ -10,6 +10,7 @@
 #include "cli/containers.h"
 #include "cli/deploy.h"
 #include "cli/follow.h"
+#include "cli/program.h"
 #include "cli/progress.h"
 #include "cli/verbs.h"
 
@@ -246,7 +247,10 @@ static int run_up(struct up *up)
 static int run(struct zl_cli *cli, const struct zl_args *args)
 {
   struct up up = { .cli = cli, .args = args };
-  int rc = run_up(&up);
+  int rc;
+
+  zl_program_complete(); /* for the digests of services, and before anything is started */
+  rc = run_up(&up);
 
   zl_units_done(&up.units);
   zl_strv_free(up.surplus);

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/program.h"
 #include "cli/verbs.h"
 
 /* Our own descriptors must not land on 0, 1 or 2 when the caller has closed them. */
@@ -131,6 +132,7 @@ int main(int argc, char **argv)
   int rc;
 
   keep_memory();
+  zl_program_set_argv(argv);
   fill_standard_fds();
   /* A reader that goes away is an error of write(2) that is handled, not the end of the program. */
   (void)signal(SIGPIPE, SIG_IGN);

@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "cli/console.h"
 #include "cli/human.h"
+#include "cli/program.h"
 
 enum {
   BAR = 24,
@@ -171,6 +172,7 @@ int zl_pull_shown(struct zl_runtime *rt, const char *reference, enum zl_pull_pol
   sigset_t both, mask;
   int r;
 
+  zl_program_complete();
   (void)sigemptyset(&both);
   (void)sigaddset(&both, SIGINT);
   (void)sigaddset(&both, SIGTERM);

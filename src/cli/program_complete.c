@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/program.h"
+
+const bool zl_program_is_complete = true;
