@@ -74,14 +74,24 @@ static void drain(struct shim *shim)
   log_close(&shim->log);
 }
 
+/* The kernel ends a pid namespace with its first process, and reaps that one last. */
+static bool ends_with_init(const struct shim *shim)
+{
+  const struct zl_namespace *pid = &shim->config->namespaces[ZL_NS_PID];
+
+  return pid->present && pid->path == NULL;
+}
+
 /* Everything that is left of the container, in the order that docs/shim.md promises. */
 static void conclude(struct shim *shim)
 {
   struct zl_error err = { 0 };
 
-  warn(group_kill(shim, &err), &err);
-  session_kill_all(shim);
-  warn(group_wait_empty(shim, &err), &err);
+  if (!ends_with_init(shim)) {
+    warn(group_kill(shim, &err), &err);
+    session_kill_all(shim);
+    warn(group_wait_empty(shim, &err), &err);
+  }
   drain(shim);
   shim->status = STATUS_STOPPED;
   shim->paused = false;
