@@ -128,8 +128,8 @@ static int middle_main(void *arg)
 static int start_detached(struct child *c)
 {
   /* Without an exit signal: the program we are part of must not see a child of its own end. */
-  pid_t middle =
-      clone(middle_main, c->stack + 2 * CHILD_STACK, CLONE_VM | CLONE_VFORK | CLONE_FILES, c);
+  pid_t middle = clone(middle_main, c->stack + 2 * (size_t)CHILD_STACK,
+                       CLONE_VM | CLONE_VFORK | CLONE_FILES, c);
   int os_error = errno;
 
   if (middle < 0)
