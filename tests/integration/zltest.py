@@ -17,7 +17,8 @@ import time
 import traceback
 
 BUILD = pathlib.Path(os.environ.get("ZLAYER_BUILD", "build")).resolve()
-IMAGES = pathlib.Path(os.environ.get("ZLAYER_IMAGES", "build/images")).resolve()
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+IMAGES = pathlib.Path(os.environ.get("ZLAYER_IMAGES", SOURCE / "build" / "images")).resolve()
 HELLO = f"oci:{IMAGES}/hello"
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
 
