@@ -128,15 +128,14 @@ static void keep_memory(void)
 
 int main(int argc, char **argv)
 {
-  struct zl_cli cli = { .verb = &zl_verb_help };
-  int rc;
+  /* Not closed in the end: the kernel does that faster, and the state on disk has to survive a kill
+   * at any instant anyway. */
+  static struct zl_cli cli = { .verb = &zl_verb_help };
 
   keep_memory();
   zl_program_set_argv(argv);
   fill_standard_fds();
   /* A reader that goes away is an error of write(2) that is handled, not the end of the program. */
   (void)signal(SIGPIPE, SIG_IGN);
-  rc = run_line(&cli, argc > 0 ? argc - 1 : 0, argv + (argc > 0));
-  zl_runtime_close(cli.rt);
-  return rc;
+  return run_line(&cli, argc > 0 ? argc - 1 : 0, argv + (argc > 0));
 }
