@@ -160,7 +160,7 @@ static int detach(int cgroup_fd, uint32_t id)
 int zl_bpf_devices_attach(int cgroup_fd, const struct zl_device_policy *policy,
                           struct zl_error *err)
 {
-  uint32_t ids[MAX_ATTACHED];
+  uint32_t ids[MAX_ATTACHED] = { 0 };
   const uint32_t n = attached(cgroup_fd, ids);
   zl_autofree struct program *p = NULL;
   zl_autofd fd = -1;

@@ -207,7 +207,7 @@ static int open_unified(struct zl_cgroup *cg, struct zl_error *err)
 int zl_cgroup_create(const struct zl_cgroup_root *root, const char *path,
                      const struct zl_resources *res, struct zl_cgroup *ret, struct zl_error *err)
 {
-  struct zl_cgroup cg;
+  struct zl_cgroup cg = { .root = root, .unified_fd = -1 };
   unsigned trees = usual_trees(root->mode);
   int r = set_path(&cg, root, path, err);
 
@@ -288,7 +288,7 @@ static void remove_below(const struct subtree *at)
 static int remove_from_tree(struct zl_cgroup *cg, enum zl_cgroup_tree tree, uint64_t deadline,
                             struct zl_error *err)
 {
-  const struct timespec pause = { .tv_nsec = 500 * 1000 };
+  const struct timespec pause = { .tv_nsec = 500000 };
   char path[ZL_CGROUP_FILE];
 
   (void)snprintf(path, sizeof(path), "%s%s", zl_cgroup_tree_dir(cg->root, tree), cg->path);

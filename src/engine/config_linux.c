@@ -104,7 +104,7 @@ static int read_device(struct zl_config_reader *rd, const json_t *item, const ch
 
   if (r == 0)
     r = zl_config_required(rd, item, path, "type", &type);
-  if (r < 0)
+  if (r != 0)
     return r;
   if (strchr("bcup", type[0]) == NULL || type[1] != '\0')
     return zl_fail(rd->err, ZL_E_INVALID, 0, "%s.type: '%.40s' is none of b, c, u and p", path,

@@ -16,7 +16,7 @@ static int read_console(struct zl_config_reader *rd, const json_t *object, const
 
   if (r == 0)
     r = zl_json_get_object(object, path, "consoleSize", &size, rd->err);
-  if (r < 0)
+  if (r != 0)
     return r;
   (void)zl_config_path(at, path, "consoleSize", -1);
   r = zl_json_get_int(size, at, "height", 0, UINT16_MAX, 0, &rows, rd->err);

@@ -181,6 +181,7 @@ static void emit_program(struct compiler *c)
   static const uint32_t audit[ZL_ARCH_COUNT] = { [ZL_ARCH_X86_64] = AUDIT_ARCH_X86_64,
                                                  [ZL_ARCH_I386] = AUDIT_ARCH_I386,
                                                  [ZL_ARCH_AARCH64] = AUDIT_ARCH_AARCH64 };
+  // NOLINTNEXTLINE(misc-redundant-expression): equal on this architecture only
   const bool compat = c->profile->compat32 && ZL_ARCH_NATIVE == ZL_ARCH_X86_64;
   zl_label other = compat ? emit_arch(c, ZL_ARCH_I386) : 0;
   zl_label native = emit_arch(c, ZL_ARCH_NATIVE);
