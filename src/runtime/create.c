@@ -401,7 +401,7 @@ int zl_create(struct zl_runtime *rt, const struct zl_container_id *id,
   c.plan.prepared_fd = c.prepared_fd;
   if (r == 0)
     r = zl_node_lock(rt, text, &lock, err);
-  if (r < 0)
+  if (r != 0)
     return r;
   r = create_locked(&c, err);
   if (r == 0)

@@ -76,7 +76,7 @@ int zl_inspect(struct zl_runtime *rt, const char *id, char **ret_json, struct zl
     r = zl_observe(rt, &record, &seen, err);
   if (r == 0)
     r = zl_json_parse(record.config, strlen(record.config), "description", &config, err);
-  if (r < 0)
+  if (r != 0)
     return r;
   json = render(rt, &record, &seen, config);
   if (json == NULL)

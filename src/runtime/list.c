@@ -94,8 +94,10 @@ int zl_list(struct zl_runtime *rt, struct zl_container_info **ret, size_t *ret_c
   if (r < 0)
     return r;
   infos = calloc(n_records + 1, sizeof(*infos));
-  if (infos == NULL)
-    r = zl_fail_nomem(err, "container list");
+  if (infos == NULL) {
+    zl_records_free(records, n_records);
+    return zl_fail_nomem(err, "container list");
+  }
   for (size_t i = 0; r >= 0 && i < n_records; i++) {
     r = list_one(rt, &records[i], &infos[n], err);
     n += r > 0 ? 1 : 0;
