@@ -30,6 +30,7 @@ static void add_header(struct zl_buf *tar, const char *name, char type, unsigned
   (void)snprintf(h + 136, 12, "%011o", 0);
   h[156] = type;
   (void)snprintf(h + 157, 100, "%s", link);
+  // NOLINTNEXTLINE(bugprone-not-null-terminated-result): two fields of a header without an end
   memcpy(h + 257, "ustar\00000", 8);
   memset(h + 148, ' ', 8);
   for (size_t i = 0; i < BLOCK; i++)

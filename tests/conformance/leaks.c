@@ -125,7 +125,8 @@ static int count_shims(void)
     (void)snprintf(path, sizeof(path), "/proc/%.20s/fd/3", e->d_name);
     len = readlink(path, target, sizeof(target) - 1);
     target[len > 0 ? len : 0] = '\0';
-    n += atol(e->d_name) != getpid() && strncmp(target, box.root, strlen(box.root)) == 0;
+    n +=
+        strtol(e->d_name, NULL, 10) != getpid() && strncmp(target, box.root, strlen(box.root)) == 0;
   }
   if (dir != NULL)
     (void)closedir(dir);

@@ -118,7 +118,7 @@ static void rotation_keeps_the_newest_without_a_gap(void **state)
   if (!box.real)
     return;
   service = box_service("flood", SH("seq 1 60000"));
-  service->logs.max_size_bytes = 5 * (64 << 10);
+  service->logs.max_size_bytes = UINT64_C(5) * (64 << 10);
   OK(box_create_service(service, &err));
   zl_service_free(service);
   OK(zl_start(box.rt, box_id("flood"), &err));

@@ -145,8 +145,8 @@ static void kill_shim(const char *name)
     (void)snprintf(path, sizeof(path), "/proc/%.20s/fd/3", e->d_name);
     len = readlink(path, target, sizeof(target) - 1);
     target[len > 0 ? len : 0] = '\0';
-    if (strcmp(target, wanted) == 0 && atol(e->d_name) != getpid())
-      assert_int_equal(kill((pid_t)atol(e->d_name), SIGKILL), 0);
+    if (strcmp(target, wanted) == 0 && strtol(e->d_name, NULL, 10) != getpid())
+      assert_int_equal(kill((pid_t)strtol(e->d_name, NULL, 10), SIGKILL), 0);
   }
   (void)closedir(dir);
 }

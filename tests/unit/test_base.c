@@ -282,7 +282,7 @@ static void times_survive_a_round_trip(void **state)
   assert_true(ns == UINT64_C(1795316645500000000));
   assert_string_equal(zl_time_format(0, text), "1970-01-01T00:00:00.000000000Z");
   /* Every day of 500 years as the C library has it. */
-  for (time_t day = 0; day < 500 * 366; day++) {
+  for (time_t day = 0; day < (time_t)500 * 366; day++) {
     time_t seconds = day * 86400 + 86399;
     char expected[ZL_TIME_TEXT];
     struct tm tm;

@@ -269,6 +269,7 @@ static void random_profiles_do_what_the_model_says(void **state)
     make_random(&m);
     assert_int_equal(zl_seccomp_compile(&m.profile, &f, &err), 0);
     compare_all(&m.profile, &f, NATIVE, ZL_ARCH_NATIVE, 6);
+    // NOLINTNEXTLINE(misc-redundant-expression): equal on this architecture only
     if (m.profile.compat32 && ZL_ARCH_NATIVE == ZL_ARCH_X86_64)
       compare_all(&m.profile, &f, AUDIT_ARCH_I386, ZL_ARCH_I386, 3);
     else
@@ -296,8 +297,9 @@ static void a_long_program_keeps_its_jumps(void **state)
 
     end[which] += sprintf(end[which], "%s ", zl_syscall_table[i].name);
   }
-  for (uint8_t i = 0; i < ZL_COUNT(args); i++)
-    args[i] = (struct zl_seccomp_arg){ .index = i, .op = i, .value = random_value() };
+  for (size_t i = 0; i < ZL_COUNT(args); i++)
+    args[i] =
+        (struct zl_seccomp_arg){ .index = (uint8_t)i, .op = (uint8_t)i, .value = random_value() };
   assert_int_equal(zl_seccomp_compile(&p, &f, &err), 0);
   assert_true(f.len > 600);
   compare_all(&p, &f, NATIVE, ZL_ARCH_NATIVE, 20);
@@ -316,8 +318,8 @@ static void too_long_a_program_is_an_error(void **state)
   (void)state;
   for (size_t i = 0; i < zl_syscall_count; i++)
     end += sprintf(end, "%s ", zl_syscall_table[i].name);
-  for (uint8_t i = 0; i < ZL_COUNT(args); i++)
-    args[i] = (struct zl_seccomp_arg){ .index = i, .op = ZL_CMP_GT, .value = 5 };
+  for (size_t i = 0; i < ZL_COUNT(args); i++)
+    args[i] = (struct zl_seccomp_arg){ .index = (uint8_t)i, .op = ZL_CMP_GT, .value = 5 };
   assert_int_equal(zl_seccomp_compile(&p, &f, &err), -ZL_E_LIMIT);
   assert_null(f.insns);
 }

@@ -105,8 +105,8 @@ static size_t make_rules(struct zl_seccomp_rule *rules, struct zl_seccomp_arg (*
     *r = (struct zl_seccomp_rule){ .names = name, .action = action, .args = args[n] };
     if (random_number() % 4 == 0)
       r->n_args = 1 + random_number() % 6;
-    for (uint8_t k = 0; k < r->n_args; k++) {
-      args[n][k] = (struct zl_seccomp_arg){ .index = k,
+    for (size_t k = 0; k < r->n_args; k++) {
+      args[n][k] = (struct zl_seccomp_arg){ .index = (uint8_t)k,
                                             .op = (uint8_t)(random_number() % 7),
                                             .value = random_value(),
                                             .value2 = random_value() };

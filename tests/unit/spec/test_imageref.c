@@ -120,7 +120,7 @@ static void bad_names(void **state)
     "a@sha256:E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855",
     "https://docker.io/a",
     "a:b:c",
-    "a@" SHA256 ":x",
+    ("a@" SHA256 ":x"),
     "\xc3\xa9",
   };
   char longest[400];
