@@ -2,6 +2,7 @@
 #include "net/linux/link.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
@@ -197,15 +198,27 @@ int zl_link_create_veth(const struct zl_veth *spec, struct zl_error *err)
 }
 
 /* Without IPv6 in the kernel there is nothing to turn off. */
+static int poke_no_ipv6(int proc_fd, const char *path, struct zl_error *err)
+{
+  int r = zl_file_poke(proc_fd, path, "1", err);
+
+  return r == -ZL_E_NOT_FOUND ? 0 : r;
+}
+
 static int disable_ipv6(int proc_fd, struct zl_error *err)
 {
   static const char path[] = "sys/net/ipv6/conf/" ZL_LINK_SELF "/disable_ipv6";
-  int r;
+  zl_autofd fd = proc_fd < 0 ? -1 : zl_fd_open(proc_fd, path, O_RDONLY, 0);
+  char now = '0';
 
-  if (proc_fd < 0)
+  if (proc_fd < 0 || (fd >= 0 && zl_fd_read_full(fd, &now, 1) == 1 && now == '1'))
     return 0;
-  r = zl_file_poke(proc_fd, path, "1", err);
-  return r == -ZL_E_NOT_FOUND ? 0 : r;
+  return poke_no_ipv6(proc_fd, path, err);
+}
+
+int zl_link_default_no_ipv6(struct zl_error *err)
+{
+  return poke_no_ipv6(AT_FDCWD, "/proc/sys/net/ipv6/conf/default/disable_ipv6", err);
 }
 
 static void ask_address(struct zl_nl *nl, int index, const struct zl_link_self *self)

@@ -52,6 +52,11 @@ int zl_link_configure_self(const struct zl_link_self *self, struct zl_error *err
 /* lo up in the calling thread's namespace. Idempotent. */
 int zl_link_lo_up(struct zl_error *err);
 
+/* Links that come into the caller's network namespace from now on are born without IPv6, and
+ * zl_link_configure_self finds nothing to turn off: the kernel repeats such a write, burning CPU,
+ * for as long as it takes down another namespace. Best done ahead of time. */
+int zl_link_default_no_ipv6(struct zl_error *err);
+
 /* Takes a link down: < 1 ms, and from then on nothing answers for its address, while removal of a
  * pair waits for the kernel's grace periods (~17 ms). The pair itself goes when the container's
  * namespace does. Idempotent: success also when there is no such link. */
