@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -18,6 +19,21 @@ enum {
 
 /* ---- In the child -------------------------------------------------------------------------- */
 
+/* When the runtime itself runs in a chroot, pivot_root leaves the outer root in place, and that is
+ * where setns leads: on no account may a process be executed there. */
+static int check_root(const struct stat *expected, struct zl_error *err)
+{
+  struct stat now;
+
+  if (stat("/", &now) < 0)
+    return zl_fail_errno(err, "the container's root");
+  if (now.st_dev != expected->st_dev || now.st_ino != expected->st_ino)
+    return zl_fail(err, ZL_E_UNSUPPORTED, 0,
+                   "the container's namespace has another root than the container: the runtime runs"
+                   " in a chroot");
+  return 0;
+}
+
 /* From here on the container can see this process: it is not dumpable, holds nothing of the host
  * but the descriptors it needs, and executes nothing before it has given up its privileges. */
 static int enter(const struct zl_exec_spec *spec, int sync_fd, struct zl_error *err)
@@ -25,8 +41,11 @@ static int enter(const struct zl_exec_spec *spec, int sync_fd, struct zl_error *
   const struct zl_container *c = spec->container;
   int keep[] = { sync_fd, c->init.pidfd, spec->stdio[0], spec->stdio[1], spec->stdio[2] };
   const struct zl_container_hooks *hooks = &spec->hooks;
+  struct stat root;
   int r = hooks->enter != NULL ? hooks->enter(hooks->ctx, err) : 0;
 
+  if (r == 0 && fstat(c->rootfs_fd, &root) < 0)
+    r = zl_fail_errno(err, "the container's root file system");
   if (r == 0)
     r = zl_child_begin(keep, ZL_COUNT(keep), err);
   if (r == 0)
@@ -39,7 +58,7 @@ static int enter(const struct zl_exec_spec *spec, int sync_fd, struct zl_error *
       (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, 0, 0, 0) < 0 ||
        syscall(SYS_setresuid, 0, 0, 0) < 0))
     return zl_fail_errno(err, "becoming root of the user namespace");
-  return 0;
+  return check_root(&root, err);
 }
 
 static int open_terminal(const struct zl_launch *launch, struct zl_console *ret,

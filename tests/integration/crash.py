@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 from zltest import HELLO, Node, check, main, wait_for
@@ -138,6 +139,28 @@ def a_debugger_may_hold_the_dead_workload():
         node.expect_no_leaks()
 
 
+def exec_never_leaves_the_container():
+    """In a chroot the container's mount namespace keeps the outer root, and setns leads there."""
+    with Node() as node:
+        node.zlayer("pull", HELLO)
+        outer = tempfile.mkdtemp(prefix="zlayer-chroot-")
+        subprocess.run(["mount", "--rbind", "/", outer], check=True)
+
+        def inside(*args):
+            return subprocess.run(["chroot", outer, *node.command(*args)], text=True, capture_output=True,
+                                  stdin=subprocess.DEVNULL, check=False, timeout=30)
+
+        try:
+            check(inside("run", "-d", "--name", "caged", HELLO, "sleep", "100").returncode == 0, "run")
+            done = inside("exec", "caged", "/bin/sh", "-c", "echo escaped")
+            check(done.returncode == 125 and "chroot" in done.stderr and done.stdout == "", f"{done}")
+            check(inside("rm", "-f", "caged").returncode == 0, "rm")
+        finally:
+            subprocess.run(["umount", "-R", "-l", outer], check=True)
+            os.rmdir(outer)
+        node.expect_no_leaks()
+
+
 def the_database_may_be_lost():
     with Node() as node:
         node.zlayer("pull", HELLO)
@@ -155,4 +178,5 @@ def the_database_may_be_lost():
 
 if __name__ == "__main__":
     main(cli_killed_at_any_instant, containers_go_on_without_the_cli, shim_killed_at_any_instant,
-         a_killed_shim_is_reported_failed, a_debugger_may_hold_the_dead_workload, the_database_may_be_lost)
+         a_killed_shim_is_reported_failed, a_debugger_may_hold_the_dead_workload,
+         exec_never_leaves_the_container, the_database_may_be_lost)
