@@ -3,10 +3,9 @@
 
 #include "base/json.h"
 #include "base/limits.h"
-#include "shim/group.h"
+#include "shim/keeper.h"
 #include "shim/lifecycle.h"
 #include "shim/record.h"
-#include "shim/session.h"
 
 /* Each answers on success and fills *err otherwise. */
 typedef int (*action_fn)(struct conn *conn, struct request *request, struct zl_error *err);
@@ -20,8 +19,15 @@ static int answered(struct conn *conn, int r)
 
 static int run_start(struct conn *conn, struct request *request, struct zl_error *err)
 {
+  int r = lifecycle_start(conn->shim, err);
+
   (void)request;
-  return answered(conn, lifecycle_start(conn->shim, err));
+  if (r <= 0)
+    return answered(conn, r);
+  if (conn->starts >= ZL_MAX_CONTROL_WAITS)
+    return zl_fail(err, ZL_E_LIMIT, 0, "more than %d answers are owed", ZL_MAX_CONTROL_WAITS);
+  conn->starts++;
+  return 0;
 }
 
 static int run_state(struct conn *conn, struct request *request, struct zl_error *err)
@@ -32,10 +38,10 @@ static int run_state(struct conn *conn, struct request *request, struct zl_error
   (void)request;
   (void)err;
   conn_send(conn,
-            json_pack("{s:b, s:s, s:b, s:i, s:I}", "ok", 1, "status",
+            json_pack("{s:b, s:s, s:b, s:i, s:I, s:s*}", "ok", 1, "status",
                       record_status_name(shim->status), "paused", shim->paused, "pid",
-                      stopped ? 0 : (int)shim->container.init.pid, "started_at_ns",
-                      (json_int_t)shim->started_at_ns),
+                      stopped ? 0 : (int)shim->pid, "started_at_ns",
+                      (json_int_t)shim->started_at_ns, "tier", shim->tier),
             NULL, 0);
   return 0;
 }
@@ -76,19 +82,16 @@ static int run_pause(struct conn *conn, struct request *request, struct zl_error
 
 static int run_stats(struct conn *conn, struct request *request, struct zl_error *err)
 {
-  json_t *stats = NULL;
-  int r = group_stats(conn->shim, &stats, err);
-
   (void)request;
-  if (r == 0)
-    conn_send(conn, json_pack("{s:b, s:o}", "ok", 1, "stats", stats), NULL, 0);
-  return r;
+  if (conn->shim->status == STATUS_STOPPED)
+    return zl_fail(err, ZL_E_CONFLICT, 0, "the container does not run");
+  return conn->shim->keeper->stats(conn, err);
 }
 
 static int attach_streams(struct conn *conn, struct request *request, struct zl_error *err)
 {
   struct shim *shim = conn->shim;
-  bool terminal = shim->config->process.terminal;
+  bool terminal = shim->settings.terminal;
   size_t wanted = terminal ? 1 : 2;
 
   if (!terminal && request->n_fds != 2)
@@ -121,25 +124,60 @@ static int run_attach(struct conn *conn, struct request *request, struct zl_erro
   }
   conn->attached = true;
   conn_send(conn,
-            json_pack("{s:b, s:b, s:b}", "ok", 1, "tty", shim->config->process.terminal, "stdin",
-                      has_stdin),
+            json_pack("{s:b, s:b, s:b, s:b}", "ok", 1, "tty", shim->settings.terminal, "stdin",
+                      has_stdin, "resize", shim->keeper->resize != NULL),
             &shim->stdin_fd, has_stdin ? 1 : 0);
   /* With a terminal the stream reads from its own copy, and every client may have one. */
-  if (!shim->config->process.terminal)
+  if (!shim->settings.terminal)
     zl_fd_closep(&shim->stdin_fd);
   conn_settle(conn);
   return 0;
 }
 
+/* Only programs of this host's own terminals have none: their clients set the size themselves. */
+static int run_resize(struct conn *conn, struct request *request, struct zl_error *err)
+{
+  const struct keeper *keeper = conn->shim->keeper;
+
+  if (keeper->resize == NULL)
+    return zl_fail(err, ZL_E_UNSUPPORTED, 0, "the size is set on the terminal itself");
+  keeper->resize(conn, request->rows, request->cols);
+  return 0;
+}
+
+/* Whether a further process may be started is the same for every keeper; which descriptors belong
+ * to it depends on its terminal. */
+static int check_exec(const struct conn *conn, const struct request *request, struct zl_error *err)
+{
+  const struct shim *shim = conn->shim;
+  bool terminal = json_is_true(json_object_get(request->process, "terminal"));
+
+  if (shim->status != STATUS_RUNNING && shim->status != STATUS_STOPPING)
+    return zl_fail(err, ZL_E_CONFLICT, 0, "the container does not run");
+  if (shim->paused)
+    return zl_fail(err, ZL_E_CONFLICT, 0, "the container is paused");
+  if (conn->has_session)
+    return zl_fail(err, ZL_E_CONFLICT, 0, "a process of this connection is still running");
+  if (shim->n_sessions >= ZL_MAX_EXEC_SESSIONS)
+    return zl_fail(err, ZL_E_LIMIT, 0, "%d processes are being executed already",
+                   ZL_MAX_EXEC_SESSIONS);
+  if (request->n_fds != (terminal ? 0 : 3))
+    return zl_fail(err, ZL_E_INVALID, 0, "exec takes three descriptors, or none with a terminal");
+  return 0;
+}
+
 static int run_exec(struct conn *conn, struct request *request, struct zl_error *err)
 {
-  return session_start(conn, request, err);
+  int r = check_exec(conn, request, err);
+
+  return r < 0 ? r : conn->shim->keeper->exec(conn, request, err);
 }
 
 static const action_fn actions[OP_COUNT] = {
-  [OP_START] = run_start,   [OP_STATE] = run_state, [OP_KILL] = run_kill,    [OP_STOP] = run_stop,
-  [OP_WAIT] = run_wait,     [OP_PAUSE] = run_pause, [OP_RESUME] = run_pause, [OP_STATS] = run_stats,
-  [OP_ATTACH] = run_attach, [OP_EXEC] = run_exec,
+  [OP_START] = run_start,  [OP_STATE] = run_state,   [OP_KILL] = run_kill,
+  [OP_STOP] = run_stop,    [OP_WAIT] = run_wait,     [OP_PAUSE] = run_pause,
+  [OP_RESUME] = run_pause, [OP_STATS] = run_stats,   [OP_ATTACH] = run_attach,
+  [OP_EXEC] = run_exec,    [OP_RESIZE] = run_resize,
 };
 
 void action_run(struct conn *conn, struct request *request)
@@ -152,5 +190,5 @@ void action_run(struct conn *conn, struct request *request)
 
 void action_forget(struct conn *conn)
 {
-  session_forget(conn);
+  conn->shim->keeper->forget(conn);
 }

@@ -76,6 +76,16 @@ void conn_settle(struct conn *conn)
             0);
 }
 
+void conn_announce_start(struct shim *shim, const struct zl_error *failure)
+{
+  for (struct conn *conn = shim->conns; conn != NULL; conn = conn->next)
+    for (; conn->starts > 0; conn->starts--)
+      if (failure != NULL)
+        conn_fail(conn, failure);
+      else
+        conn_ok(conn);
+}
+
 void conn_announce_exit(struct shim *shim)
 {
   for (struct conn *conn = shim->conns; conn != NULL; conn = conn->next) {
@@ -146,7 +156,7 @@ static void conn_ready(struct source *source, uint32_t events)
 
 /* ---- Connections --------------------------------------------------------------------------- */
 
-int conn_open(struct shim *shim, int fd, struct zl_error *err)
+int conn_open(struct shim *shim, int fd, struct conn **ret, struct zl_error *err)
 {
   struct conn *conn;
 
@@ -165,6 +175,8 @@ int conn_open(struct shim *shim, int fd, struct zl_error *err)
   conn->next = shim->conns;
   shim->conns = conn;
   shim->n_conns++;
+  if (ret != NULL)
+    *ret = conn;
   return 0;
 }
 
@@ -193,7 +205,7 @@ static void accept_ready(struct source *source, uint32_t events)
   zl_autofd fd = accept4(shim->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 
   (void)events;
-  if (fd >= 0 && conn_open(shim, fd, NULL) == 0)
+  if (fd >= 0 && conn_open(shim, fd, NULL, NULL) == 0)
     fd = -1;
 }
 

@@ -15,6 +15,7 @@ struct conn {
   struct conn *next;
   int fd;              /* owned */
   unsigned exit_waits; /* answers owed when the container ends */
+  unsigned starts;     /* answers owed when it has started, or could not */
   bool attached;       /* an exit event is owed after the last byte */
   bool has_session;    /* an exec runs: one at a time */
   bool broken;         /* to be closed by whoever is using it now */
@@ -25,8 +26,8 @@ int conn_listen(struct shim *shim, struct zl_error *err);
 /* Unlinks the socket and stops accepting; connections live on. */
 void conn_unlisten(struct shim *shim);
 
-/* Serves a connected socket, which is taken over. */
-int conn_open(struct shim *shim, int fd, struct zl_error *err);
+/* Serves a connected socket, which is taken over on success. */
+int conn_open(struct shim *shim, int fd, struct conn **ret, struct zl_error *err);
 void conn_close(struct conn *conn);
 
 /* Send one message; a client that does not read loses its connection (later, when the caller has
@@ -36,6 +37,8 @@ void conn_send(struct conn *conn, json_t *json, const int *fds, size_t n_fds);
 void conn_ok(struct conn *conn);
 void conn_fail(struct conn *conn, const struct zl_error *failure);
 
+/* A start is over, with success (NULL) or not: answers everybody who waits for it. */
+void conn_announce_start(struct shim *shim, const struct zl_error *failure);
 /* The container has ended: answers everybody who waits for it. */
 void conn_announce_exit(struct shim *shim);
 /* The exit event of an attached client, once it is due. */

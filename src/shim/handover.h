@@ -10,10 +10,6 @@
 
 struct shim;
 
-/* Makes a network namespace for the container to join (shim->netns_fd); this process stays where it
- * was. It is half of what a container's namespaces cost. */
-int handover_prepare_netns(struct shim *shim, struct zl_error *err);
-
 /* Blocks until the library hands over directory and lock, {"op":"create"} with two descriptors.
  * ZL_E_CANCELLED: it has changed its mind or died, and nothing was made. */
 int handover_await(struct shim *shim, int control_fd, struct zl_error *err);

@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/pidfd.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -13,10 +12,8 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "shim/conn.h"
-#include "shim/group.h"
+#include "shim/keeper.h"
 #include "shim/record.h"
-#include "shim/session.h"
-#include "shim/setup.h"
 
 enum {
   OWN_GRACE_MS = 10000, /* what a container gets when the shim itself is asked to end */
@@ -53,53 +50,36 @@ static void set_timer(struct shim *shim, uint64_t at_ns)
 
 /* ---- The end ------------------------------------------------------------------------------- */
 
-/* A SIGKILL that nobody of ours sent and a kill by the kernel's OOM killer look alike; the counter
- * of the cgroup tells. */
-static void tell_oom_apart(struct shim *shim)
-{
-  bool killed = shim->exit.signal == SIGKILL || shim->exit.code == 128 + SIGKILL;
-
-  if (killed && group_had_oom(shim)) {
-    shim->exit.reason = EXIT_OOM_KILLED;
-    shim->exit.signal = SIGKILL;
-  }
-}
-
 static void drain(struct shim *shim)
 {
-  zl_fd_closep(&shim->container.slave); /* with it open a terminal would never be at its end */
   for (int i = 0; i < STREAM_COUNT; i++)
     stream_finish(&shim->streams[i]);
   zl_fd_closep(&shim->stdin_fd);
   log_close(&shim->log);
 }
 
-/* The kernel ends a pid namespace with its first process, and reaps that one last. */
-static bool ends_with_init(const struct shim *shim)
-{
-  const struct zl_namespace *pid = &shim->config->namespaces[ZL_NS_PID];
-
-  return pid->present && pid->path == NULL;
-}
-
 /* Everything that is left of the container, in the order that docs/shim.md promises. */
-static void conclude(struct shim *shim)
+void lifecycle_ended(struct shim *shim, const struct exit_record *record)
 {
-  struct zl_error err = { 0 };
+  struct zl_error err = { 0 }, ended = { 0 };
 
-  if (!ends_with_init(shim)) {
-    warn(group_kill(shim, &err), &err);
-    session_kill_all(shim);
-    warn(group_wait_empty(shim, &err), &err);
-  }
+  if (shim->status == STATUS_STOPPED)
+    return;
+  shim->exit = *record;
+  shim->keeper->clear(shim);
   drain(shim);
   shim->status = STATUS_STOPPED;
   shim->paused = false;
   warn(record_exit(shim, &err), &err);
   warn(record_event(shim, &err), &err);
+  if (shim->starting) {
+    shim->starting = false;
+    (void)zl_fail(&ended, ZL_E_CONFLICT, 0, "the container ended while it was started");
+    conn_announce_start(shim, &ended);
+  }
   conn_announce_exit(shim);
   note_state(shim);
-  setup_undo(shim);
+  shim->keeper->undo(shim);
   conn_unlisten(shim);
   shim->finished = true;
   set_timer(shim, zl_time_boot() + LINGER_MS * ZL_NS_PER_MS);
@@ -113,69 +93,56 @@ static void end_linger(struct shim *shim)
   conn_announce_exit(shim);
 }
 
-static void collect_init(struct shim *shim)
-{
-  int status = 0;
-  int r = zl_child_reap(&shim->container.init, &status, NULL);
-
-  if (r == 0)
-    lifecycle_await_tracer(shim);
-  if (r <= 0)
-    return;
-  shim->exit = exit_from_status(status);
-  tell_oom_apart(shim);
-  conclude(shim);
-}
-
-static void init_ready(struct source *source, uint32_t events)
-{
-  struct shim *shim = container_of(source, struct shim, init_source);
-
-  (void)events;
-  loop_remove(&shim->loop, &shim->init_source);
-  shim->init_ended = true;
-  collect_init(shim);
-}
-
 /* ---- Requests ------------------------------------------------------------------------------ */
 
-/* The process has reported why it cannot execute and is about to end. */
-static void fail_start(struct shim *shim, const struct zl_error *failure)
+void lifecycle_started(struct shim *shim)
 {
-  loop_remove(&shim->loop, &shim->init_source);
-  zl_child_kill(&shim->container.init);
-  shim->exit = exit_from_error(failure);
-  conclude(shim);
+  shim->starting = false;
+  if (shim->status == STATUS_CREATED) {
+    shim->started_at_ns = zl_time_wall();
+    shim->status = STATUS_RUNNING;
+    note_state(shim);
+  }
+  conn_announce_start(shim, NULL);
+}
+
+void lifecycle_start_failed(struct shim *shim, const struct zl_error *failure)
+{
+  struct exit_record record = exit_from_error(failure);
+
+  shim->starting = false;
+  lifecycle_ended(shim, &record);
+  conn_announce_start(shim, failure);
 }
 
 int lifecycle_start(struct shim *shim, struct zl_error *err)
 {
+  struct exit_record record;
   int r;
 
   if (is_live(shim))
     return 0;
   if (shim->status == STATUS_STOPPED)
     return zl_fail(err, ZL_E_CONFLICT, 0, "the container has ended");
-  r = zl_container_start(&shim->container, err);
+  if (shim->starting)
+    return 1;
+  r = shim->keeper->start(shim, err);
   if (r < 0) {
-    fail_start(shim, err);
-    return r;
+    record = exit_from_error(err);
+    lifecycle_ended(shim, &record);
+  } else if (r > 0) {
+    shim->starting = true;
+  } else {
+    lifecycle_started(shim);
   }
-  shim->started_at_ns = zl_time_wall();
-  shim->status = STATUS_RUNNING;
-  note_state(shim);
-  return 0;
+  return r;
 }
 
 static int send_signal(struct shim *shim, int signal, struct zl_error *err)
 {
-  if (signal == SIGKILL) {
+  if (signal == SIGKILL)
     (void)lifecycle_pause(shim, false, NULL);
-    return group_kill(shim, err);
-  }
-  if (pidfd_send_signal(shim->container.init.pidfd, signal, NULL, 0) < 0 && errno != ESRCH)
-    return zl_fail_errno(err, "sending signal %d", signal);
-  return 0;
+  return shim->keeper->signal(shim, signal, err);
 }
 
 int lifecycle_kill(struct shim *shim, int signal, struct zl_error *err)
@@ -217,7 +184,7 @@ int lifecycle_pause(struct shim *shim, bool paused, struct zl_error *err)
     return zl_fail(err, ZL_E_CONFLICT, 0, "the container does not run");
   if (shim->paused == paused)
     return 0;
-  r = group_freeze(shim, paused, err);
+  r = shim->keeper->freeze(shim, paused, err);
   if (r < 0)
     return r;
   shim->paused = paused;
@@ -252,13 +219,6 @@ void lifecycle_await_tracer(struct shim *shim)
   (void)signalfd(shim->signal_fd, &both, 0);
 }
 
-static void child_signalled(struct shim *shim)
-{
-  if (shim->init_ended && shim->container.init.pidfd >= 0)
-    collect_init(shim);
-  session_retry(shim);
-}
-
 /* SIGTERM: whoever manages the machine wants us gone, which must not mean a sudden death of the
  * workload. Everything else that can be blocked is ignored. */
 static void signal_ready(struct source *source, uint32_t events)
@@ -270,14 +230,14 @@ static void signal_ready(struct source *source, uint32_t events)
   (void)events;
   if (read(shim->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
     return;
-  if (info.ssi_signo == SIGCHLD)
-    child_signalled(shim);
+  if (info.ssi_signo == SIGCHLD && shim->keeper->child_signalled != NULL)
+    shim->keeper->child_signalled(shim);
   if (info.ssi_signo != SIGTERM)
     return;
   if (shim->finished)
     end_linger(shim);
   else
-    warn(lifecycle_stop(shim, setup_stop_signal(shim), OWN_GRACE_MS, &err), &err);
+    warn(lifecycle_stop(shim, shim->settings.stop_signal, OWN_GRACE_MS, &err), &err);
 }
 
 int lifecycle_watch(struct shim *shim, struct zl_error *err)
@@ -292,9 +252,7 @@ int lifecycle_watch(struct shim *shim, struct zl_error *err)
     return zl_fail_errno(err, "timer and signal descriptors");
   if (loop_add(&shim->loop, &shim->signal_source, shim->signal_fd, EPOLLIN, signal_ready, err) <
           0 ||
-      loop_add(&shim->loop, &shim->timer_source, shim->timer_fd, EPOLLIN, timer_ready, err) < 0 ||
-      loop_add(&shim->loop, &shim->init_source, shim->container.init.pidfd, EPOLLIN, init_ready,
-               err) < 0)
+      loop_add(&shim->loop, &shim->timer_source, shim->timer_fd, EPOLLIN, timer_ready, err) < 0)
     return -(int)err->code;
   return 0;
 }

@@ -7,9 +7,15 @@
 
 #include "shim/shim.h"
 
-/* Executes the workload. Success again while it runs; ZL_E_CONFLICT after its end. A failure to
- * execute ends the container. */
+/* Executes the workload. Success again while it runs; 1: under way, conn_announce_start will
+ * answer; ZL_E_CONFLICT after its end. A failure to execute ends the container. */
 int lifecycle_start(struct shim *shim, struct zl_error *err);
+/* For the keeper whose start came back with 1. */
+void lifecycle_started(struct shim *shim);
+void lifecycle_start_failed(struct shim *shim, const struct zl_error *failure);
+
+/* For the keeper: the workload has ended, and how. Ends everything of the container. */
+void lifecycle_ended(struct shim *shim, const struct exit_record *record);
 
 /* Sends `signal` to the first process (9: kills everything). ZL_E_CONFLICT unless it runs. */
 int lifecycle_kill(struct shim *shim, int signal, struct zl_error *err);
@@ -20,7 +26,7 @@ int lifecycle_stop(struct shim *shim, int signal, uint64_t grace_ms, struct zl_e
 
 int lifecycle_pause(struct shim *shim, bool paused, struct zl_error *err);
 
-/* Watches the first process, the stop timer and the shim's own signals. */
+/* Watches the stop timer and the shim's own signals. */
 int lifecycle_watch(struct shim *shim, struct zl_error *err);
 
 /* An ended child that a debugger traces belongs to the debugger until that lets go of it; the

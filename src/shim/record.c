@@ -35,10 +35,10 @@ int record_state(const struct shim *shim, struct zl_error *err)
 
   if (r < 0)
     return r;
-  json = json_pack("{s:i, s:I, s:s, s:s, s:I, s:I}", "pid", (int)shim->container.init.pid,
-                   "start_time", (json_int_t)shim->start_time, "boot_id", boot_id, "status",
+  json = json_pack("{s:i, s:I, s:s, s:s, s:I, s:I, s:s*}", "pid", (int)shim->pid, "start_time",
+                   (json_int_t)shim->start_time, "boot_id", boot_id, "status",
                    status_names[shim->status], "created_at_ns", (json_int_t)shim->created_at_ns,
-                   "started_at_ns", (json_int_t)shim->started_at_ns);
+                   "started_at_ns", (json_int_t)shim->started_at_ns, "tier", shim->tier);
   return replace_json(shim, "state.json", json, err);
 }
 

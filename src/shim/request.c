@@ -8,6 +8,7 @@
 
 enum {
   MAX_SIGNAL = 64,
+  MAX_SIZE = UINT16_MAX,              /* struct winsize */
   MAX_GRACE_MS = 7 * 24 * 3600 * 1000 /* a week: nobody means more */
 };
 
@@ -26,6 +27,7 @@ static const struct {
   [OP_STATS] = { .name = "stats" },
   [OP_ATTACH] = { .name = "attach", .min_fds = 1, .max_fds = 2 },
   [OP_EXEC] = { .name = "exec", .members = { "process" }, .max_fds = 3 },
+  [OP_RESIZE] = { .name = "resize", .members = { "rows", "cols" } },
 };
 
 static int find_op(const json_t *json, enum op *ret, struct zl_error *err)
@@ -78,6 +80,20 @@ static int read_signal(const json_t *json, struct request *request, struct zl_er
   return 0;
 }
 
+static int read_size(struct request *request, struct zl_error *err)
+{
+  int64_t rows = 0, cols = 0;
+  int r = zl_json_get_int(request->json, "", "rows", 1, MAX_SIZE, 0, &rows, err);
+
+  if (r == 0)
+    r = zl_json_get_int(request->json, "", "cols", 1, MAX_SIZE, 0, &cols, err);
+  if (r == 0 && (rows == 0 || cols == 0))
+    return zl_fail(err, ZL_E_INVALID, 0, "rows, cols: missing");
+  request->rows = (unsigned)rows;
+  request->cols = (unsigned)cols;
+  return r;
+}
+
 static int read_members(struct request *request, struct zl_error *err)
 {
   int64_t grace = 0;
@@ -87,6 +103,8 @@ static int read_members(struct request *request, struct zl_error *err)
     r = read_signal(request->json, request, err);
   if (r == 0 && request->op == OP_STOP)
     r = zl_json_get_int(request->json, "", "grace_ms", 0, MAX_GRACE_MS, 0, &grace, err);
+  if (r == 0 && request->op == OP_RESIZE)
+    r = read_size(request, err);
   if (r == 0 && request->op == OP_EXEC)
     r = zl_json_get_object(request->json, "", "process", &request->process, err);
   if (r == 0 && request->op == OP_EXEC && request->process == NULL)

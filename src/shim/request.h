@@ -25,14 +25,16 @@ enum op {
   OP_STATS,
   OP_ATTACH,
   OP_EXEC,
+  OP_RESIZE,
   OP_COUNT
 };
 
 struct request {
   enum op op;
-  int signal;        /* OP_KILL, OP_STOP */
-  uint64_t grace_ms; /* OP_STOP */
-  json_t *process;   /* OP_EXEC; borrowed from `json` */
+  int signal;          /* OP_KILL, OP_STOP */
+  uint64_t grace_ms;   /* OP_STOP */
+  unsigned rows, cols; /* OP_RESIZE */
+  json_t *process;     /* OP_EXEC; borrowed from `json` */
   json_t *json;
   int fds[ZL_MAX_CONTROL_FDS]; /* owned; -1 once taken */
   size_t n_fds;

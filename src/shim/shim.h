@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The state of the shim: one container, from its bundle to its exit record.
+ * The state of a shim: one container, from its directory to its exit record. What the container is
+ * made of is its keeper's: processes of the engine (process/) or a virtual machine (vm/).
  */
 #ifndef ZL_SHIM_SHIM_H
 #define ZL_SHIM_SHIM_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <zlayer/error.h>
 
-#include "engine/config.h"
-#include "engine/container.h"
+#include "base/limits.h"
 #include "shim/exit.h"
 #include "shim/log.h"
 #include "shim/loop.h"
@@ -24,25 +25,30 @@ enum status {
 };
 
 struct conn;
-struct group;
-struct session;
+struct keeper;
+
+/* What the keeper's `load` says of the container. */
+struct settings {
+  bool terminal;
+  int stop_signal; /* asks the workload to end */
+  uint64_t log_max_bytes;
+  unsigned log_files;
+};
 
 struct shim {
-  const char *id;
+  const struct keeper *keeper;
+  char id[ZL_MAX_ID + 1];
   int dir_fd, lock_fd;
-  int netns_fd; /* made early, for the container to join; -1: it makes its own */
-  struct zl_engine_config *config;
+  struct settings settings;
   struct loop loop;
   struct log log;
 
-  struct group *group; /* its cgroups; NULL: none */
-  bool link_made;
-  struct zl_container container;
-  struct source init_source;
-
   enum status status;
+  bool starting; /* a start is under way: its answers are owed */
   bool paused;
-  uint64_t start_time; /* of the first process, in ticks since boot */
+  const char *tier; /* how its machine was started: "pool", "clone", "boot"; NULL: none. Static */
+  pid_t pid;        /* of the first process as the host sees it */
+  uint64_t start_time; /* of it, in ticks since boot */
   uint64_t created_at_ns, started_at_ns;
   struct exit_record exit; /* STATUS_STOPPED */
 
@@ -54,10 +60,8 @@ struct shim {
   uint64_t kill_at_ns; /* CLOCK_BOOTTIME; 0: no stop is under way */
   struct conn *conns;
   size_t n_conns;
-  struct session *sessions;
-  size_t n_sessions;
-  bool init_ended; /* perhaps not reaped yet: a debugger may hold it */
-  bool finished;   /* the end has been recorded and everything of the container is gone */
+  size_t n_sessions; /* executed processes that still run */
+  bool finished;     /* the end has been recorded and everything of the container is gone */
 };
 
 #endif

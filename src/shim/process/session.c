@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "shim/session.h"
+#include "shim/process/session.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -9,12 +9,12 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "engine/exec.h"
-#include "shim/group.h"
 #include "shim/lifecycle.h"
+#include "shim/process/group.h"
 
 struct session {
   struct source source;
-  struct shim *shim;
+  struct process_shim *shim;
   struct session *next;
   struct conn *conn; /* NULL: gone */
   struct zl_child child;
@@ -23,16 +23,16 @@ struct session {
 
 static void session_free(struct session *session)
 {
-  struct shim *shim = session->shim;
+  struct process_shim *shim = session->shim;
 
   for (struct session **at = &shim->sessions; *at != NULL; at = &(*at)->next) {
     if (*at != session)
       continue;
     *at = session->next;
-    shim->n_sessions--;
+    shim->shim.n_sessions--;
     break;
   }
-  loop_remove(&shim->loop, &session->source);
+  loop_remove(&shim->shim.loop, &session->source);
   zl_fd_closep(&session->child.pidfd);
   free(session);
 }
@@ -44,7 +44,7 @@ static void collect(struct session *session)
   int status = 0;
 
   if (zl_child_reap(&session->child, &status, NULL) == 0) {
-    lifecycle_await_tracer(session->shim);
+    lifecycle_await_tracer(&session->shim->shim);
     return;
   }
   record = exit_from_status(status);
@@ -61,12 +61,12 @@ static void session_ready(struct source *source, uint32_t events)
   struct session *session = container_of(source, struct session, source);
 
   (void)events;
-  loop_remove(&session->shim->loop, &session->source);
+  loop_remove(&session->shim->shim.loop, &session->source);
   session->ended = true;
   collect(session);
 }
 
-void session_retry(struct shim *shim)
+void session_retry(struct process_shim *shim)
 {
   struct session *next;
 
@@ -77,29 +77,10 @@ void session_retry(struct shim *shim)
   }
 }
 
-static int check(const struct conn *conn, const struct request *request,
-                 const struct zl_process *process, struct zl_error *err)
-{
-  const struct shim *shim = conn->shim;
-
-  if (shim->status != STATUS_RUNNING && shim->status != STATUS_STOPPING)
-    return zl_fail(err, ZL_E_CONFLICT, 0, "the container does not run");
-  if (shim->paused)
-    return zl_fail(err, ZL_E_CONFLICT, 0, "the container is paused");
-  if (conn->has_session)
-    return zl_fail(err, ZL_E_CONFLICT, 0, "a process of this connection is still running");
-  if (shim->n_sessions >= ZL_MAX_EXEC_SESSIONS)
-    return zl_fail(err, ZL_E_LIMIT, 0, "%d processes are being executed already",
-                   ZL_MAX_EXEC_SESSIONS);
-  if (request->n_fds != (process->terminal ? 0 : 3))
-    return zl_fail(err, ZL_E_INVALID, 0, "exec takes three descriptors, or none with a terminal");
-  return 0;
-}
-
 static int run(struct session *session, const struct request *request,
                const struct zl_process *process, int *ret_master, struct zl_error *err)
 {
-  struct shim *shim = session->shim;
+  struct process_shim *shim = session->shim;
   struct zl_exec_spec spec = { .container = &shim->container,
                                .process = process,
                                .config = shim->config,
@@ -110,19 +91,18 @@ static int run(struct session *session, const struct request *request,
 
   if (r < 0)
     return r;
-  return loop_add(&shim->loop, &session->source, session->child.pidfd, EPOLLIN, session_ready, err);
+  return loop_add(&shim->shim.loop, &session->source, session->child.pidfd, EPOLLIN, session_ready,
+                  err);
 }
 
 int session_start(struct conn *conn, struct request *request, struct zl_error *err)
 {
-  struct shim *shim = conn->shim;
+  struct process_shim *shim = process_of(conn->shim);
   zl_autoprocess *process = NULL;
   struct session *session;
   zl_autofd master = -1;
   int r = zl_engine_process_parse(request->process, "process", &process, err);
 
-  if (r == 0)
-    r = check(conn, request, process, err);
   if (r < 0)
     return r;
   session = calloc(1, sizeof(*session));
@@ -139,14 +119,14 @@ int session_start(struct conn *conn, struct request *request, struct zl_error *e
   }
   session->next = shim->sessions;
   shim->sessions = session;
-  shim->n_sessions++;
+  shim->shim.n_sessions++;
   conn->has_session = true;
   conn_send(conn, json_pack("{s:b, s:i}", "ok", 1, "pid", (int)session->child.pid), &master,
             process->terminal ? 1 : 0);
   return 0;
 }
 
-void session_kill_all(struct shim *shim)
+void session_kill_all(struct process_shim *shim)
 {
   for (struct session *s = shim->sessions; s != NULL; s = s->next)
     (void)pidfd_send_signal(s->child.pidfd, SIGKILL, NULL, 0);
@@ -154,7 +134,7 @@ void session_kill_all(struct shim *shim)
 
 void session_forget(struct conn *conn)
 {
-  for (struct session *s = conn->shim->sessions; s != NULL; s = s->next)
+  for (struct session *s = process_of(conn->shim)->sessions; s != NULL; s = s->next)
     if (s->conn == conn)
       s->conn = NULL;
 }

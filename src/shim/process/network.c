@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "shim/network.h"
+#include "shim/process/network.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 #include "base/path.h"
 #include "net/linux/link.h"
 
-int network_join(struct shim *shim, const struct zl_child *init, struct zl_error *err)
+int network_join(struct process_shim *shim, const struct zl_child *init, struct zl_error *err)
 {
   const struct zl_net_config *net = &shim->config->zlayer.network;
   struct zl_veth veth = {
@@ -34,7 +34,7 @@ int network_join(struct shim *shim, const struct zl_child *init, struct zl_error
   return r < 0 ? zl_wrap(err, "joining bridge '%s'", net->bridge) : 0;
 }
 
-int network_configure(struct shim *shim, int proc_fd, struct zl_error *err)
+int network_configure(struct process_shim *shim, int proc_fd, struct zl_error *err)
 {
   const struct zl_net_config *net = &shim->config->zlayer.network;
   struct zl_link_self self = { .address = ntohl(net->address.s_addr),
@@ -55,14 +55,15 @@ int network_configure(struct shim *shim, int proc_fd, struct zl_error *err)
   return 0;
 }
 
-int network_stats(const struct shim *shim, uint64_t *ret_rx, uint64_t *ret_tx, struct zl_error *err)
+int network_stats(const struct process_shim *shim, uint64_t *ret_rx, uint64_t *ret_tx,
+                  struct zl_error *err)
 {
   if (!shim->link_made)
     return 0;
   return zl_link_stats(shim->config->zlayer.network.link, ret_rx, ret_tx, err);
 }
 
-int network_leave(struct shim *shim, struct zl_error *err)
+int network_leave(struct process_shim *shim, struct zl_error *err)
 {
   if (!shim->link_made)
     return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "shim/group.h"
+#include "shim/process/group.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 
 #include "base/time.h"
 #include "engine/cgroup.h"
-#include "shim/network.h"
+#include "shim/process/network.h"
 
 /* A killed process needs as long as it takes to tear its memory down; one that hangs in a dead
  * network file system must not keep the exit record from being written. */
@@ -28,7 +28,7 @@ static int populate(struct group *group, const struct zl_engine_config *config,
   return r < 0 ? r : zl_cgroup_set_devices(&group->cg, res->devices, res->n_devices, err);
 }
 
-int group_create(struct shim *shim, struct zl_error *err)
+int group_create(struct process_shim *shim, struct zl_error *err)
 {
   const struct zl_engine_config *config = shim->config;
   struct group *group;
@@ -53,19 +53,19 @@ int group_create(struct shim *shim, struct zl_error *err)
   return populate(group, config, err);
 }
 
-int group_fd(const struct shim *shim)
+int group_fd(const struct process_shim *shim)
 {
   return shim->group != NULL ? shim->group->cg.unified_fd : -1;
 }
 
 int group_enter(void *ctx, struct zl_error *err)
 {
-  const struct shim *shim = ctx;
+  const struct process_shim *shim = ctx;
 
   return shim->group != NULL ? zl_cgroup_add(&shim->group->cg, 0, group_fd(shim) >= 0, err) : 0;
 }
 
-static int kill_init(struct shim *shim, struct zl_error *err)
+static int kill_init(struct process_shim *shim, struct zl_error *err)
 {
   int pidfd = shim->container.init.pidfd;
 
@@ -74,26 +74,26 @@ static int kill_init(struct shim *shim, struct zl_error *err)
   return 0;
 }
 
-int group_kill(struct shim *shim, struct zl_error *err)
+int group_kill(struct process_shim *shim, struct zl_error *err)
 {
   int r = kill_init(shim, err);
 
   return r < 0 || shim->group == NULL ? r : zl_cgroup_kill(&shim->group->cg, err);
 }
 
-int group_wait_empty(struct shim *shim, struct zl_error *err)
+int group_wait_empty(struct process_shim *shim, struct zl_error *err)
 {
   return shim->group != NULL ? zl_cgroup_wait_empty(&shim->group->cg, KILL_WAIT_NS, err) : 0;
 }
 
-int group_freeze(struct shim *shim, bool frozen, struct zl_error *err)
+int group_freeze(struct process_shim *shim, bool frozen, struct zl_error *err)
 {
   if (shim->group == NULL)
     return zl_fail(err, ZL_E_UNSUPPORTED, 0, "a container without cgroup cannot be paused");
   return zl_cgroup_freeze(&shim->group->cg, frozen, err);
 }
 
-bool group_had_oom(const struct shim *shim)
+bool group_had_oom(const struct process_shim *shim)
 {
   uint64_t kills = 0;
 
@@ -107,15 +107,13 @@ static json_int_t number(uint64_t value)
   return (json_int_t)value;
 }
 
-int group_stats(struct shim *shim, json_t **ret, struct zl_error *err)
+int group_stats(struct process_shim *shim, json_t **ret, struct zl_error *err)
 {
   struct zl_cgroup_stats s = { .memory_limit = UINT64_MAX, .pids_limit = UINT64_MAX };
   uint64_t rx = 0, tx = 0;
   json_t *json;
   int r = 0;
 
-  if (shim->status == STATUS_STOPPED)
-    return zl_fail(err, ZL_E_CONFLICT, 0, "the container does not run");
   if (shim->group != NULL)
     r = zl_cgroup_stats(&shim->group->cg, &s, err);
   if (r == 0)
@@ -135,7 +133,7 @@ int group_stats(struct shim *shim, json_t **ret, struct zl_error *err)
   return 0;
 }
 
-int group_remove(struct shim *shim, struct zl_error *err)
+int group_remove(struct process_shim *shim, struct zl_error *err)
 {
   struct group *group = shim->group;
   int r;
