@@ -26,6 +26,7 @@ struct zl_proc_options {
   size_t n_fds;
   bool new_session; /* setsid: survives the terminal and its signals */
   bool detached;    /* not our child but init's: it leaves no zombie and cannot be waited for */
+  bool bound;       /* SIGKILL when the thread that starts it ends (PR_SET_PDEATHSIG) */
 };
 
 struct zl_proc {

@@ -17,17 +17,21 @@ static int answered(struct conn *conn, int r)
   return r;
 }
 
+/* The answer comes when it is over. */
+static int owe(struct conn *conn, enum owed what, struct zl_error *err)
+{
+  if (conn->owed[what] >= ZL_MAX_CONTROL_WAITS)
+    return zl_fail(err, ZL_E_LIMIT, 0, "more than %d answers are owed", ZL_MAX_CONTROL_WAITS);
+  conn->owed[what]++;
+  return 0;
+}
+
 static int run_start(struct conn *conn, struct request *request, struct zl_error *err)
 {
   int r = lifecycle_start(conn->shim, err);
 
   (void)request;
-  if (r <= 0)
-    return answered(conn, r);
-  if (conn->starts >= ZL_MAX_CONTROL_WAITS)
-    return zl_fail(err, ZL_E_LIMIT, 0, "more than %d answers are owed", ZL_MAX_CONTROL_WAITS);
-  conn->starts++;
-  return 0;
+  return r > 0 ? owe(conn, OWED_START, err) : answered(conn, r);
 }
 
 static int run_state(struct conn *conn, struct request *request, struct zl_error *err)
@@ -77,7 +81,9 @@ static int run_wait(struct conn *conn, struct request *request, struct zl_error 
 
 static int run_pause(struct conn *conn, struct request *request, struct zl_error *err)
 {
-  return answered(conn, lifecycle_pause(conn->shim, request->op == OP_PAUSE, err));
+  int r = lifecycle_pause(conn->shim, request->op == OP_PAUSE, err);
+
+  return r > 0 ? owe(conn, OWED_PAUSE, err) : answered(conn, r);
 }
 
 static int run_stats(struct conn *conn, struct request *request, struct zl_error *err)

@@ -76,10 +76,10 @@ void conn_settle(struct conn *conn)
             0);
 }
 
-void conn_announce_start(struct shim *shim, const struct zl_error *failure)
+void conn_announce(struct shim *shim, enum owed what, const struct zl_error *failure)
 {
   for (struct conn *conn = shim->conns; conn != NULL; conn = conn->next)
-    for (; conn->starts > 0; conn->starts--)
+    for (; conn->owed[what] > 0; conn->owed[what]--)
       if (failure != NULL)
         conn_fail(conn, failure);
       else
@@ -172,12 +172,22 @@ int conn_open(struct shim *shim, int fd, struct conn **ret, struct zl_error *err
   }
   conn->shim = shim;
   conn->fd = fd;
+  conn->serial = ++shim->last_serial;
   conn->next = shim->conns;
   shim->conns = conn;
   shim->n_conns++;
   if (ret != NULL)
     *ret = conn;
   return 0;
+}
+
+struct conn *conn_find(const struct shim *shim, uint64_t serial)
+{
+  struct conn *conn = shim->conns;
+
+  while (conn != NULL && conn->serial != serial)
+    conn = conn->next;
+  return conn;
 }
 
 void conn_close(struct conn *conn)

@@ -26,6 +26,7 @@ struct keeper {
   int (*start)(struct shim *shim, struct zl_error *err);
   /* To the first process; SIGKILL: to everything. Does not wait. */
   int (*signal)(struct shim *shim, int signal, struct zl_error *err);
+  /* 1: lifecycle_paused will tell. */
   int (*freeze)(struct shim *shim, bool frozen, struct zl_error *err);
   /* Answers the client, now or later. `exec` answers with the process and owes the exit event;
    * `conn` may go before (forget). */

@@ -72,11 +72,10 @@ void lifecycle_ended(struct shim *shim, const struct exit_record *record)
   shim->paused = false;
   warn(record_exit(shim, &err), &err);
   warn(record_event(shim, &err), &err);
-  if (shim->starting) {
-    shim->starting = false;
-    (void)zl_fail(&ended, ZL_E_CONFLICT, 0, "the container ended while it was started");
-    conn_announce_start(shim, &ended);
-  }
+  shim->starting = shim->pausing = false;
+  (void)zl_fail(&ended, ZL_E_CONFLICT, 0, "the container has just ended");
+  conn_announce(shim, OWED_START, shim->start_failure != NULL ? shim->start_failure : &ended);
+  conn_announce(shim, OWED_PAUSE, &ended);
   conn_announce_exit(shim);
   note_state(shim);
   shim->keeper->undo(shim);
@@ -103,16 +102,15 @@ void lifecycle_started(struct shim *shim)
     shim->status = STATUS_RUNNING;
     note_state(shim);
   }
-  conn_announce_start(shim, NULL);
+  conn_announce(shim, OWED_START, NULL);
 }
 
 void lifecycle_start_failed(struct shim *shim, const struct zl_error *failure)
 {
   struct exit_record record = exit_from_error(failure);
 
-  shim->starting = false;
+  shim->start_failure = failure;
   lifecycle_ended(shim, &record);
-  conn_announce_start(shim, failure);
 }
 
 int lifecycle_start(struct shim *shim, struct zl_error *err)
@@ -182,13 +180,29 @@ int lifecycle_pause(struct shim *shim, bool paused, struct zl_error *err)
 
   if (!is_live(shim))
     return zl_fail(err, ZL_E_CONFLICT, 0, "the container does not run");
+  if (shim->pausing)
+    return shim->pausing_to == paused
+               ? 1
+               : zl_fail(err, ZL_E_CONFLICT, 0, "the container is just being %s",
+                         paused ? "resumed" : "paused");
   if (shim->paused == paused)
     return 0;
   r = shim->keeper->freeze(shim, paused, err);
   if (r < 0)
     return r;
-  shim->paused = paused;
-  return 0;
+  shim->pausing_to = paused;
+  shim->pausing = r > 0;
+  if (r == 0)
+    shim->paused = paused;
+  return r;
+}
+
+void lifecycle_paused(struct shim *shim, const struct zl_error *failure)
+{
+  shim->pausing = false;
+  if (failure == NULL)
+    shim->paused = shim->pausing_to;
+  conn_announce(shim, OWED_PAUSE, failure);
 }
 
 /* ---- Events -------------------------------------------------------------------------------- */

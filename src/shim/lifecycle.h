@@ -24,7 +24,10 @@ int lifecycle_kill(struct shim *shim, int signal, struct zl_error *err);
  * comes as an event. A container that has not been started is killed. */
 int lifecycle_stop(struct shim *shim, int signal, uint64_t grace_ms, struct zl_error *err);
 
+/* Freezes or thaws. 1: under way, conn_announce will answer. */
 int lifecycle_pause(struct shim *shim, bool paused, struct zl_error *err);
+/* For the keeper whose freeze came back with 1; NULL: success. */
+void lifecycle_paused(struct shim *shim, const struct zl_error *failure);
 
 /* Watches the stop timer and the shim's own signals. */
 int lifecycle_watch(struct shim *shim, struct zl_error *err);

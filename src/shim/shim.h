@@ -45,7 +45,9 @@ struct shim {
 
   enum status status;
   bool starting; /* a start is under way: its answers are owed */
+  const struct zl_error *start_failure; /* why it ends with that start; borrowed */
   bool paused;
+  bool pausing, pausing_to; /* a pause or its end is under way */
   const char *tier; /* how its machine was started: "pool", "clone", "boot"; NULL: none. Static */
   pid_t pid;        /* of the first process as the host sees it */
   uint64_t start_time; /* of it, in ticks since boot */
@@ -60,6 +62,7 @@ struct shim {
   uint64_t kill_at_ns; /* CLOCK_BOOTTIME; 0: no stop is under way */
   struct conn *conns;
   size_t n_conns;
+  uint64_t last_serial; /* of a connection */
   size_t n_sessions; /* executed processes that still run */
   bool finished;     /* the end has been recorded and everything of the container is gone */
 };

@@ -71,6 +71,8 @@ static void update(struct stream *stream)
     (void)loop_add(stream->loop, &stream->source, stream->fd, EPOLLIN, stream_ready, NULL);
   else
     loop_change(stream->loop, &stream->source, EPOLLIN);
+  if (stream->drained != NULL)
+    stream->drained(stream);
 }
 
 static void sink_ready(struct source *source, uint32_t events)
@@ -136,6 +138,12 @@ static void end(struct stream *stream)
   stream->ended = true;
 }
 
+void stream_feed(struct stream *stream, const char *data, size_t len)
+{
+  log_write(stream->log, stream->id, data, len);
+  deliver(stream, data, len);
+}
+
 /* One read: > 0 bytes passed on, 0 nothing there now, < 0 at the end. A terminal whose other end is
  * closed answers EIO. */
 static int pump(struct stream *stream)
@@ -149,8 +157,7 @@ static int pump(struct stream *stream)
     return 0;
   if (n <= 0)
     return -1;
-  log_write(stream->log, stream->id, chunk, (size_t)n);
-  deliver(stream, chunk, (size_t)n);
+  stream_feed(stream, chunk, (size_t)n);
   return 1;
 }
 

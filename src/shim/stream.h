@@ -36,6 +36,9 @@ struct stream {
   struct sink sinks[ZL_MAX_ATTACH];
   /* Called when a sink has gone or, after the end, has got everything. May detach. */
   void (*settled)(struct stream *stream, void *client);
+  /* Nothing is held any more; NULL: nobody wants to know. */
+  void (*drained)(struct stream *stream);
+  void *feeder; /* whose stream_feed it is, for `drained` */
 };
 
 /* An empty stream: nothing is read, clients may attach. */
@@ -44,6 +47,11 @@ void stream_init(struct stream *stream, struct loop *loop, struct log *log, enum
 
 /* Takes over `fd` (non-blocking) on success and begins to copy it. */
 int stream_open(struct stream *stream, int fd, struct zl_error *err);
+
+/* Output that comes from elsewhere than a descriptor of the stream's own: passes it on like bytes
+ * read. Who feeds it waits for `drained` while too much is held (stream->held.len): beyond a mebibyte
+ * the clients that lag are dropped. */
+void stream_feed(struct stream *stream, const char *data, size_t len);
 
 /* Copies what comes from now on to `fd` too, the write end of a pipe or a socket, which is taken
  * over on success. ZL_E_LIMIT: too many clients. */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,6 +30,7 @@ struct child {
   int null_fd;
   volatile int failure; /* shared with the parent by CLONE_VM */
   char *stack;          /* of the process that executes */
+  pid_t parent;         /* who starts it */
   pid_t pid;            /* that process, and its */
   int pidfd;
 };
@@ -82,6 +84,9 @@ NO_SANITIZE static int child_main(void *arg)
     (void)sigaction(sig, &dfl, NULL);
   if (c->opt->new_session)
     (void)setsid();
+  /* The signal is not sent for a parent that has gone before. */
+  if (c->opt->bound && (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != c->parent))
+    _exit(127);
   c->failure = arrange_fds(c, &exec_fd);
   if (c->failure != 0)
     _exit(127);
@@ -141,7 +146,7 @@ static int start_detached(struct child *c)
 
 int zl_proc_spawn(const struct zl_proc_options *opt, struct zl_proc *ret, struct zl_error *err)
 {
-  struct child c = { .opt = opt, .null_fd = -1, .pid = -1, .pidfd = -1 };
+  struct child c = { .opt = opt, .null_fd = -1, .parent = getpid(), .pid = -1, .pidfd = -1 };
   zl_autofd null_fd = zl_fd_open(AT_FDCWD, "/dev/null", O_RDWR, 0);
   sigset_t all;
   int os_error;

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the library says of a machine and its container: machine.json (docs/microvm.md) and the
+ * guest's bundle, config.json.
+ */
+#ifndef ZL_SHIM_VM_CONFIG_H
+#define ZL_SHIM_VM_CONFIG_H
+
+#include <jansson.h>
+#include <netinet/in.h>
+
+#include "base/cleanup.h"
+#include "shim/shim.h"
+#include "vmm/command.h"
+
+/* Strings are borrowed from `json`. */
+struct machine_config {
+  json_t *json;
+  const char *qemu, *kernel, *initrd;
+  const char *template; /* directory; NULL: none fits */
+  const char *image;    /* EROFS file; NULL: not known yet (a template, a pooled machine) */
+  const char *scratch;  /* prepared disk */
+  bool acpi, keep_on_failure;
+  enum zl_vm_accel accel;
+  uint64_t tsc_khz;
+  unsigned memory_mib, vcpus;
+  struct {
+    const char *source;
+    bool read_only;
+  } binds[ZL_VM_MAX_BINDS];
+  size_t n_binds;
+};
+
+/* Reads (dir_fd, "machine.json"). ZL_E_INVALID names the member. */
+int machine_config_load(int dir_fd, struct machine_config *ret, struct zl_error *err);
+void machine_config_done(struct machine_config *config);
+
+/* The container's own part. Strings are borrowed from `json`. */
+struct bundle_config {
+  json_t *json; /* the whole bundle, for the guest */
+  bool open_stdin;
+  const char *hostname; /* NULL: not said */
+  bool bridged;         /* on the node's bridge; else the machine has no link up */
+  const char *bridge, *link;
+  const char *address, *gateway; /* as text: the guest is told so */
+  struct in_addr ip;
+  unsigned prefix, mtu;
+};
+
+/* Reads (dir_fd, "config.json") and fills *settings too. */
+int bundle_config_load(int dir_fd, struct bundle_config *ret, struct settings *settings,
+                       struct zl_error *err);
+void bundle_config_done(struct bundle_config *config);
+
+#endif

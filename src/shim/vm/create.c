@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shim/vm/create.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/json.h"
+#include "base/rand.h"
+#include "base/strv.h"
+#include "base/time.h"
+#include "bridge/guest.h"
+#include "net/linux/link.h"
+#include "shim/vm/machine.h"
+#include "vmm/swap.h"
+
+#define GUEST_PATIENCE   (60 * ZL_NS_PER_S)
+#define MONITOR_PATIENCE (10 * ZL_NS_PER_S)
+
+enum {
+  ENTROPY = 64,   /* bytes: twice the strength of the guest's generator */
+  MACHINE_ID = 33 /* digits and the NUL */
+};
+
+int vm_load(struct shim *shim, struct zl_error *err)
+{
+  struct vm_shim *vm = vm_of(shim);
+  int r = bundle_config_load(shim->dir_fd, &vm->bundle, &shim->settings, err);
+
+  machine_config_done(&vm->machine); /* a pooled machine's own */
+  return r < 0 ? r : machine_config_load(shim->dir_fd, &vm->machine, err);
+}
+
+/* ---- What it is made of -------------------------------------------------------------------- */
+
+static int open_tap(struct vm_shim *vm, struct machine_files *files, struct zl_error *err)
+{
+  struct zl_tap tap = { .name = vm->bundle.link,
+                        .bridge = vm->bundle.bridge,
+                        .mtu = vm->bundle.mtu };
+  int r;
+
+  if (!vm->bundle.bridged)
+    return 0;
+  zl_link_mac(ntohl(vm->bundle.ip.s_addr), files->qemu.mac);
+  r = zl_link_create_tap(&tap, &files->qemu.tap_fd, err);
+  return r < 0 ? zl_wrap(err, "joining bridge '%s'", vm->bundle.bridge) : 0;
+}
+
+static int open_files(struct vm_shim *vm, struct machine_files *files, struct zl_error *err)
+{
+  const struct machine_config *machine = &vm->machine;
+
+  if (machine->image == NULL)
+    return zl_fail(err, ZL_E_INVALID, 0, "machine.json.image: missing");
+  files->qemu.image_fd = zl_fd_open(AT_FDCWD, machine->image, O_RDONLY, 0);
+  if (files->qemu.image_fd < 0)
+    return zl_fail(err, ZL_E_NOT_FOUND, -zl_steal_fd(&files->qemu.image_fd), "opening '%s'",
+                   machine->image);
+  for (size_t i = 0; i < machine->n_binds; i++) {
+    int fd = zl_fd_open(AT_FDCWD, machine->binds[i].source, O_PATH | O_DIRECTORY, 0);
+
+    if (fd < 0)
+      return zl_fail(err, fd == -ENOTDIR ? ZL_E_UNSUPPORTED : ZL_E_NOT_FOUND, -fd,
+                     "opening directory '%s'", machine->binds[i].source);
+    files->qemu.bind_fds[i] = fd;
+  }
+  return open_tap(vm, files, err);
+}
+
+/* QEMU has its own copies by then; the scratch disk's is kept for the day that it is wanted. */
+static void files_done(struct machine_files *files)
+{
+  zl_fd_closep(&files->qemu.image_fd);
+  zl_fd_closep(&files->qemu.tap_fd);
+  zl_fd_closep(&files->qemu.scratch_fd);
+  for (size_t i = 0; i < ZL_VM_MAX_BINDS; i++)
+    zl_fd_closep(&files->qemu.bind_fds[i]);
+}
+
+static void files_init(struct machine_files *files, int dir_fd)
+{
+  *files = (struct machine_files){
+    .qemu = { .memory_fd = -1, .image_fd = -1, .scratch_fd = -1, .tap_fd = -1 }, .dir_fd = dir_fd
+  };
+  for (size_t i = 0; i < ZL_VM_MAX_BINDS; i++)
+    files->qemu.bind_fds[i] = -1;
+}
+
+/* A pooled machine is given what it was made without, and goes on. */
+static int claim(struct vm_shim *vm, const struct machine_files *files, struct zl_error *err)
+{
+  struct zl_qmp *qmp = &vm->qemu.qmp;
+  uint64_t deadline = zl_time_boot() + MONITOR_PATIENCE;
+  int r = zl_vm_swap_image(qmp, files->qemu.image_fd, deadline, err);
+
+  if (r == 0 && files->qemu.tap_fd >= 0)
+    r = zl_vm_plug_tap(qmp, files->qemu.tap_fd, deadline, err);
+  if (r == 0)
+    r = zl_vm_continue(qmp, deadline, err);
+  vm->shim.tier = VM_TIER_POOL;
+  return r;
+}
+
+/* ---- What the guest is told ---------------------------------------------------------------- */
+
+static void tell_identity(struct vm_shim *vm, struct guest_batch *batch)
+{
+  char machine_id[MACHINE_ID];
+  uint8_t entropy[ENTROPY];
+  struct zl_rpc_identity identity = { .hostname = vm->bundle.hostname,
+                                      .wall_clock_ns = zl_time_wall(),
+                                      .entropy = entropy,
+                                      .entropy_len = sizeof(entropy),
+                                      .machine_id = machine_id };
+  int r = zl_rand_hex(machine_id, sizeof(machine_id), &batch->err);
+  const struct zl_rpc_then *then = guest_batch_next(batch);
+
+  if (r == 0 && getrandom(entropy, sizeof(entropy), 0) != (ssize_t)sizeof(entropy))
+    r = zl_fail_errno(&batch->err, "entropy for the guest");
+  if (r == 0)
+    r = zl_rpc_identity(vm->guest.client, &identity, then, &batch->err);
+  guest_batch_made(batch, r);
+}
+
+static void tell_network(struct vm_shim *vm, struct guest_batch *batch, const uint8_t mac[ZL_VM_MAC])
+{
+  const struct bundle_config *bundle = &vm->bundle;
+  char text[3 * ZL_VM_MAC];
+  struct zl_rpc_network network = { .mac = text };
+
+  (void)snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
+                 mac[3], mac[4], mac[5]);
+  if (!bundle->bridged)
+    return;
+  network.address = bundle->address;
+  network.prefix = bundle->prefix;
+  network.gateway = bundle->gateway;
+  network.mtu = bundle->mtu;
+  guest_batch_made(batch, zl_rpc_network(vm->guest.client, &network, guest_batch_next(batch),
+                                         &batch->err));
+}
+
+static void tell_disks(struct vm_shim *vm, struct guest_batch *batch)
+{
+  static const struct zl_rpc_disk image = { .lun = ZL_GUEST_LUN_IMAGE,
+                                            .mount_path = ZL_GUEST_IMAGE,
+                                            .read_only = true,
+                                            .filesystem = "erofs" };
+  static const struct zl_rpc_disk scratch = { .lun = ZL_GUEST_LUN_SCRATCH,
+                                              .mount_path = ZL_GUEST_SCRATCH,
+                                              .filesystem = "ext4" };
+  struct zl_bridge_client *client = vm->guest.client;
+
+  guest_batch_made(batch, zl_rpc_disk_add(client, &image, guest_batch_next(batch), &batch->err));
+  /* A template has it mounted already. */
+  if (strcmp(vm->shim.tier, VM_TIER_BOOT) == 0)
+    guest_batch_made(batch,
+                     zl_rpc_disk_add(client, &scratch, guest_batch_next(batch), &batch->err));
+}
+
+static void tell_binds(struct vm_shim *vm, struct guest_batch *batch)
+{
+  for (size_t i = 0; i < vm->machine.n_binds; i++) {
+    char tag[16], path[64];
+    struct zl_rpc_directory directory = { .share_name = tag,
+                                          .mount_path = path,
+                                          .read_only = vm->machine.binds[i].read_only };
+
+    (void)snprintf(tag, sizeof(tag), ZL_GUEST_BIND_TAG "%zu", i);
+    (void)snprintf(path, sizeof(path), ZL_GUEST_BINDS "/%zu", i);
+    guest_batch_made(batch, zl_rpc_directory_add(vm->guest.client, &directory,
+                                                 guest_batch_next(batch), &batch->err));
+  }
+}
+
+static int read_files(int dir_fd, json_t **ret, struct zl_error *err)
+{
+  static const char *const names[] = { "hosts", "resolv.conf", "hostname" };
+  zl_autojson *files = json_object();
+  int r = 0;
+
+  for (size_t i = 0; r == 0 && i < ZL_COUNT(names); i++) {
+    zl_autobuf text = ZL_BUF_INIT(ZL_MAX_SMALL_FILE);
+
+    r = zl_file_read(dir_fd, names[i], &text, err);
+    if (r == 0 && json_object_set_new(files, names[i],
+                                      json_stringn(text.data != NULL ? text.data : "",
+                                                   text.len)) < 0)
+      r = zl_fail(err, ZL_E_INVALID, 0, "'%s' is not UTF-8", names[i]);
+  }
+  if (r == 0)
+    *ret = zl_steal_ptr(&files);
+  return r;
+}
+
+/* All at once: the guest works them off in order, and one answer that fails is the result. */
+static int tell_guest(struct vm_shim *vm, const uint8_t mac[ZL_VM_MAC], struct zl_error *err)
+{
+  zl_autojson *files = NULL;
+  struct guest_batch batch;
+  int r = read_files(vm->shim.dir_fd, &files, err);
+
+  if (r < 0)
+    return r;
+  guest_batch_begin(&batch, &vm->guest, GUEST_PATIENCE);
+  tell_identity(vm, &batch);
+  tell_network(vm, &batch, mac);
+  tell_disks(vm, &batch);
+  tell_binds(vm, &batch);
+  guest_batch_made(&batch, zl_rpc_create(vm->guest.client, vm->shim.id, vm->bundle.json, files,
+                                         guest_batch_next(&batch), &batch.err));
+  return guest_batch_wait(&batch, err);
+}
+
+/* ---- Streams ------------------------------------------------------------------------------- */
+
+/* A terminal is a socket here: its size is told to the guest, not set on it. */
+static int open_stdin(struct vm_shim *vm, struct zl_error *err)
+{
+  struct shim *shim = &vm->shim;
+  int ends[2], r;
+
+  if (shim->settings.terminal) {
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
+      return zl_fail_errno(err, "terminal");
+    vm->stdin_end = ends[0];
+    shim->stdin_fd = ends[1];
+    return 0;
+  }
+  if (!vm->bundle.open_stdin)
+    return 0;
+  r = zl_fd_pipe(ends, err);
+  if (r < 0)
+    return r;
+  vm->stdin_end = ends[0];
+  shim->stdin_fd = ends[1];
+  return 0;
+}
+
+/* ---- Together ------------------------------------------------------------------------------ */
+
+static int build(struct vm_shim *vm, struct machine_files *files, struct zl_error *err)
+{
+  int r = open_files(vm, files, err);
+
+  if (r == 0)
+    r = open_stdin(vm, err);
+  if (r == 0)
+    r = vm->pooled ? claim(vm, files, err) : machine_start(vm, files, err);
+  if (r == 0)
+    r = tell_guest(vm, files->qemu.mac, err);
+  return r;
+}
+
+int vm_create(struct shim *shim, struct zl_error *err)
+{
+  struct vm_shim *vm = vm_of(shim);
+  struct machine_files files;
+  int r;
+
+  files_init(&files, shim->dir_fd);
+  r = build(vm, &files, err);
+  if (r == 0 && !vm->pooled)
+    vm->scratch_fd = zl_steal_fd(&files.qemu.scratch_fd);
+  files_done(&files);
+  if (r < 0)
+    return r;
+  shim->pid = vm->qemu.proc.pid;
+  return zl_proc_start_time(shim->pid, &shim->start_time, err);
+}

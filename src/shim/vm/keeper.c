@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "shim/lifecycle.h"
+#include "shim/vm/create.h"
+#include "shim/vm/machine.h"
+#include "shim/vm/session.h"
+#include "shim/vm/stats.h"
+#include "vmm/disk.h"
+
+#define PATIENCE (30 * ZL_NS_PER_S)
+
+void vm_init_machine(struct vm_shim *vm)
+{
+  vm->qemu = (struct qemu)QEMU_INIT;
+  vm->guest = (struct guest)GUEST_INIT;
+  vm->console = (struct console){ .source = SOURCE_INIT, .fd = -1 };
+  vm->ports = (struct ports){ .guest = &vm->guest };
+}
+
+void vm_init(struct vm_shim *vm)
+{
+  *vm = (struct vm_shim){ .stdin_end = -1, .scratch_fd = -1 };
+  vm_init_machine(vm);
+  shim_init(&vm->shim, &vm_keeper);
+}
+
+/* ---- The end ------------------------------------------------------------------------------- */
+
+void vm_end(struct vm_shim *vm, const struct exit_record *exit)
+{
+  if (vm->has_exit)
+    return;
+  vm->has_exit = true;
+  vm->exit = *exit;
+  qemu_kill(&vm->qemu);
+}
+
+void vm_fail(struct vm_shim *vm, const struct zl_error *why)
+{
+  struct exit_record record;
+  struct zl_error failure = { 0 };
+  char tail[CONSOLE_TAIL];
+
+  if (vm->has_exit)
+    return;
+  console_tail(&vm->console, tail);
+  (void)zl_fail(&failure, ZL_E_REMOTE, 0, "%.160s%s%s", why->msg,
+                *tail != '\0' ? "; its console: " : "", tail);
+  record = exit_from_error(&failure);
+  vm->failed = true;
+  vm_end(vm, &record);
+}
+
+static void guest_failed(struct guest *guest)
+{
+  struct vm_shim *vm = container_of(guest, struct vm_shim, guest);
+
+  vm_fail(vm, &guest->why);
+}
+
+/* Its first process has ended: from now on its output is not held up by anybody, so that the
+ * guest can pass on the rest and say how it ended. */
+static void guest_exited(struct guest *guest)
+{
+  struct vm_shim *vm = container_of(guest, struct vm_shim, guest);
+
+  ports_be_generous(&vm->ports);
+}
+
+static void qemu_stuck(struct qemu *qemu, const char *why)
+{
+  struct vm_shim *vm = container_of(qemu, struct vm_shim, qemu);
+  struct zl_error err = { 0 };
+
+  (void)zl_fail(&err, ZL_E_REMOTE, 0, "the virtual machine came to a halt (%.40s)", why);
+  vm_fail(vm, &err);
+}
+
+static void write_console(const struct vm_shim *vm)
+{
+  char text[CONSOLE_KEPT];
+  size_t len = console_text(&vm->console, text);
+  struct zl_error err = { 0 };
+
+  if (zl_file_replace(vm->shim.dir_fd, "console.log", text, len, 0600, false, &err) < 0)
+    zl_warning("%s", err.msg);
+}
+
+/* A copy under a name again, for who wants to look into it. */
+static void keep_disk(const struct vm_shim *vm)
+{
+  struct zl_error err = { 0 };
+  int fd = -1;
+
+  if (vm->scratch_fd >= 0 &&
+      zl_disk_copy(vm->scratch_fd, vm->shim.dir_fd, "scratch", &fd, &err) < 0)
+    zl_warning("%s", err.msg);
+  zl_fd_closep(&fd);
+}
+
+static void qemu_ended(struct qemu *qemu)
+{
+  struct vm_shim *vm = container_of(qemu, struct vm_shim, qemu);
+  struct zl_error err = { 0 };
+
+  console_close(&vm->console);
+  (void)zl_fail(&err, ZL_E_REMOTE, 0, "the virtual machine ended unexpectedly");
+  vm_fail(vm, &err); /* no-op when it was expected */
+  if (vm->failed) {
+    write_console(vm);
+    if (vm->machine.keep_on_failure)
+      keep_disk(vm);
+  }
+  if (vm->start_failed)
+    lifecycle_start_failed(&vm->shim, &vm->failure);
+  else
+    lifecycle_ended(&vm->shim, &vm->exit);
+}
+
+static void clear(struct shim *shim)
+{
+  struct vm_shim *vm = vm_of(shim);
+
+  vm->has_exit = true;
+  vm_session_kill_all(vm);
+  machine_stop(vm);
+  ports_close(&vm->ports);
+  vm_session_end_all(vm);
+}
+
+static void undo(struct shim *shim)
+{
+  struct vm_shim *vm = vm_of(shim);
+
+  clear(shim);
+  zl_fd_closep(&vm->stdin_end);
+  zl_fd_closep(&shim->stdin_fd);
+  zl_fd_closep(&vm->scratch_fd);
+}
+
+/* ---- Requests ------------------------------------------------------------------------------ */
+
+static int watch(struct shim *shim, struct zl_error *err)
+{
+  struct vm_shim *vm = vm_of(shim);
+
+  vm->guest.failed = guest_failed;
+  vm->guest.exited = guest_exited;
+  vm->qemu.ended = qemu_ended;
+  vm->qemu.stuck = qemu_stuck;
+  return qemu_watch(&vm->qemu, &shim->loop, err);
+}
+
+/* Nothing in the machine is worth asking for its end: directories of the host are written through
+ * (9p without a cache), and the scratch disk goes with it. */
+static int kill_machine(struct vm_shim *vm)
+{
+  struct exit_record record = { .code = 128 + SIGKILL,
+                                .reason = EXIT_SIGNAL,
+                                .signal = SIGKILL,
+                                .finished_at_ns = zl_time_wall() };
+
+  vm_end(vm, &record);
+  return 0;
+}
+
+static int send_signal(struct shim *shim, int signal, struct zl_error *err)
+{
+  struct vm_shim *vm = vm_of(shim);
+  struct zl_rpc_then then = guest_then(NULL, NULL, PATIENCE);
+  int r;
+
+  if (signal == SIGKILL)
+    return kill_machine(vm);
+  r = guest_check(&vm->guest, err);
+  if (r == 0)
+    r = zl_rpc_signal(vm->guest.client, shim->id, vm->init_pid, signal, &then, err);
+  if (r == 0)
+    guest_flush(&vm->guest);
+  return r;
+}
+
+static void frozen(void *ctx, int r, const json_t *reply, const struct zl_error *err)
+{
+  (void)reply;
+  lifecycle_paused(ctx, r < 0 ? err : NULL);
+}
+
+static int freeze(struct shim *shim, bool freeze_it, struct zl_error *err)
+{
+  struct vm_shim *vm = vm_of(shim);
+  struct zl_rpc_then then = guest_then(frozen, shim, PATIENCE);
+  int r = guest_check(&vm->guest, err);
+
+  if (r == 0)
+    r = zl_rpc_freeze(vm->guest.client, shim->id, freeze_it, &then, err);
+  if (r == 0)
+    guest_flush(&vm->guest);
+  return r < 0 ? r : 1;
+}
+
+const struct keeper vm_keeper = {
+  .load = vm_load,
+  .create = vm_create,
+  .watch = watch,
+  .start = vm_init_start,
+  .signal = send_signal,
+  .freeze = freeze,
+  .stats = vm_stats,
+  .exec = vm_session_start,
+  .resize = vm_session_resize,
+  .forget = vm_session_forget,
+  .clear = clear,
+  .undo = undo,
+};

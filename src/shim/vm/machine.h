@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Getting a machine whose guest answers: booted, or cloned from a template (docs/microvm.md).
+ */
+#ifndef ZL_SHIM_VM_MACHINE_H
+#define ZL_SHIM_VM_MACHINE_H
+
+#include "shim/vm/vm.h"
+
+/* Files behind the devices of a machine that is to be started; borrowed from the caller but for
+ * scratch_fd, which is made here and the caller's afterwards. */
+struct machine_files {
+  struct qemu_files qemu;
+  int dir_fd; /* where its scratch disk is made */
+};
+
+/* Clones when there is a template that fits, else boots; vm->shim.tier says which. A template that
+ * does not work is set aside with vm->warning, and the machine is booted. Blocks until the guest has
+ * negotiated. After an error nothing runs. */
+int machine_start(struct vm_shim *vm, struct machine_files *files, struct zl_error *err);
+/* Only one way. */
+int machine_boot(struct vm_shim *vm, struct machine_files *files, enum zl_vm_start start,
+                 struct zl_error *err);
+int machine_clone(struct vm_shim *vm, struct machine_files *files, struct zl_error *err);
+
+/* Ends QEMU and the connections. Idempotent. */
+void machine_stop(struct vm_shim *vm);
+
+#endif
