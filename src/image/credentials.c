@@ -4,13 +4,13 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "base/strv.h"
-#include "image/base64.h"
 
 static void wipe(char **text)
 {

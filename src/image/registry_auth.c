@@ -4,12 +4,12 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/strv.h"
 #include "base/time.h"
 #include "image/auth_header.h"
-#include "image/base64.h"
 #include "image/credentials.h"
 
 enum {

@@ -12,10 +12,10 @@
 
 #include <cmocka.h>
 
+#include "base/base64.h"
 #include "base/buf.h"
 #include "base/strv.h"
 #include "image/auth_header.h"
-#include "image/base64.h"
 #include "image/credentials.h"
 #include "image/registry_config.h"
 #include "image/url.h"

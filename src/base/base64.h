@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * RFC 4648 base64 with "+/" and padding, as HTTP Basic and docker's config.json use it.
+ * RFC 4648 base64 with "+/" and padding, as HTTP Basic, docker's config.json and the
+ * guest bridge use it.
  */
-#ifndef ZL_IMAGE_BASE64_H
-#define ZL_IMAGE_BASE64_H
+#ifndef ZL_BASE_BASE64_H
+#define ZL_BASE_BASE64_H
 
 #include <stdbool.h>
 #include <stddef.h>
