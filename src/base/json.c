@@ -35,12 +35,17 @@ static bool too_deep(const char *text, size_t len)
 int zl_json_parse(const char *text, size_t len, const char *what, json_t **ret,
                   struct zl_error *err)
 {
+  return zl_json_parse_upto(text, len, ZL_MAX_JSON, what, ret, err);
+}
+
+int zl_json_parse_upto(const char *text, size_t len, size_t max, const char *what, json_t **ret,
+                       struct zl_error *err)
+{
   json_error_t why;
   json_t *json;
 
-  if (len > ZL_MAX_JSON)
-    return zl_fail(err, ZL_E_LIMIT, 0, "%s: %zu bytes of JSON, the limit is %d", what, len,
-                   ZL_MAX_JSON);
+  if (len > max)
+    return zl_fail(err, ZL_E_LIMIT, 0, "%s: %zu bytes of JSON, the limit is %zu", what, len, max);
   if (too_deep(text, len))
     return zl_fail(err, ZL_E_LIMIT, 0, "%s: JSON nested deeper than %d levels", what,
                    ZL_MAX_JSON_DEPTH);

@@ -25,6 +25,9 @@ static inline void zl_json_decref(json_t **json)
  * errors. Duplicate keys, NUL in strings and trailing bytes are refused (ZL_E_INVALID). */
 int zl_json_parse(const char *text, size_t len, const char *what, json_t **ret,
                   struct zl_error *err);
+/* The same with another maximum of bytes. */
+int zl_json_parse_upto(const char *text, size_t len, size_t max, const char *what, json_t **ret,
+                       struct zl_error *err);
 /* Compact text, keys in insertion order; the caller frees it. */
 int zl_json_render(const json_t *json, char **ret, struct zl_error *err);
 

@@ -77,8 +77,9 @@ struct zl_bridge_call {
  * long. */
 int zl_bridge_call(struct zl_bridge_client *client, const struct zl_bridge_call *call,
                    uint64_t *ret_id, struct zl_error *err);
-/* fn is called with ZL_E_CANCELLED now; the answer is dropped when it comes. No-op for a call that
- * has ended or cannot be cancelled: such a one loses its fn instead (it is not called any more). */
+/* fn is called with ZL_E_CANCELLED now; the answer is dropped when it comes, and until then the
+ * call counts as one under way. No-op for a call that has ended or cannot be cancelled: such a one
+ * loses its fn instead (it is not called any more). */
 void zl_bridge_cancel(struct zl_bridge_client *client, uint64_t id);
 
 #endif

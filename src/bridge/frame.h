@@ -5,15 +5,19 @@
 #ifndef ZL_BRIDGE_FRAME_H
 #define ZL_BRIDGE_FRAME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <zlayer/error.h>
 
 enum {
   ZL_FRAME_HEADER = 16,
-  ZL_BRIDGE_MAX_TO_HOST = 64 << 10, /* what hcsshim accepts, too */
+  ZL_BRIDGE_MAX_TO_HOST = 64 << 10,                /* what hcsshim accepts, too */
   ZL_BRIDGE_MAX_TO_GUEST = (4 << 20) + (64 << 10), /* a bundle (ZL_MAX_BUNDLE) and its envelope */
-  ZL_BRIDGE_MAX_CALLS = 256 /* under way at once: exec sessions and their waits, with room */
+  ZL_BRIDGE_MAX_CALLS = 256, /* under way at once: exec sessions and their waits, with room */
+  ZL_BRIDGE_MAX_REQUESTS = 2 * ZL_BRIDGE_MAX_TO_GUEST, /* waiting to be sent: a bundle and more */
+  /* waiting to be sent: the longest answer to each call */
+  ZL_BRIDGE_MAX_ANSWERS = ZL_BRIDGE_MAX_CALLS * ZL_BRIDGE_MAX_TO_HOST
 };
 
 /* Kinds of a type, its upper four bits. */
@@ -60,9 +64,20 @@ int zl_frame_decode(const uint8_t header[ZL_FRAME_HEADER], uint32_t max, struct 
 
 /* "ExecuteProcess"; "unknown message". Static. Takes a request's or a response's type. */
 const char *zl_bridge_message_name(uint32_t type);
+/* One of enum zl_bridge_message. */
+bool zl_bridge_is_request(uint32_t type);
 
 /* HRESULTs, as docs/bridge.md lists them. */
 enum zl_code zl_bridge_code_of(int32_t hresult); /* ZL_OK for one that is not negative */
 int32_t zl_bridge_hresult_of(enum zl_code code);
+
+/* Those that have no code of their own: as os_error of an error that a server is to refuse with. */
+#define ZL_HRESULT_NOT_IMPLEMENTED ((int32_t)0x80004001)
+#define ZL_HRESULT_UNKNOWN_MESSAGE ((int32_t)0xc037010b)
+#define ZL_HRESULT_UNKNOWN_VERSION ((int32_t)0xc037010c)
+#define ZL_HRESULT_INVALID_JSON    ((int32_t)0xc037010d)
+#define ZL_HRESULT_NO_CONTAINER    ((int32_t)0xc037010e)
+#define ZL_HRESULT_EXISTS          ((int32_t)0xc037010f)
+#define ZL_HRESULT_HAS_ENDED       ((int32_t)0xc0370110)
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Streams of processes over one byte stream (docs/bridge.md, "Streams"). The same object serves both
- * ends. No I/O, as client.h. Not thread-safe.
+ * Streams of processes over one byte stream (docs/bridge.md, "Streams"). The same object serves
+ * both ends. No I/O, as client.h. Not thread-safe.
  *
  * Memory is bounded: at most ZL_MUX_MAX_STREAMS streams, each with at most one window of bytes
  * queued to be sent; received bytes are not kept at all.
@@ -56,9 +56,10 @@ int zl_mux_feed(struct zl_mux *mux, const void *data, size_t len, struct zl_erro
 const void *zl_mux_pending(const struct zl_mux *mux, size_t *ret_len);
 void zl_mux_sent(struct zl_mux *mux, size_t len);
 
-/* Host: accepts one OPEN of the port. ZL_E_LIMIT: too many streams. ZL_E_CONFLICT: used before. */
+/* Host: accepts one OPEN of the port. ZL_E_LIMIT: too many streams. ZL_E_CONFLICT: used before.
+ * Ports are to be given out upwards: those 4096 below the highest count as used. */
 int zl_mux_listen(struct zl_mux *mux, uint32_t port, struct zl_error *err);
-/* Guest: connects a port. */
+/* Guest: connects a port. Also ZL_E_CONFLICT: the host listens there no more. */
 int zl_mux_open(struct zl_mux *mux, uint32_t port, struct zl_error *err);
 
 /* How many bytes may be written now: what the peer has granted. 0 for a stream that is not open. */

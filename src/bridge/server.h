@@ -46,6 +46,7 @@ void zl_bridge_server_sent(struct zl_bridge_server *server, size_t len);
  * becomes a refusal. */
 int zl_bridge_answer(struct zl_bridge_server *server, enum zl_bridge_message message, uint64_t id,
                      json_t *body, struct zl_error *err);
+/* The result is why->os_error where that is negative (an HRESULT), else the one of why->code. */
 int zl_bridge_refuse(struct zl_bridge_server *server, enum zl_bridge_message message, uint64_t id,
                      const struct zl_error *why, struct zl_error *err);
 /* Type as in docs/bridge.md: "UnexpectedExit", "GracefulExit", "ForcedExit". */
