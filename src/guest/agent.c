@@ -93,6 +93,8 @@ int agent_open(struct agent *agent, bool is_machine, int bridge_fd, int stdio_fd
   *agent = (struct agent){ .is_machine = is_machine, .signal_fd = -1 };
   container_init(&agent->container);
   process_table_init(agent);
+  if (is_machine && group_prepare(&agent->container.group, err) < 0)
+    return -(int)err->code;
   agent->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
   if (agent->epoll_fd < 0)
     return zl_fail_errno(err, "epoll");

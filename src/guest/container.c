@@ -6,6 +6,7 @@
 #include <sys/pidfd.h>
 
 #include "base/log.h"
+#include "base/path.h"
 #include "base/time.h"
 #include "guest/agent.h"
 
@@ -14,9 +15,8 @@
 
 void container_init(struct container *container)
 {
-  *container = (struct container){ .root = { .fd = -1 },
-                                   .cgroup = { .unified_fd = -1 },
-                                   .engine = ZL_CONTAINER_INIT };
+  *container =
+      (struct container){ .group = GROUP_INIT, .engine = ZL_CONTAINER_INIT, .scratch_fd = -1 };
 }
 
 int container_expect(const struct agent *agent, const char *id, struct zl_error *err)
@@ -36,7 +36,7 @@ static int kill_all(struct container *c, struct zl_error *err)
 
   if (pidfd >= 0 && pidfd_send_signal(pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
     return zl_fail_errno(err, "killing the container");
-  return c->has_cgroup ? zl_cgroup_kill(&c->cgroup, err) : 0;
+  return c->group.exists ? zl_cgroup_kill(&c->group.cgroup, err) : 0;
 }
 
 int container_freeze(struct agent *agent, bool is_frozen, struct zl_error *err)
@@ -46,11 +46,11 @@ int container_freeze(struct agent *agent, bool is_frozen, struct zl_error *err)
 
   if (c->status != CONTAINER_RUNNING)
     return zl_fail(err, ZL_E_CONFLICT, 0, "the container does not run");
-  if (!c->has_cgroup)
+  if (!c->group.exists)
     return zl_fail(err, ZL_E_UNSUPPORTED, 0, "a container without cgroup cannot be paused");
   if (c->is_frozen == is_frozen)
     return 0;
-  r = zl_cgroup_freeze(&c->cgroup, is_frozen, err);
+  r = zl_cgroup_freeze(&c->group.cgroup, is_frozen, err);
   if (r == 0)
     c->is_frozen = is_frozen;
   return r;
@@ -100,11 +100,8 @@ int container_stop(struct agent *agent, bool is_forced, struct zl_error *err)
 static void tell_oom_apart(struct container *c)
 {
   struct process *init = c->init;
-  uint64_t kills = 0;
 
-  if (init->signal != SIGKILL && init->code != 128 + SIGKILL)
-    return;
-  if (!c->has_cgroup || zl_cgroup_oom_kills(&c->cgroup, &kills, NULL) < 0 || kills == 0)
+  if ((init->signal != SIGKILL && init->code != 128 + SIGKILL) || !group_had_oom(&c->group))
     return;
   init->is_oom_killed = true;
   init->signal = SIGKILL;
@@ -122,10 +119,10 @@ static void kill_rest(struct container *c)
 {
   struct zl_error err = { 0 };
 
-  if (ends_with_init(c) || !c->has_cgroup)
+  if (ends_with_init(c) || !c->group.exists)
     return;
-  if (zl_cgroup_kill(&c->cgroup, &err) < 0 ||
-      zl_cgroup_wait_empty(&c->cgroup, KILL_WAIT_NS, &err) < 0)
+  if (zl_cgroup_kill(&c->group.cgroup, &err) < 0 ||
+      zl_cgroup_wait_empty(&c->group.cgroup, KILL_WAIT_NS, &err) < 0)
     zl_warning("%s", err.msg);
 }
 
@@ -161,15 +158,29 @@ void container_announce_end(struct agent *agent)
 void container_remove(struct agent *agent)
 {
   struct container *c = &agent->container;
-  struct zl_error err = { 0 };
 
   (void)kill_all(c, NULL);
   zl_container_done(&c->engine);
   process_drop_all(agent);
-  if (c->has_cgroup && zl_cgroup_remove(&c->cgroup, &err) < 0)
-    zl_warning("%s", err.msg);
-  zl_cgroup_close(&c->cgroup);
-  zl_cgroup_root_close(&c->root);
+  group_remove(&c->group);
   zl_engine_config_free(c->config);
+  zl_fd_closep(&c->scratch_fd);
   container_init(c);
+}
+
+int container_delete(struct agent *agent, struct zl_error *err)
+{
+  zl_autofd scratch = zl_steal_fd(&agent->container.scratch_fd);
+  int upper = 0, work = 0;
+
+  container_remove(agent);
+  if (agent->is_machine && group_prepare(&agent->container.group, err) < 0)
+    return -(int)err->code;
+  if (scratch < 0)
+    return 0;
+  upper = zl_path_remove_tree(scratch, "upper");
+  work = zl_path_remove_tree(scratch, "work");
+  if (upper < 0 || work < 0)
+    return zl_fail(err, ZL_E_SYSTEM, upper < 0 ? -upper : -work, "emptying the scratch directory");
+  return 0;
 }

@@ -11,9 +11,9 @@
 #include <stdint.h>
 #include <zlayer/error.h>
 
-#include "engine/cgroup.h"
 #include "engine/config.h"
 #include "engine/container.h"
+#include "guest/group.h"
 
 struct agent;
 struct process;
@@ -29,10 +29,9 @@ struct container {
   enum container_status status;
   char id[ZL_MAX_ID + 1];
   struct zl_engine_config *config;
-  struct zl_cgroup_root root;
-  struct zl_cgroup cgroup;
-  bool has_cgroup;
+  struct group group;
   struct zl_container engine;
+  int scratch_fd; /* holds its writable layer; -1: none */
   struct process *init;
   bool is_frozen;
   int last_signal;   /* the end that was asked for; 0: none was */
@@ -40,6 +39,9 @@ struct container {
 };
 
 void container_init(struct container *container);
+
+/* Makes the directories of the writable layer where they are missing. */
+int container_prepare_scratch(int dir_fd, struct zl_error *err);
 
 /* Makes it from a ContainerConfig object. ZL_E_CONFLICT: there is one. After an error nothing is
  * left of it. */
@@ -80,7 +82,9 @@ void container_announce_end(struct agent *agent);
 /* For the engine: cgroups, and the loopback link of a namespace of its own. */
 struct zl_container_hooks container_hooks(struct container *container);
 
-/* Ends it and removes every trace. */
+/* Ends it. What it has written stays: the next machine may go on with the same disk. */
 void container_remove(struct agent *agent);
+/* The same, and its writable layer is emptied, so that another container may have the disk. */
+int container_delete(struct agent *agent, struct zl_error *err);
 
 #endif

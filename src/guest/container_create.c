@@ -92,10 +92,11 @@ static int read_bundle(struct container *c, const json_t *config, struct zl_erro
   return r;
 }
 
-static int make_directory(int dir_fd, const char *name, struct zl_error *err)
+int container_prepare_scratch(int dir_fd, struct zl_error *err)
 {
-  if (mkdirat(dir_fd, name, 0755) < 0 && errno != EEXIST)
-    return zl_fail_errno(err, "making '%s' of the scratch directory", name);
+  if ((mkdirat(dir_fd, "upper", 0755) < 0 && errno != EEXIST) ||
+      (mkdirat(dir_fd, "work", 0755) < 0 && errno != EEXIST))
+    return zl_fail_errno(err, "making the directories of the writable layer");
   return 0;
 }
 
@@ -110,29 +111,10 @@ static int open_scratch(const json_t *config, int *ret_fd, struct zl_error *err)
   fd = zl_fd_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
   if (fd < 0)
     return zl_fail(err, ZL_E_SYSTEM, -fd, "scratch directory '%s'", path);
-  r = make_directory(fd, "upper", err);
-  if (r == 0)
-    r = make_directory(fd, "work", err);
+  r = container_prepare_scratch(fd, err);
   if (r == 0)
     *ret_fd = zl_steal_fd(&fd);
   return r;
-}
-
-static int make_cgroup(struct container *c, struct zl_error *err)
-{
-  const struct zl_resources *res = &c->config->resources;
-  int r;
-
-  if (c->config->cgroups_path == NULL)
-    return 0;
-  r = zl_cgroup_root_open(&c->root, err);
-  if (r == 0)
-    r = zl_cgroup_create(&c->root, c->config->cgroups_path, res, &c->cgroup, err);
-  if (r < 0)
-    return r;
-  c->has_cgroup = true;
-  r = zl_cgroup_apply(&c->cgroup, res, err);
-  return r < 0 ? r : zl_cgroup_set_devices(&c->cgroup, res->devices, res->n_devices, err);
 }
 
 /* ---- Standard streams ---------------------------------------------------------------------- */
@@ -170,7 +152,8 @@ static int enter(void *ctx, struct zl_error *err)
 {
   const struct container *c = ctx;
 
-  return c->has_cgroup ? zl_cgroup_add(&c->cgroup, 0, c->cgroup.unified_fd >= 0, err) : 0;
+  return c->group.exists ? zl_cgroup_add(&c->group.cgroup, 0, c->group.cgroup.unified_fd >= 0, err)
+                         : 0;
 }
 
 static int configure(void *ctx, int proc_fd, struct zl_error *err)
@@ -186,39 +169,31 @@ struct zl_container_hooks container_hooks(struct container *c)
   return (struct zl_container_hooks){ .ctx = c, .enter = enter, .configure = configure };
 }
 
-static bool had_oom(const struct container *c)
-{
-  uint64_t kills = 0;
-
-  return c->has_cgroup && zl_cgroup_oom_kills(&c->cgroup, &kills, NULL) == 0 && kills > 0;
-}
-
 static int build(struct agent *agent, const json_t *config, struct zl_error *err)
 {
   ZL_CLEANUP(stdio_done) struct stdio stdio = { .fds = { -1, -1, -1 } };
   struct container *c = &agent->container;
-  zl_autofd scratch = -1;
   struct zl_container_spec spec = { .netns_fd = -1, .hooks = container_hooks(c) };
   int r = read_bundle(c, config, err);
 
   if (r == 0)
     r = write_files(config, err);
   if (r == 0)
-    r = open_scratch(config, &scratch, err);
+    r = open_scratch(config, &c->scratch_fd, err);
   if (r == 0)
     r = process_new(agent, &c->init, err);
   if (r == 0)
     r = open_pipes(c, &stdio, err);
   if (r == 0)
-    r = make_cgroup(c, err);
+    r = group_make(&c->group, c->config, err);
   if (r < 0)
     return r;
   spec.config = c->config;
-  spec.dir_fd = scratch;
+  spec.dir_fd = c->scratch_fd;
   memcpy(spec.stdio, stdio.fds, sizeof(spec.stdio));
-  spec.cgroup_fd = c->cgroup.unified_fd;
+  spec.cgroup_fd = c->group.cgroup.unified_fd;
   r = zl_container_create(&spec, &c->engine, err);
-  if (r < 0 && had_oom(c))
+  if (r < 0 && group_had_oom(&c->group))
     r = zl_fail(err, ZL_E_LIMIT, 0, "the memory limit is too small to start anything");
   return r;
 }

@@ -162,7 +162,7 @@ static int run(struct container *c, struct process *process, const struct execut
   struct zl_exec_spec spec = { .container = &c->engine,
                                .process = parsed,
                                .config = c->config,
-                               .cgroup_fd = c->cgroup.unified_fd,
+                               .cgroup_fd = c->group.cgroup.unified_fd,
                                .hooks = container_hooks(c) };
   int master = -1, r = 0;
 

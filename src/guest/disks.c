@@ -11,7 +11,9 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/path.h"
+#include "bridge/guest.h"
 #include "engine/mount_fd.h"
+#include "guest/container.h"
 #include "guest/settings.h"
 
 enum {
@@ -52,6 +54,16 @@ static int read_mount(const json_t *settings, const char **ret_path, bool *ret_r
   return r;
 }
 
+/* Part of a template, so that no container has to wait for it. */
+static int prepare_scratch(const char *path, struct zl_error *err)
+{
+  zl_autofd fd = zl_fd_open(AT_FDCWD, path, O_PATH | O_DIRECTORY, 0);
+
+  if (fd < 0)
+    return zl_fail(err, ZL_E_SYSTEM, -fd, "'%s'", path);
+  return container_prepare_scratch(fd, err);
+}
+
 /* ---- Disks --------------------------------------------------------------------------------- */
 
 static int add_disk(const char *disk, const char *filesystem, const char *path, bool readonly,
@@ -85,7 +97,8 @@ int settings_disk(const json_t *settings, bool is_remove, struct zl_error *err)
   if (is_remove)
     return umount2(path, UMOUNT_NOFOLLOW) < 0 ? zl_fail_errno(err, "unmounting '%s'", path) : 0;
   (void)snprintf(disk, sizeof(disk), "/dev/vd%c", 'a' + (char)lun);
-  return add_disk(disk, filesystem, path, readonly, err);
+  r = add_disk(disk, filesystem, path, readonly, err);
+  return r == 0 && lun == ZL_GUEST_LUN_SCRATCH && !readonly ? prepare_scratch(path, err) : r;
 }
 
 /* ---- Shared directories -------------------------------------------------------------------- */

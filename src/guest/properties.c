@@ -51,7 +51,7 @@ static int get_statistics(const struct container *c, json_t **ret, struct zl_err
 {
   struct zl_cgroup_stats stats = { .memory_limit = UINT64_MAX, .pids_limit = UINT64_MAX };
   uint64_t rx = 0, tx = 0;
-  int r = c->has_cgroup ? zl_cgroup_stats(&c->cgroup, &stats, err) : 0;
+  int r = c->group.exists ? zl_cgroup_stats(&c->group.cgroup, &stats, err) : 0;
 
   if (r == 0)
     r = read_network(&rx, &tx, err);
@@ -85,9 +85,9 @@ static int list_process(void *payload, pid_t pid, struct zl_error *err)
 static int get_processes(const struct container *c, json_t **ret, struct zl_error *err)
 {
   zl_autojson *list = json_array();
-  int r = list == NULL    ? zl_fail_nomem(err, "list of processes")
-          : c->has_cgroup ? zl_cgroup_each_process(&c->cgroup, list_process, list, err)
-                          : 0;
+  int r = list == NULL      ? zl_fail_nomem(err, "list of processes")
+          : c->group.exists ? zl_cgroup_each_process(&c->group.cgroup, list_process, list, err)
+                            : 0;
 
   if (r < 0)
     return r;

@@ -92,8 +92,7 @@ static int serve_delete(struct agent *agent, const struct zl_bridge_request *req
     return r;
   if (agent->container.status == CONTAINER_RUNNING)
     return zl_fail(err, ZL_E_CONFLICT, 0, "the container runs");
-  container_remove(agent);
-  return 0;
+  return container_delete(agent, err);
 }
 
 /* ---- Processes ----------------------------------------------------------------------------- */
