@@ -103,6 +103,12 @@ int zl_cgroup_stats(const struct zl_cgroup *cg, struct zl_cgroup_stats *ret, str
 /* How many processes the kernel has killed for want of memory here. */
 int zl_cgroup_oom_kills(const struct zl_cgroup *cg, uint64_t *ret, struct zl_error *err);
 
+/* Calls `fn` for every process inside, deeper cgroups included; pids as this process's /proc has
+ * them. Non-zero from `fn` ends the walk and is the result. */
+typedef int (*zl_cgroup_pid_fn)(void *payload, pid_t pid, struct zl_error *err);
+int zl_cgroup_each_process(const struct zl_cgroup *cg, zl_cgroup_pid_fn fn, void *payload,
+                           struct zl_error *err);
+
 /* Calls `fn` once for every top-level cgroup whose name begins with `prefix`, in whichever tree it
  * is left. Non-zero from `fn` ends the walk and is the result. */
 typedef int (*zl_cgroup_fn)(void *payload, const char *name);

@@ -60,7 +60,6 @@ int zl_cgroup_read_key(const struct zl_cgroup *cg, enum zl_cgroup_tree tree, con
 int zl_cgroup_join_tree(struct zl_cgroup *cg, enum zl_cgroup_tree tree, struct zl_error *err);
 
 /* Every process below the cgroup in one tree (those of deeper cgroups too). */
-typedef int (*zl_cgroup_pid_fn)(void *payload, pid_t pid, struct zl_error *err);
 int zl_cgroup_each_pid(const struct zl_cgroup *cg, enum zl_cgroup_tree tree, zl_cgroup_pid_fn fn,
                        void *payload, struct zl_error *err);
 /* The tree that knows the processes: the v2 tree or any v1 tree it is in. */

@@ -117,6 +117,12 @@ int zl_cgroup_each_pid(const struct zl_cgroup *cg, enum zl_cgroup_tree tree, zl_
   return walk_pids(&w);
 }
 
+int zl_cgroup_each_process(const struct zl_cgroup *cg, zl_cgroup_pid_fn fn, void *payload,
+                           struct zl_error *err)
+{
+  return zl_cgroup_each_pid(cg, zl_cgroup_main_tree(cg), fn, payload, err);
+}
+
 /* v2: the file says what is the case, not what was asked for. */
 static int read_frozen(const struct zl_cgroup *cg, bool *ret, struct zl_error *err)
 {

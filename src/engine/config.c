@@ -69,7 +69,6 @@ static char *fold_unlimited(const char *json, size_t len)
 static int parse_text(const char *json, size_t len, json_t **ret, struct zl_error *err)
 {
   zl_autofree char *text = NULL;
-  int r;
 
   if (len > ZL_MAX_BUNDLE)
     return zl_fail(err, ZL_E_LIMIT, 0, "config.json: %zu bytes, the limit is %d", len,
@@ -77,13 +76,7 @@ static int parse_text(const char *json, size_t len, json_t **ret, struct zl_erro
   text = fold_unlimited(json, len);
   if (text == NULL)
     return zl_fail_nomem(err, "config.json");
-  r = zl_json_parse(text, len, "config.json", ret, err);
-  if (r == 0 && !json_is_object(*ret)) {
-    json_decref(*ret);
-    *ret = NULL;
-    return zl_fail(err, ZL_E_INVALID, 0, "config.json: expected an object");
-  }
-  return r;
+  return zl_json_parse(text, len, "config.json", ret, err);
 }
 
 static int read_root(struct zl_config_reader *rd, const json_t *doc, struct zl_engine_config *c)
@@ -165,29 +158,36 @@ static int check_whole(const struct zl_engine_config *c, struct zl_error *err)
   return 0;
 }
 
-int zl_engine_config_parse(const char *json, size_t len, struct zl_engine_config **ret,
-                           struct zl_error *err)
+int zl_engine_config_read(const json_t *doc, struct zl_engine_config **ret, struct zl_error *err)
 {
   zl_autoconfig *config = NULL;
-  zl_autojson *doc = NULL;
-  struct owned_config *owned;
+  struct owned_config *owned = calloc(1, sizeof(*owned));
   struct zl_config_reader rd = { .err = err };
-  int r = parse_text(json, len, &doc, err);
+  int r;
 
-  if (r < 0)
-    return r;
-  owned = calloc(1, sizeof(*owned));
   if (owned == NULL)
     return zl_fail_nomem(err, "configuration");
   config = &owned->config;
   rd.arena = &owned->arena;
-  r = read_document(&rd, doc, config);
+  if (json_is_object(doc))
+    r = read_document(&rd, doc, config);
+  else
+    r = zl_fail(err, ZL_E_INVALID, 0, "expected an object");
   if (r == 0)
     r = check_whole(config, err);
   if (r < 0)
     return err != NULL ? zl_wrap(err, "config.json") : r;
   *ret = zl_steal_ptr(&config);
   return 0;
+}
+
+int zl_engine_config_parse(const char *json, size_t len, struct zl_engine_config **ret,
+                           struct zl_error *err)
+{
+  zl_autojson *doc = NULL;
+  int r = parse_text(json, len, &doc, err);
+
+  return r < 0 ? r : zl_engine_config_read(doc, ret, err);
 }
 
 void zl_engine_config_free(struct zl_engine_config *config)

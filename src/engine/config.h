@@ -215,6 +215,9 @@ struct zl_engine_config {
  * ZL_E_UNSUPPORTED a setting that this engine could only ignore. No I/O. The caller frees *ret. */
 int zl_engine_config_parse(const char *json, size_t len, struct zl_engine_config **ret,
                            struct zl_error *err);
+/* The same for a document that has been parsed; nothing of it is kept. */
+int zl_engine_config_read(const struct json_t *doc, struct zl_engine_config **ret,
+                          struct zl_error *err);
 void zl_engine_config_free(struct zl_engine_config *config);
 ZL_DEFINE_CLEANUP(struct zl_engine_config, zl_engine_config_free)
 #define zl_autoconfig ZL_CLEANUP(zl_engine_config_freep) struct zl_engine_config

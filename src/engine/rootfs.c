@@ -18,9 +18,11 @@ enum {
   FSCONFIG_STRING_MAX = 255 /* the kernel copies at most 256 bytes with the NUL */
 };
 
+/* Open until the overlay is mounted: before Linux 6.5 only that resolves the paths. */
 struct layer_fds {
   int fds[ZL_MAX_LAYERS];
   size_t count;
+  int upper, work; /* -1: not writable */
 };
 
 static void close_layers(struct layer_fds *layers)
@@ -28,6 +30,8 @@ static void close_layers(struct layer_fds *layers)
   for (size_t i = 0; i < layers->count; i++)
     (void)close(layers->fds[i]);
   layers->count = 0;
+  zl_fd_closep(&layers->upper);
+  zl_fd_closep(&layers->work);
 }
 
 static int open_directory(int dirfd, const char *path, int *ret_fd, struct zl_error *err)
@@ -79,39 +83,39 @@ static int open_layers(const struct zl_rootfs *rootfs, struct layer_fds *ret, st
   return 0;
 }
 
-/* Kernels before 6.8 take all layers in one string, which fsconfig limits to 255 bytes: relative to
- * /proc/self/fd a layer needs three or four of them. */
-static int joined_lowerdir(int context, const struct layer_fds *layers, struct zl_error *err)
+/* All layers in one string, which every kernel takes, but fsconfig limits to 255 bytes: relative to
+ * /proc/self/fd a layer needs three or four of them. False: they do not fit. */
+static bool join_layers(const struct layer_fds *layers, char text[FSCONFIG_STRING_MAX + 1])
 {
-  char text[FSCONFIG_STRING_MAX + 1];
   size_t len = 0;
-  int r;
 
   for (size_t i = 0; i < layers->count; i++) {
-    int n = snprintf(text + len, sizeof(text) - len, "%s%d", i > 0 ? ":" : "", layers->fds[i]);
+    int n = snprintf(text + len, FSCONFIG_STRING_MAX + 1 - len, "%s%d", i > 0 ? ":" : "",
+                     layers->fds[i]);
 
     len += (size_t)n;
-    if (len >= sizeof(text))
-      return zl_fail(err, ZL_E_UNSUPPORTED, 0,
-                     "%zu layers: this kernel takes fewer (Linux 6.8 has no such limit)",
-                     layers->count);
+    if (len > FSCONFIG_STRING_MAX)
+      return false;
   }
-  r = fsconfig(context, FSCONFIG_SET_STRING, "lowerdir", text, 0);
-  return r < 0 ? zl_fail_errno(err, "overlay: lower layers") : 0;
+  return true;
 }
 
+/* One by one they can be given since Linux 6.7. Before 6.5 overlayfs takes any parameter and
+ * refuses the unknown ones when it is mounted, so this cannot be tried first. */
 static int add_layers(int context, const struct layer_fds *layers, struct zl_error *err)
 {
-  char text[ZL_FD_PATH];
+  char joined[FSCONFIG_STRING_MAX + 1], text[ZL_FD_PATH];
 
+  if (join_layers(layers, joined))
+    return fsconfig(context, FSCONFIG_SET_STRING, "lowerdir", joined, 0) < 0
+               ? zl_fail_errno(err, "overlay: lower layers")
+               : 0;
   for (size_t i = 0; i < layers->count; i++) {
     const char *path = zl_path_of_fd(layers->fds[i], text);
 
-    if (fsconfig(context, FSCONFIG_SET_STRING, "lowerdir+", path, 0) == 0)
-      continue;
-    if (i == 0 && errno == EINVAL)
-      return joined_lowerdir(context, layers, err);
-    return zl_fail_errno(err, "overlay: layer %zu", i);
+    if (fsconfig(context, FSCONFIG_SET_STRING, "lowerdir+", path, 0) < 0)
+      return zl_fail(err, ZL_E_UNSUPPORTED, errno, "%zu layers: this kernel takes fewer",
+                     layers->count);
   }
   return 0;
 }
@@ -125,20 +129,20 @@ static int set_dir(int context, const char *key, int fd, struct zl_error *err)
   return 0;
 }
 
-static int set_writable(int context, const struct zl_rootfs *rootfs, struct zl_error *err)
+static int set_writable(int context, const struct zl_rootfs *rootfs, struct layer_fds *layers,
+                        struct zl_error *err)
 {
-  zl_autofd upper = -1, work = -1;
-  int r = open_directory(rootfs->dir_fd, "upper", &upper, err);
+  int r = open_directory(rootfs->dir_fd, "upper", &layers->upper, err);
 
   if (r == 0)
-    r = open_directory(rootfs->dir_fd, "work", &work, err);
+    r = open_directory(rootfs->dir_fd, "work", &layers->work, err);
   if (r == 0 && rootfs->userns_fd >= 0 &&
-      fchownat(upper, "", rootfs->root_uid, rootfs->root_gid, AT_EMPTY_PATH) < 0)
+      fchownat(layers->upper, "", rootfs->root_uid, rootfs->root_gid, AT_EMPTY_PATH) < 0)
     return zl_fail_errno(err, "giving the writable layer to the container's root");
   if (r == 0)
-    r = set_dir(context, "upperdir", upper, err);
+    r = set_dir(context, "upperdir", layers->upper, err);
   if (r == 0)
-    r = set_dir(context, "workdir", work, err);
+    r = set_dir(context, "workdir", layers->work, err);
   /* Without it unmounting writes the whole file system below out; kernel 5.10. */
   if (r == 0 && rootfs->is_volatile &&
       fsconfig(context, FSCONFIG_SET_FLAG, "volatile", NULL, 0) < 0)
@@ -146,7 +150,7 @@ static int set_writable(int context, const struct zl_rootfs *rootfs, struct zl_e
   return r;
 }
 
-static int overlay(const struct zl_rootfs *rootfs, const struct layer_fds *layers, int *ret_fd,
+static int overlay(const struct zl_rootfs *rootfs, struct layer_fds *layers, int *ret_fd,
                    struct zl_error *err)
 {
   zl_autofd context = fsopen("overlay", FSOPEN_CLOEXEC);
@@ -158,7 +162,7 @@ static int overlay(const struct zl_rootfs *rootfs, const struct layer_fds *layer
     return zl_fail_errno(err, "overlay: source");
   r = add_layers(context, layers, err);
   if (r == 0 && rootfs->dir_fd >= 0)
-    r = set_writable(context, rootfs, err);
+    r = set_writable(context, rootfs, layers, err);
   if (r < 0)
     return r;
   if (fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
@@ -184,8 +188,8 @@ static int plain(int dirfd, const char *path, bool readonly, int *ret_fd, struct
 }
 
 /* joined_lowerdir's relative names resolve against the working directory, which is put back. */
-static int overlay_in_fd_dir(const struct zl_rootfs *rootfs, const struct layer_fds *layers,
-                             int *ret_fd, struct zl_error *err)
+static int overlay_in_fd_dir(const struct zl_rootfs *rootfs, struct layer_fds *layers, int *ret_fd,
+                             struct zl_error *err)
 {
   zl_autofd before = zl_fd_open(AT_FDCWD, ".", O_PATH | O_DIRECTORY, 0);
   int r;
@@ -202,7 +206,7 @@ static int overlay_in_fd_dir(const struct zl_rootfs *rootfs, const struct layer_
 
 int zl_rootfs_open(const struct zl_rootfs *rootfs, int *ret_fd, struct zl_error *err)
 {
-  ZL_CLEANUP(close_layers) struct layer_fds layers = { 0 };
+  ZL_CLEANUP(close_layers) struct layer_fds layers = { .upper = -1, .work = -1 };
   int r;
 
   if (rootfs->path != NULL)

@@ -220,6 +220,18 @@ int zl_link_default_no_ipv6(struct zl_error *err)
   return poke_no_ipv6(AT_FDCWD, "/proc/sys/net/ipv6/conf/default/disable_ipv6", err);
 }
 
+static void ask_shape(struct zl_nl *nl, int index, const struct zl_link_self *self)
+{
+  struct ifinfomsg *info =
+      zl_nl_request(nl, RTM_NEWLINK, 0, sizeof(*info), "setting MAC and MTU of " ZL_LINK_SELF);
+
+  info->ifi_index = index;
+  if (self->mac != NULL)
+    zl_nl_put(nl, IFLA_ADDRESS, self->mac, ZL_MAC);
+  if (self->mtu != 0)
+    zl_nl_put_u32(nl, IFLA_MTU, self->mtu);
+}
+
 static void ask_address(struct zl_nl *nl, int index, const struct zl_link_self *self)
 {
   struct ifaddrmsg *info = zl_nl_request(nl, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof(*info),
@@ -262,12 +274,8 @@ int zl_link_configure_self(const struct zl_link_self *self, struct zl_error *err
   if (r < 0)
     return r;
   zl__link_ask_flags(&nl, LOOPBACK_IFINDEX, IFF_UP, "bringing lo up");
-  if (self->mtu != 0) {
-    struct ifinfomsg *info = zl_nl_request(&nl, RTM_NEWLINK, 0, sizeof(*info), "setting the MTU");
-
-    info->ifi_index = index;
-    zl_nl_put_u32(&nl, IFLA_MTU, self->mtu);
-  }
+  if (self->mac != NULL || self->mtu != 0)
+    ask_shape(&nl, index, self);
   if (self->proc_fd < 0)
     zl__link_ask_no_ipv6(&nl, index);
   ask_address(&nl, index, self);

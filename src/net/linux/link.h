@@ -49,10 +49,11 @@ int zl_link_create_tap(const struct zl_tap *tap, int *ret_fd, struct zl_error *e
 struct zl_link_self {
   uint32_t address;
   unsigned prefix;
-  uint32_t gateway; /* 0: no default route */
-  unsigned mtu;     /* 0: as it is */
-  int proc_fd;      /* a directory descriptor of any procfs: turns IPv6 off on eth0 completely;
-                       -1: only no address is generated for it */
+  uint32_t gateway;   /* 0: no default route */
+  unsigned mtu;       /* 0: as it is */
+  const uint8_t *mac; /* ZL_MAC bytes, set before the link is up; NULL: as it is */
+  int proc_fd;        /* a directory descriptor of any procfs: turns IPv6 off on eth0 completely;
+                         -1: only no address is generated for it */
 };
 
 /* Called in the container's namespace with CAP_NET_ADMIN there: lo up; eth0 with address, up and

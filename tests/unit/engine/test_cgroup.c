@@ -300,6 +300,15 @@ static void self_is_process_zero(void **state)
   }
 }
 
+static int count_process(void *payload, pid_t pid, struct zl_error *why)
+{
+  size_t *count = payload;
+
+  (void)why;
+  *count += pid > 0;
+  return *count == 100; /* ends the walk */
+}
+
 static void killing_reaches_all(void **state)
 {
   (void)state;
@@ -307,6 +316,7 @@ static void killing_reaches_all(void **state)
     struct zl_cgroup cg;
     struct worker w;
     bool populated = false;
+    size_t count = 0;
 
     make(i, "kill", &nothing, &cg);
     OK(zl_cgroup_is_populated(&cg, &populated, &err));
@@ -317,6 +327,8 @@ static void killing_reaches_all(void **state)
     await_value(w.shared, 16);
     OK(zl_cgroup_is_populated(&cg, &populated, &err));
     assert_true(populated);
+    assert_true(zl_cgroup_each_process(&cg, count_process, &count, &err) >= 0);
+    assert_true(count >= 2);
     OK(zl_cgroup_kill(&cg, &err));
     assert_true(WIFSIGNALED(end_worker(&w)));
     OK(zl_cgroup_wait_empty(&cg, 5 * ZL_NS_PER_S, &err));

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -60,6 +61,25 @@ static void read_text(const char *path, char *text, size_t size)
 
   assert_true(n >= 0);
   text[n] = '\0';
+}
+
+static void the_mac_is_set_before_the_link_is_up(void **state)
+{
+  static const uint8_t mac[ZL_MAC] = { 0x02, 0x00, 0x12, 0x34, 0x56, 0x78 };
+  zl_autofd ns = box_namespace();
+  struct zl_veth veth = { .link = "zltest1", .bridge = "br", .netns_fd = ns, .address = ADDRESS };
+  struct zl_link_self self = { .address = ADDRESS, .prefix = 28, .mac = mac, .proc_fd = -1 };
+  struct ifreq request = { .ifr_name = ZL_LINK_SELF };
+  struct zl_error err = { 0 };
+  zl_autofd sock = -1;
+
+  (void)state;
+  assert_int_equal(zl_link_create_veth(&veth, &err), 0);
+  box_enter(ns);
+  assert_int_equal(zl_link_configure_self(&self, &err), 0);
+  sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  assert_int_equal(ioctl(sock, SIOCGIFHWADDR, &request), 0);
+  assert_memory_equal(request.ifr_hwaddr.sa_data, mac, sizeof(mac));
 }
 
 static void ipv6_is_off_in_the_container(void **state)
@@ -232,6 +252,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup(a_pair_joins_a_namespace_to_the_bridge, new_world),
+    cmocka_unit_test_setup(the_mac_is_set_before_the_link_is_up, new_world),
     cmocka_unit_test_setup(ipv6_is_off_in_the_container, new_world),
     cmocka_unit_test_setup(no_ipv6_address_is_made_without_procfs, new_world),
     cmocka_unit_test_setup(failures_name_the_link_and_leave_none, new_world),
