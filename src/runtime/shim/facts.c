@@ -9,8 +9,8 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/lock.h"
-#include "runtime/linux/control.h"
-#include "runtime/linux/linux_private.h"
+#include "runtime/shim/control.h"
+#include "runtime/shim/shimclient.h"
 
 enum {
   STATE_PATIENCE_MS = 2000,
@@ -109,8 +109,8 @@ static int observe(int dir_fd, struct zl_facts *ret, struct zl_error *err)
   return r;
 }
 
-int zl_linux_state(struct zl_backend *backend, const char *id, struct zl_facts *ret,
-                   struct zl_error *err)
+int zl_shimclient_state(struct zl_backend *backend, const char *id, struct zl_facts *ret,
+                        struct zl_error *err)
 {
   zl_autofd dir = -1;
   int r = zl_node_container_dir(backend->rt, id, &dir, err);
@@ -121,7 +121,7 @@ int zl_linux_state(struct zl_backend *backend, const char *id, struct zl_facts *
   return r < 0 ? r : observe(dir, ret, err);
 }
 
-int zl_linux_connect(struct zl_runtime *rt, const char *id, int *ret_fd, struct zl_error *err)
+int zl_shimclient_connect(struct zl_runtime *rt, const char *id, int *ret_fd, struct zl_error *err)
 {
   zl_autofd dir = -1;
   int r = zl_node_container_dir(rt, id, &dir, err);
@@ -135,8 +135,9 @@ static bool is_over(struct zl_backend *backend, const char *id)
 {
   struct zl_facts facts;
 
-  return zl_linux_state(backend, id, &facts, NULL) < 0 || facts.presence == ZL_PRESENCE_ENDED ||
-         facts.presence == ZL_PRESENCE_LOST || facts.presence == ZL_PRESENCE_NONE;
+  return zl_shimclient_state(backend, id, &facts, NULL) < 0 ||
+         facts.presence == ZL_PRESENCE_ENDED || facts.presence == ZL_PRESENCE_LOST ||
+         facts.presence == ZL_PRESENCE_NONE;
 }
 
 static int wait_for_reply(int fd, uint64_t deadline_ns, int cancel_fd, struct zl_error *err)
@@ -147,14 +148,14 @@ static int wait_for_reply(int fd, uint64_t deadline_ns, int cancel_fd, struct zl
   return r < 0 ? r : zl_control_receive(fd, deadline_ns, cancel_fd, &reply, NULL, err);
 }
 
-int zl_linux_wait(struct zl_backend *backend, const char *id, uint64_t deadline_ns, int cancel_fd,
-                  struct zl_error *err)
+int zl_shimclient_wait(struct zl_backend *backend, const char *id, uint64_t deadline_ns,
+                       int cancel_fd, struct zl_error *err)
 {
   struct timespec retry = { .tv_nsec = RETRY_MS * (long)ZL_NS_PER_MS };
 
   for (;;) {
     zl_autofd fd = -1;
-    int r = zl_linux_connect(backend->rt, id, &fd, NULL);
+    int r = zl_shimclient_connect(backend->rt, id, &fd, NULL);
 
     if (r == 0)
       r = wait_for_reply(fd, deadline_ns, cancel_fd, err);
@@ -167,4 +168,16 @@ int zl_linux_wait(struct zl_backend *backend, const char *id, uint64_t deadline_
       return zl_fail(err, ZL_E_TIMEOUT, 0, "container '%s' has not ended in time", id);
     (void)nanosleep(&retry, NULL);
   }
+}
+
+int zl_shimclient_adopt(struct zl_backend *backend, const char *id, struct zl_error *err)
+{
+  struct zl_facts facts;
+  int r = zl_shimclient_state(backend, id, &facts, err);
+
+  if (r < 0)
+    return r;
+  if (facts.presence == ZL_PRESENCE_NONE || facts.presence == ZL_PRESENCE_LOST)
+    return zl_fail(err, ZL_E_NOT_FOUND, 0, "there is no such container on this host");
+  return 0;
 }

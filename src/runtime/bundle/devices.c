@@ -13,7 +13,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/strv.h"
-#include "runtime/linux/bundle.h"
+#include "runtime/bundle/bundle.h"
 
 static json_t *node_of(const char *path, const struct stat *st)
 {
@@ -93,7 +93,8 @@ int zl_bundle_devices(const struct zl_bundle *bundle, json_t *rules, json_t **re
   int r = 0;
 
   if (service->privileged) {
-    add_below("/dev", 2, devices);
+    if (bundle->guest == NULL)
+      add_below("/dev", 2, devices);
     (void)json_array_append_new(rules, json_pack("{s:b, s:s}", "allow", 1, "access", "rwm"));
   } else {
     for (size_t i = 0; r == 0 && i < service->n_devices; i++)

@@ -10,7 +10,7 @@
 
 #include "base/json.h"
 #include "base/strv.h"
-#include "runtime/linux/bundle.h"
+#include "runtime/bundle/bundle.h"
 
 static int add(json_t *mounts, json_t *mount, struct zl_error *err)
 {
@@ -143,10 +143,19 @@ static json_t *tmpfs_of(const struct zl_storage *storage)
   return with(mount, text);
 }
 
+/* What the i-th entry, which is a directory of this host, is where the container runs. */
+static const char *source_of(const struct zl_bundle *bundle, size_t i)
+{
+  const struct zl_storage *storage = &bundle->plan->service->storage[i];
+
+  if (bundle->guest != NULL)
+    return bundle->guest->binds[i];
+  return storage->type == ZL_STORAGE_BIND ? storage->source : bundle->plan->volumes[i];
+}
+
 static int add_storage(const struct zl_bundle *bundle, json_t *mounts, struct zl_error *err)
 {
-  const struct zl_container_plan *plan = bundle->plan;
-  const struct zl_service *service = plan->service;
+  const struct zl_service *service = bundle->plan->service;
   int r = 0;
 
   for (size_t i = 0; r == 0 && i < service->n_storage; i++) {
@@ -156,11 +165,11 @@ static int add_storage(const struct zl_bundle *bundle, json_t *mounts, struct zl
     case ZL_STORAGE_BIND:
       r = check_source(service, i, err);
       if (r == 0)
-        r = add(mounts, bind_of(storage, storage->source), err);
+        r = add(mounts, bind_of(storage, source_of(bundle, i)), err);
       break;
     case ZL_STORAGE_NAMED:
     case ZL_STORAGE_ANONYMOUS:
-      r = add(mounts, bind_of(storage, plan->volumes[i]), err);
+      r = add(mounts, bind_of(storage, source_of(bundle, i)), err);
       break;
     case ZL_STORAGE_TMPFS:
       r = add(mounts, tmpfs_of(storage), err);

@@ -2,7 +2,7 @@
 #include <math.h>
 
 #include "base/json.h"
-#include "runtime/linux/bundle.h"
+#include "runtime/bundle/bundle.h"
 
 enum {
   CPU_PERIOD_US = 100000,

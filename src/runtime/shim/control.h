@@ -2,8 +2,8 @@
  *
  * A shim's client: docs/shim.md, "Messages". A connection is a descriptor; one thread uses it.
  */
-#ifndef ZL_RUNTIME_LINUX_CONTROL_H
-#define ZL_RUNTIME_LINUX_CONTROL_H
+#ifndef ZL_RUNTIME_SHIM_CONTROL_H
+#define ZL_RUNTIME_SHIM_CONTROL_H
 
 #include <jansson.h>
 #include <stdint.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/fd.h"
-#include "runtime/linux/control.h"
-#include "runtime/linux/session.h"
+#include "runtime/shim/control.h"
+#include "runtime/shim/session.h"
 
-static int ask(struct zl_linux_session *s, int out, int err_fd, struct zl_error *err)
+static int ask(struct zl_shimclient_session *s, int out, int err_fd, struct zl_error *err)
 {
   const int fds[] = { out, err_fd };
   zl_autojson *reply = NULL;
@@ -25,17 +25,17 @@ static int ask(struct zl_linux_session *s, int out, int err_fd, struct zl_error 
   return 0;
 }
 
-int zl_linux_attach(struct zl_backend *backend, const char *id, struct zl_session **ret,
-                    struct zl_error *err)
+int zl_shimclient_attach(struct zl_backend *backend, const char *id, struct zl_session **ret,
+                         struct zl_error *err)
 {
-  ZL_CLEANUP(zl_linux_session_freep) struct zl_linux_session *s = NULL;
+  ZL_CLEANUP(zl_shimclient_session_freep) struct zl_shimclient_session *s = NULL;
   zl_autofd out = -1, err_fd = -1;
-  int r = zl_linux_session_new(backend, id, &s, err);
+  int r = zl_shimclient_session_new(backend, id, &s, err);
 
   if (r == 0)
-    r = zl_linux_pipe_from(&s->out, &out, err);
+    r = zl_shimclient_pipe_from(&s->out, &out, err);
   if (r == 0)
-    r = zl_linux_pipe_from(&s->err, &err_fd, err);
+    r = zl_shimclient_pipe_from(&s->err, &err_fd, err);
   if (r == 0)
     r = ask(s, out, err_fd, err);
   if (r == 0)

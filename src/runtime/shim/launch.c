@@ -13,8 +13,8 @@
 #include "base/proc.h"
 #include "base/strv.h"
 #include "engine/mount_fd.h"
-#include "runtime/linux/control.h"
-#include "runtime/linux/linux_private.h"
+#include "runtime/shim/control.h"
+#include "runtime/shim/shimclient.h"
 
 enum {
   CONTROL_FD = 4 /* docs/shim.md */
@@ -25,17 +25,17 @@ enum {
 
 /* A mount of the shim's file alone, detached and read-only: /proc/<pid>/exe of the shim can then
  * never be opened for writing by what runs in a container (CVE-2019-5736). */
-static int open_shim(struct zl_runtime *rt, int *ret, struct zl_error *err)
+static int open_program(struct zl_shimclient *client, int *ret, struct zl_error *err)
 {
   zl_autofree char *dir = NULL, *path = NULL;
   zl_autofd fd = -1;
-  int r = zl_node_helper_dir(rt, &dir, err);
+  int r = zl_node_helper_dir(client->base.rt, &dir, err);
 
   if (r < 0)
     return r;
-  path = zl_asprintf("%s/zlayer-shim", dir);
+  path = zl_asprintf("%s/%s", dir, client->program);
   if (path == NULL)
-    return zl_fail_nomem(err, "path of zlayer-shim");
+    return zl_fail_nomem(err, "path of the shim");
   r = zl_mount_clone(AT_FDCWD, path, false, &fd, err);
   if (r == 0)
     r = zl_mount_change(fd, false, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID, 0, 0, err);
@@ -45,24 +45,41 @@ static int open_shim(struct zl_runtime *rt, int *ret, struct zl_error *err)
   return 0;
 }
 
-static int get_shim(struct zl_linux_backend *backend, int *ret, struct zl_error *err)
+void zl_shimclient_init(struct zl_shimclient *client, const struct zl_runtime_ops *ops,
+                        struct zl_runtime *rt, const char *program)
+{
+  client->base.ops = ops;
+  client->base.rt = rt;
+  client->program = program;
+  client->shim_fd = -1;
+  (void)pthread_mutex_init(&client->lock, NULL);
+}
+
+void zl_shimclient_done(struct zl_shimclient *client)
+{
+  zl_fd_closep(&client->shim_fd);
+  (void)pthread_mutex_destroy(&client->lock);
+}
+
+int zl_shimclient_program(struct zl_shimclient *client, int *ret, struct zl_error *err)
 {
   int r = 0;
 
-  (void)pthread_mutex_lock(&backend->lock);
-  if (backend->shim_fd < 0)
-    r = open_shim(backend->base.rt, &backend->shim_fd, err);
-  *ret = backend->shim_fd;
-  (void)pthread_mutex_unlock(&backend->lock);
+  (void)pthread_mutex_lock(&client->lock);
+  if (client->shim_fd < 0)
+    r = open_program(client, &client->shim_fd, err);
+  if (r == 0)
+    *ret = client->shim_fd;
+  (void)pthread_mutex_unlock(&client->lock);
   return r;
 }
 
-static int spawn(int shim_fd, const char *id, bool early_netns, int control_fd,
-                 struct zl_error *err)
+static int spawn(const struct zl_shimclient *client, int shim_fd, const char *id, const char *extra,
+                 int control_fd, struct zl_error *err)
 {
-  const char *argv[] = { "zlayer-shim", id, early_netns ? "early-netns" : NULL, NULL };
+  const char *argv[] = { client->program, id, extra, NULL };
   const struct zl_proc_fd fds[] = { { control_fd, CONTROL_FD } };
-  struct zl_proc_options options = { .path = "zlayer-shim",
+  struct zl_proc_options options = { .path = client->program,
                                      .exec_fd = shim_fd,
                                      .argv = argv,
                                      .fds = fds,
@@ -76,20 +93,12 @@ static int spawn(int shim_fd, const char *id, bool early_netns, int control_fd,
   return r;
 }
 
-/* The network namespace is the dearest single thing to make, and most containers need one. */
-static bool wants_netns(const struct zl_service *service)
-{
-  return service->network_mode.kind != ZL_NETWORK_HOST &&
-         service->network_mode.kind != ZL_NETWORK_CONTAINER &&
-         service->userns_mode != ZL_USERNS_PRIVATE;
-}
-
-int zl_linux_prepare(struct zl_backend *backend, const char *id, const struct zl_service *service,
-                     int *ret_fd, struct zl_error *err)
+int zl_shimclient_prepare(struct zl_shimclient *client, const char *id, const char *extra,
+                          int *ret_fd, struct zl_error *err)
 {
   zl_autofd ours = -1, theirs = -1;
   int pair[2], shim_fd = -1;
-  int r = get_shim((struct zl_linux_backend *)backend, &shim_fd, err);
+  int r = zl_shimclient_program(client, &shim_fd, err);
 
   if (r < 0)
     return r;
@@ -97,7 +106,7 @@ int zl_linux_prepare(struct zl_backend *backend, const char *id, const struct zl
     return zl_fail_errno(err, "making a socket pair");
   ours = pair[0];
   theirs = pair[1];
-  r = spawn(shim_fd, id, wants_netns(service), theirs, err);
+  r = spawn(client, shim_fd, id, extra, theirs, err);
   if (r < 0)
     return r;
   *ret_fd = zl_steal_fd(&ours);
@@ -115,7 +124,7 @@ static int await_created(int fd, struct zl_error *err)
   return r;
 }
 
-int zl_linux_launch(const struct zl_container_plan *plan, struct zl_error *err)
+int zl_shimclient_launch(const struct zl_container_plan *plan, struct zl_error *err)
 {
   zl_autofd lock = -1;
   int r = zl_lock_acquire(plan->dir_fd, "lock", ZL_NS_PER_S, &lock, err);

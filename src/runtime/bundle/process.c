@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include "base/strv.h"
 #include "engine/caps.h"
-#include "runtime/linux/bundle.h"
+#include "runtime/bundle/bundle.h"
 
 enum {
   DEFAULT_ROWS = 24,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/linux/control.h"
+#include "runtime/shim/control.h"
 
 #include <errno.h>
 #include <poll.h>

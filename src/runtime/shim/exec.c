@@ -8,8 +8,8 @@
 
 #include "base/fd.h"
 #include "base/strv.h"
-#include "runtime/linux/control.h"
-#include "runtime/linux/session.h"
+#include "runtime/shim/control.h"
+#include "runtime/shim/session.h"
 
 /* "KEY=value" replaces an entry with the same key. */
 static int set_env(json_t *env, const char *entry, struct zl_error *err)
@@ -80,15 +80,15 @@ static int make_process(const json_t *config, const struct zl_exec_options *opti
   return r;
 }
 
-static int load_process(struct zl_linux_session *s, const struct zl_exec_options *options,
+static int load_process(struct zl_shimclient_session *s, const struct zl_exec_options *options,
                         json_t **ret, struct zl_error *err)
 {
   zl_autojson *config = NULL;
   zl_autofd dir = -1;
-  int r = zl_node_container_dir(s->backend->base.rt, s->target, &dir, err);
+  int r = zl_node_container_dir(s->backend->rt, s->target, &dir, err);
 
   if (r == 0)
-    r = zl_linux_load_bundle(dir, &config, err);
+    r = zl_shimclient_load_bundle(dir, &config, err);
   return r < 0 ? r : make_process(config, options, ret, err);
 }
 
@@ -104,7 +104,7 @@ static void ends_done(struct ends *ends)
   zl_fd_closep(&ends->err);
 }
 
-static int open_input(struct zl_linux_session *s, bool wanted, struct ends *theirs,
+static int open_input(struct zl_shimclient_session *s, bool wanted, struct ends *theirs,
                       struct zl_error *err)
 {
   int pair[2], r;
@@ -125,17 +125,17 @@ static int open_input(struct zl_linux_session *s, bool wanted, struct ends *thei
   return 0;
 }
 
-static int open_ends(struct zl_linux_session *s, const struct zl_exec_options *options,
+static int open_ends(struct zl_shimclient_session *s, const struct zl_exec_options *options,
                      struct ends *theirs, struct zl_error *err)
 {
   int r = open_input(s, options->open_stdin, theirs, err);
 
   if (r == 0)
-    r = zl_linux_pipe_from(&s->out, &theirs->out, err);
-  return r < 0 ? r : zl_linux_pipe_from(&s->err, &theirs->err, err);
+    r = zl_shimclient_pipe_from(&s->out, &theirs->out, err);
+  return r < 0 ? r : zl_shimclient_pipe_from(&s->err, &theirs->err, err);
 }
 
-static int use_terminal(struct zl_linux_session *s, int master, bool with_input,
+static int use_terminal(struct zl_shimclient_session *s, int master, bool with_input,
                         struct zl_error *err)
 {
   s->base.tty = true;
@@ -152,8 +152,8 @@ static int use_terminal(struct zl_linux_session *s, int master, bool with_input,
   return 0;
 }
 
-static int start(struct zl_linux_session *s, const struct zl_exec_options *options, json_t *process,
-                 struct zl_error *err)
+static int start(struct zl_shimclient_session *s, const struct zl_exec_options *options,
+                 json_t *process, struct zl_error *err)
 {
   ZL_CLEANUP(ends_done) struct ends theirs = { -1, -1, -1 };
   zl_autojson *reply = NULL;
@@ -172,12 +172,13 @@ static int start(struct zl_linux_session *s, const struct zl_exec_options *optio
   return r;
 }
 
-int zl_linux_exec(struct zl_backend *backend, const char *id, const struct zl_exec_options *options,
-                  struct zl_session **ret, struct zl_error *err)
+int zl_shimclient_exec(struct zl_backend *backend, const char *id,
+                       const struct zl_exec_options *options, struct zl_session **ret,
+                       struct zl_error *err)
 {
-  ZL_CLEANUP(zl_linux_session_freep) struct zl_linux_session *s = NULL;
+  ZL_CLEANUP(zl_shimclient_session_freep) struct zl_shimclient_session *s = NULL;
   zl_autojson *process = NULL;
-  int r = zl_linux_session_new(backend, id, &s, err);
+  int r = zl_shimclient_session_new(backend, id, &s, err);
 
   if (r == 0)
     r = load_process(s, options, &process, err);

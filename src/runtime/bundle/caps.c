@@ -6,7 +6,7 @@
 
 #include "base/cleanup.h"
 #include "engine/caps.h"
-#include "runtime/linux/bundle.h"
+#include "runtime/bundle/bundle.h"
 
 enum {
   CAP_NAME = 32

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/linux/relay.h"
+#include "runtime/shim/relay.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -11,8 +11,8 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
-#include "runtime/linux/control.h"
 #include "runtime/node.h"
+#include "runtime/shim/control.h"
 
 enum {
   SLOT_IN_FROM,
@@ -61,7 +61,7 @@ static void sigpipe_restore(struct sigpipe_guard *guard)
 
 /* ---- One direction ---- */
 
-static void end_target(struct zl_linux_channel *c)
+static void end_target(struct zl_shimclient_channel *c)
 {
   if (c->close_to)
     zl_fd_closep(&c->to);
@@ -69,7 +69,7 @@ static void end_target(struct zl_linux_channel *c)
   c->len = 0;
 }
 
-static void channel_read(struct zl_linux_channel *c)
+static void channel_read(struct zl_shimclient_channel *c)
 {
   ssize_t n = read(c->from, c->buffer, ZL_RELAY_BUFFER);
 
@@ -86,7 +86,7 @@ static void channel_read(struct zl_linux_channel *c)
 }
 
 /* At most PIPE_BUF bytes: after poll(2) said that there is room, so much never blocks. */
-static void channel_write(struct zl_linux_channel *c)
+static void channel_write(struct zl_shimclient_channel *c)
 {
   size_t len = c->len < PIPE_BUF ? c->len : PIPE_BUF;
   ssize_t n = write(c->to, c->buffer + c->at, len);
@@ -101,13 +101,14 @@ static void channel_write(struct zl_linux_channel *c)
   c->len -= (size_t)n;
 }
 
-static void channel_poll(const struct zl_linux_channel *c, struct pollfd *from, struct pollfd *to)
+static void channel_poll(const struct zl_shimclient_channel *c, struct pollfd *from,
+                         struct pollfd *to)
 {
   *from = (struct pollfd){ .fd = c->len == 0 ? c->from : -1, .events = POLLIN };
   *to = (struct pollfd){ .fd = c->len > 0 ? c->to : -1, .events = POLLOUT };
 }
 
-static void channel_step(struct zl_linux_channel *c, const struct pollfd *from,
+static void channel_step(struct zl_shimclient_channel *c, const struct pollfd *from,
                          const struct pollfd *to)
 {
   if (to->fd >= 0 && to->revents != 0)
@@ -118,7 +119,7 @@ static void channel_step(struct zl_linux_channel *c, const struct pollfd *from,
 
 /* ---- All ---- */
 
-static int read_event(struct zl_linux_relay *relay, bool *ret_ended, struct zl_outcome *ret,
+static int read_event(struct zl_shimclient_relay *relay, bool *ret_ended, struct zl_outcome *ret,
                       struct zl_error *err)
 {
   zl_autojson *event = NULL;
@@ -135,13 +136,13 @@ static int read_event(struct zl_linux_relay *relay, bool *ret_ended, struct zl_o
 
 /* After the end only what is there already is taken: a process in the background may hold the
  * streams open for ever. */
-static bool has_output(const struct zl_linux_relay *relay, const struct pollfd fds[SLOTS])
+static bool has_output(const struct zl_shimclient_relay *relay, const struct pollfd fds[SLOTS])
 {
   return relay->out.len > 0 || relay->err.len > 0 || (fds[SLOT_OUT_FROM].revents & POLLIN) != 0 ||
          (fds[SLOT_ERR_FROM].revents & POLLIN) != 0;
 }
 
-static int poll_all(struct zl_linux_relay *relay, bool ended, struct pollfd fds[SLOTS],
+static int poll_all(struct zl_shimclient_relay *relay, bool ended, struct pollfd fds[SLOTS],
                     struct zl_error *err)
 {
   bool stuck = relay->out.len > 0 || relay->err.len > 0;
@@ -158,7 +159,7 @@ static int poll_all(struct zl_linux_relay *relay, bool ended, struct pollfd fds[
   return 0;
 }
 
-static int loop(struct zl_linux_relay *relay, struct zl_outcome *ret, struct zl_error *err)
+static int loop(struct zl_shimclient_relay *relay, struct zl_outcome *ret, struct zl_error *err)
 {
   bool ended = false;
 
@@ -180,7 +181,8 @@ static int loop(struct zl_linux_relay *relay, struct zl_outcome *ret, struct zl_
   }
 }
 
-int zl_linux_relay_run(struct zl_linux_relay *relay, struct zl_outcome *ret, struct zl_error *err)
+int zl_shimclient_relay_run(struct zl_shimclient_relay *relay, struct zl_outcome *ret,
+                            struct zl_error *err)
 {
   zl_autofree char *memory = malloc(3 * (size_t)ZL_RELAY_BUFFER);
   struct sigpipe_guard guard;

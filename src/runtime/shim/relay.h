@@ -2,8 +2,8 @@
  *
  * Copying between a caller's streams and a process's, until the shim says that it has ended.
  */
-#ifndef ZL_RUNTIME_LINUX_RELAY_H
-#define ZL_RUNTIME_LINUX_RELAY_H
+#ifndef ZL_RUNTIME_SHIM_RELAY_H
+#define ZL_RUNTIME_SHIM_RELAY_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@ enum {
 };
 
 /* One direction. */
-struct zl_linux_channel {
+struct zl_shimclient_channel {
   int from, to;   /* -1 `from`: at its end; -1 `to`: what comes is dropped */
   bool close_to;  /* `to` is ours: it is closed after the last byte, so that the reader sees the end
                    */
@@ -22,14 +22,15 @@ struct zl_linux_channel {
   char *buffer;   /* ZL_RELAY_BUFFER bytes */
 };
 
-struct zl_linux_relay {
-  struct zl_linux_channel in, out, err; /* seen from the caller */
-  int control_fd;                       /* the shim, which sends the exit event */
+struct zl_shimclient_relay {
+  struct zl_shimclient_channel in, out, err; /* seen from the caller */
+  int control_fd;                            /* the shim, which sends the exit event */
   int cancel_fd;
 };
 
 /* Runs until the process has ended and its output is written. ZL_E_CANCELLED; ZL_E_REMOTE: the shim
  * died. Of the channels only those descriptors are closed that close_to says. */
-int zl_linux_relay_run(struct zl_linux_relay *relay, struct zl_outcome *ret, struct zl_error *err);
+int zl_shimclient_relay_run(struct zl_shimclient_relay *relay, struct zl_outcome *ret,
+                            struct zl_error *err);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/json.h"
 #include "base/strv.h"
-#include "runtime/linux/bundle.h"
+#include "runtime/bundle/bundle.h"
 
 static const char *const masked_paths[] = {
   "/proc/acpi",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/linux/bundle.h"
+#include "runtime/bundle/bundle.h"
 
 #include "base/json.h"
 #include "base/limits.h"
@@ -30,22 +30,25 @@ static json_t *log_of(const struct zl_service *service)
   return json_pack("{s:I, s:i}", "maxBytes", (json_int_t)bytes, "files", ZL_DEFAULT_LOG_FILES);
 }
 
-static json_t *zlayer_of(const struct zl_container_plan *plan)
+static json_t *zlayer_of(const struct zl_bundle *bundle)
 {
+  const struct zl_container_plan *plan = bundle->plan;
+  const char *const *layers =
+      bundle->guest != NULL ? bundle->guest->layers : (const char *const *)plan->layers;
   const struct zl_service *service = plan->service;
   /* A layer that goes with its container need not be written to the disk when it is unmounted. */
   bool is_volatile = plan->options->auto_remove || service->lifecycle.delete_on_exit;
   bool unconfined = service->privileged || zl_bundle_has_option(service, "seccomp");
 
-  return json_pack(
-      "{s:o, s:s*, s:o*, s:b, s:b, s:b, s:i, s:s, s:o, s:o}", "layers",
-      zl_json_from_strv((const char *const *)plan->layers), "user", plan->user, "extraGroups",
-      service->extra_groups != NULL ? zl_json_from_strv((const char *const *)service->extra_groups)
-                                    : NULL,
-      "init", (int)service->init_container, "volatile", (int)is_volatile, "openStdin",
-      (int)(service->stdin_open || plan->options->open_stdin), "stopSignal", plan->stop_signal,
-      "seccomp", unconfined ? "unconfined" : "default", "log", log_of(service), "network",
-      network_of(plan));
+  return json_pack("{s:o, s:s*, s:o*, s:b, s:b, s:b, s:i, s:s, s:o, s:o}", "layers",
+                   zl_json_from_strv(layers), "user", plan->user, "extraGroups",
+                   service->extra_groups != NULL
+                       ? zl_json_from_strv((const char *const *)service->extra_groups)
+                       : NULL,
+                   "init", (int)service->init_container, "volatile", (int)is_volatile, "openStdin",
+                   (int)(service->stdin_open || plan->options->open_stdin), "stopSignal",
+                   plan->stop_signal, "seccomp", unconfined ? "unconfined" : "default", "log",
+                   log_of(service), "network", network_of(plan));
 }
 
 int zl_bundle_render(const struct zl_bundle *bundle, char **ret, struct zl_error *err)
@@ -64,7 +67,7 @@ int zl_bundle_render(const struct zl_bundle *bundle, char **ret, struct zl_error
   document = json_pack("{s:s, s:O, s:{s:s, s:b}, s:s, s:O, s:O, s:o}", "ociVersion", "1.2.0",
                        "process", process, "root", "path", "rootfs", "readonly",
                        (int)plan->service->read_only_root_fs, "hostname", plan->hostname, "mounts",
-                       mounts, "linux", linux_part, "zlayer", zlayer_of(plan));
+                       mounts, "linux", linux_part, "zlayer", zlayer_of(bundle));
   if (document == NULL)
     return zl_fail_nomem(err, "bundle");
   return zl_json_render(document, ret, err);
