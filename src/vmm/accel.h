@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which accelerator runs a guest here. That /dev/kvm opens says nothing: where KVM itself is emulated
- * it interprets a kernel at a million instructions a second and stops at the first that it does not
- * know. So a loop is timed in long mode, and three instructions are tried on which such hosts fail
- * (lock cmpxchg16b, xrstor, int3).
+ * Which accelerator runs a guest here. That /dev/kvm opens says nothing: where KVM itself is
+ * emulated it interprets a kernel at a million instructions a second and stops at the first that it
+ * does not know. So a loop is timed in long mode, and three instructions are tried on which such
+ * hosts fail (lock cmpxchg16b, xrstor, int3).
  */
 #ifndef ZL_VMM_ACCEL_H
 #define ZL_VMM_ACCEL_H
@@ -25,8 +25,8 @@ struct zl_accel {
   uint64_t tsc_khz;
 };
 
-/* Blocks for at most half a second: forks a child that is killed when it takes too long, so only for
- * single-threaded programs. ZL_E_SYSTEM: not even the clock could be read. */
+/* Blocks for at most half a second: forks a child that is killed when it takes too long, so only
+ * for single-threaded programs. ZL_E_SYSTEM: not even the clock could be read. */
 int zl_accel_probe(struct zl_accel *ret, struct zl_error *err);
 
 /* The TSC's rate against CLOCK_MONOTONIC_RAW; blocks for 50 ms. */

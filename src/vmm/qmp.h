@@ -25,12 +25,13 @@ typedef void (*zl_qmp_event_fn)(void *ctx, const char *name, const json_t *data)
 struct zl_qmp {
   int fd; /* owned, non-blocking; -1: closed */
   struct zl_buf in;
-  zl_qmp_event_fn event; /* may be NULL */
+  zl_qmp_event_fn event; /* may be NULL; must not call back into the monitor */
   void *ctx;
+  uint64_t serial; /* of the last call: tells the late answer to one that timed out */
 };
 
-/* Takes over a connected socket: reads the greeting and enters command mode. ZL_E_REMOTE: QEMU has
- * ended or speaks something else. ZL_E_TIMEOUT. */
+/* Takes over a connected socket, also when it fails: reads the greeting and enters command mode.
+ * ZL_E_REMOTE: QEMU has ended or speaks something else. ZL_E_TIMEOUT. */
 int zl_qmp_open(struct zl_qmp *qmp, int fd, zl_qmp_event_fn event, void *ctx, uint64_t deadline_ns,
                 struct zl_error *err);
 void zl_qmp_close(struct zl_qmp *qmp); /* idempotent */
@@ -43,6 +44,9 @@ int zl_qmp_call(struct zl_qmp *qmp, const char *command, json_t *arguments, uint
 /* As above with a descriptor for QEMU (getfd, add-fd). */
 int zl_qmp_call_fd(struct zl_qmp *qmp, const char *command, json_t *arguments, int fd,
                    uint64_t deadline_ns, json_t **ret, struct zl_error *err);
+
+/* Waits until at least one event has been reported. ZL_E_TIMEOUT, ZL_E_REMOTE. */
+int zl_qmp_wait(struct zl_qmp *qmp, uint64_t deadline_ns, struct zl_error *err);
 
 /* Reports events that have come, without waiting. ZL_E_REMOTE: QEMU has gone. */
 int zl_qmp_poll(struct zl_qmp *qmp, struct zl_error *err);

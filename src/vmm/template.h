@@ -26,14 +26,14 @@ struct zl_vm_shape {
   bool acpi;
 };
 
-/* A name for the template of this shape: SHA-256 over all of it, the processor's model and flags and
- * the format. ZL_E_NOT_FOUND: one of the files is missing. */
+/* A name for the template of this shape: SHA-256 over all of it, the processor's model and flags
+ * and the format. ZL_E_NOT_FOUND: one of the files is missing. */
 int zl_vm_shape_key(const struct zl_vm_shape *shape, char key[ZL_VM_KEY_TEXT],
                     struct zl_error *err);
 
 /* Writes template.json into the template's directory, after its files are complete and synced: for
- * each of memory, state and scratch its size, allocated blocks, inode and times, of state its SHA-256
- * too. */
+ * each of memory, state and scratch its size, allocated blocks, inode and times, of state its
+ * SHA-256 too. */
 int zl_vm_template_seal(int dir_fd, const char *key, struct zl_error *err);
 
 /* Opens the files of a sealed template after checking them against template.json.

@@ -15,6 +15,7 @@
 
 #include "base/fd.h"
 #include "net/linux/ip4.h"
+#include "net/linux/link_private.h"
 #include "net/linux/link_ready.h"
 #include "net/linux/netlink.h"
 
@@ -23,7 +24,7 @@ enum {
   LOOPBACK_IFINDEX = 1
 };
 
-static int check_name(const char *name, struct zl_error *err)
+int zl__link_check_name(const char *name, struct zl_error *err)
 {
   size_t len = strlen(name);
 
@@ -32,8 +33,7 @@ static int check_name(const char *name, struct zl_error *err)
   return 0;
 }
 
-/* Hands out a failure with the link's name in front. */
-static int explain(struct zl_error *err, const struct zl_error *own, const char *name)
+int zl__link_explain(struct zl_error *err, const struct zl_error *own, const char *name)
 {
   if (err == NULL)
     return -(int)own->code;
@@ -41,9 +41,8 @@ static int explain(struct zl_error *err, const struct zl_error *own, const char 
   return zl_wrap(err, "link '%s'", name);
 }
 
-/* The index of a link, or -errno. The ioctl works on any socket and saves the kernel from
- * describing the whole link. */
-static int index_of(int sock, const char *name)
+/* The ioctl works on any socket and saves the kernel from describing the whole link. */
+int zl__link_index(int sock, const char *name)
 {
   struct ifreq request = { 0 };
 
@@ -114,7 +113,7 @@ static void put_no_ipv6(struct zl_nl *nl)
   zl_nl_nest_end(nl, families);
 }
 
-static void ask_flags(struct zl_nl *nl, int index, unsigned flags, const char *what)
+void zl__link_ask_flags(struct zl_nl *nl, int index, unsigned flags, const char *what)
 {
   struct ifinfomsg *info = zl_nl_request(nl, RTM_NEWLINK, 0, sizeof(*info), what);
 
@@ -124,7 +123,7 @@ static void ask_flags(struct zl_nl *nl, int index, unsigned flags, const char *w
 }
 
 /* No address generated: asked before the link is up, since coming up is when the kernel does it. */
-static void ask_no_ipv6(struct zl_nl *nl, int index)
+void zl__link_ask_no_ipv6(struct zl_nl *nl, int index)
 {
   struct ifinfomsg *info =
       zl_nl_request(nl, RTM_NEWLINK, 0, sizeof(*info), "turning IPv6 addresses off");
@@ -135,7 +134,7 @@ static void ask_no_ipv6(struct zl_nl *nl, int index)
 
 /* The port takes frames from the container's own MAC only (a kernel before 5.18 ignores this), and
  * the bridge knows where that MAC lives without learning, so no container can claim another's. */
-static void ask_port_lock(struct zl_nl *nl, int index, uint32_t address)
+void zl__link_ask_port_lock(struct zl_nl *nl, int index, uint32_t address)
 {
   struct ifinfomsg *info = zl_nl_request(nl, RTM_SETLINK, 0, sizeof(*info), "locking the port");
   struct ndmsg *neighbour;
@@ -165,13 +164,13 @@ static void ask_port_lock(struct zl_nl *nl, int index, uint32_t address)
 
 static int raise_port(struct zl_nl *nl, const struct zl_veth *spec, struct zl_error *err)
 {
-  int index = index_of(nl->fd, spec->link);
+  int index = zl__link_index(nl->fd, spec->link);
 
   if (index < 0)
     return zl_fail(err, ZL_E_SYSTEM, -index, "finding the new link");
-  ask_no_ipv6(nl, index);
-  ask_port_lock(nl, index, spec->address);
-  ask_flags(nl, index, IFF_UP, "bringing the link up");
+  zl__link_ask_no_ipv6(nl, index);
+  zl__link_ask_port_lock(nl, index, spec->address);
+  zl__link_ask_flags(nl, index, IFF_UP, "bringing the link up");
   return zl_nl_exchange(nl, err);
 }
 
@@ -179,12 +178,12 @@ int zl_link_create_veth(const struct zl_veth *spec, struct zl_error *err)
 {
   zl_autonl nl = { .fd = -1 };
   struct zl_error own = { 0 };
-  int r = check_name(spec->link, &own), bridge;
+  int r = zl__link_check_name(spec->link, &own), bridge;
 
   if (r == 0)
     r = zl_nl_open(&nl, NETLINK_ROUTE, &own);
   if (r == 0) {
-    bridge = index_of(nl.fd, spec->bridge);
+    bridge = zl__link_index(nl.fd, spec->bridge);
     if (bridge < 0)
       return zl_fail(err, ZL_E_NOT_FOUND, -bridge, "bridge '%s'", spec->bridge);
     r = create_pair(&nl, spec, bridge, &own);
@@ -194,7 +193,7 @@ int zl_link_create_veth(const struct zl_veth *spec, struct zl_error *err)
     if (r < 0)
       (void)zl_link_remove(spec->link, NULL);
   }
-  return r == 0 ? 0 : explain(err, &own, spec->link);
+  return r == 0 ? 0 : zl__link_explain(err, &own, spec->link);
 }
 
 /* Without IPv6 in the kernel there is nothing to turn off. */
@@ -256,13 +255,13 @@ int zl_link_configure_self(const struct zl_link_self *self, struct zl_error *err
 
   if (r < 0)
     return r;
-  index = index_of(nl.fd, ZL_LINK_SELF);
+  index = zl__link_index(nl.fd, ZL_LINK_SELF);
   if (index < 0)
     return zl_fail(err, ZL_E_SYSTEM, -index, "finding " ZL_LINK_SELF " in the container");
   r = disable_ipv6(self->proc_fd, err);
   if (r < 0)
     return r;
-  ask_flags(&nl, LOOPBACK_IFINDEX, IFF_UP, "bringing lo up");
+  zl__link_ask_flags(&nl, LOOPBACK_IFINDEX, IFF_UP, "bringing lo up");
   if (self->mtu != 0) {
     struct ifinfomsg *info = zl_nl_request(&nl, RTM_NEWLINK, 0, sizeof(*info), "setting the MTU");
 
@@ -270,9 +269,9 @@ int zl_link_configure_self(const struct zl_link_self *self, struct zl_error *err
     zl_nl_put_u32(&nl, IFLA_MTU, self->mtu);
   }
   if (self->proc_fd < 0)
-    ask_no_ipv6(&nl, index);
+    zl__link_ask_no_ipv6(&nl, index);
   ask_address(&nl, index, self);
-  ask_flags(&nl, index, IFF_UP, "bringing " ZL_LINK_SELF " up");
+  zl__link_ask_flags(&nl, index, IFF_UP, "bringing " ZL_LINK_SELF " up");
   if (self->gateway != 0)
     ask_default_route(&nl, index, self->gateway);
   r = zl_nl_exchange(&nl, err);
@@ -288,7 +287,7 @@ int zl_link_lo_up(struct zl_error *err)
 
   if (r < 0)
     return r;
-  ask_flags(&nl, LOOPBACK_IFINDEX, IFF_UP, "bringing lo up");
+  zl__link_ask_flags(&nl, LOOPBACK_IFINDEX, IFF_UP, "bringing lo up");
   return zl_nl_exchange(&nl, err);
 }
 
@@ -300,22 +299,22 @@ static int finish_idempotent(struct zl_nl *nl, const char *name, struct zl_error
 
   if (r == 0 || own.os_error == ENODEV)
     return 0;
-  return explain(err, &own, name);
+  return zl__link_explain(err, &own, name);
 }
 
 int zl_link_set_down(const char *name, struct zl_error *err)
 {
   zl_autonl nl = { .fd = -1 };
-  int r = check_name(name, err), index;
+  int r = zl__link_check_name(name, err), index;
 
   if (r == 0)
     r = zl_nl_open(&nl, NETLINK_ROUTE, err);
   if (r < 0)
     return r;
-  index = index_of(nl.fd, name);
+  index = zl__link_index(nl.fd, name);
   if (index < 0)
     return 0;
-  ask_flags(&nl, index, 0, "taking it down");
+  zl__link_ask_flags(&nl, index, 0, "taking it down");
   return finish_idempotent(&nl, name, err);
 }
 
@@ -323,7 +322,7 @@ int zl_link_remove(const char *name, struct zl_error *err)
 {
   zl_autonl nl = { .fd = -1 };
   struct ifinfomsg *info;
-  int r = check_name(name, err);
+  int r = zl__link_check_name(name, err);
 
   if (r == 0)
     r = zl_nl_open(&nl, NETLINK_ROUTE, err);
@@ -342,7 +341,7 @@ int zl_link_exists(const char *name, struct zl_error *err)
 
   if (sock < 0)
     return zl_fail_errno(err, "looking for link '%s'", name);
-  r = index_of(sock, name);
+  r = zl__link_index(sock, name);
   if (r < 0 && r != -ENODEV)
     return zl_fail(err, ZL_E_SYSTEM, -r, "looking for link '%s'", name);
   return r > 0;

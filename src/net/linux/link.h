@@ -35,6 +35,17 @@ struct zl_veth {
  * is taken. After an error no link is left. Not idempotent. */
 int zl_link_create_veth(const struct zl_veth *spec, struct zl_error *err);
 
+struct zl_tap {
+  const char *name;   /* must be new */
+  const char *bridge; /* in the caller's namespace; NULL: none */
+  uint32_t address;   /* of the guest: as in zl_veth; 0: the port takes any MAC */
+  unsigned mtu;       /* 0: the kernel's 1500 */
+};
+
+/* Makes a tap for a virtual machine (frames with virtio-net's header), attached to the bridge and
+ * up. It vanishes with the last copy of its descriptor, which is non-blocking. Codes as above. */
+int zl_link_create_tap(const struct zl_tap *tap, int *ret_fd, struct zl_error *err);
+
 struct zl_link_self {
   uint32_t address;
   unsigned prefix;
