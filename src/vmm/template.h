@@ -44,6 +44,7 @@ struct zl_vm_template {
 };
 int zl_vm_template_open(int dir_fd, const char *key, struct zl_vm_template *ret,
                         struct zl_error *err);
+/* Idempotent. */
 void zl_vm_template_close(struct zl_vm_template *template);
 
 #endif

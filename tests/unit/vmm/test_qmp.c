@@ -22,10 +22,13 @@
 #include "vmm/qmp.h"
 #include "vmm/swap.h"
 
-#define GREETING          "{\"QMP\": {\"version\": {}, \"capabilities\": [\"oob\"]}}\r\n"
-#define OK                "{\"return\": {}}\r\n"
-#define EVENT             "{\"event\": \"STOP\", \"timestamp\": {\"seconds\": 1}, \"data\": {\"n\": 1}}\r\n"
-#define MIGRATION(status) "{\"event\": \"MIGRATION\", \"data\": {\"status\": \"" status "\"}}\r\n"
+/* clang-format off */
+#define GREETING "{\"QMP\": {\"version\": {}, \"capabilities\": [\"oob\"]}}\r\n"
+#define OK       "{\"return\": {}}\r\n"
+#define EVENT    "{\"event\": \"STOP\", \"timestamp\": {\"seconds\": 1}, \"data\": {\"n\": 1}}\r\n"
+#define MIGRATION(status) \
+  "{\"event\": \"MIGRATION\", \"data\": {\"status\": \"" status "\"}}\r\n"
+/* clang-format on */
 
 enum {
   SHORT_MS = 50,
