@@ -95,7 +95,8 @@ static int add_directory(void *payload, const char *name)
 /* A directory without a bundle is a creation that was interrupted early: it counts. */
 static bool is_ours(struct zl_runtime *rt, const char *name)
 {
-  return !zl_shimclient_has_file(rt, name, "fake.json");
+  return !zl_shimclient_has_file(rt, name, "fake.json") &&
+         !zl_shimclient_has_file(rt, name, "machine.json");
 }
 
 int zl_linux_enumerate(struct zl_backend *backend, zl_id_fn fn, void *payload, struct zl_error *err)

@@ -31,6 +31,7 @@ static int parse_stats(const json_t *json, struct zl_stats *ret, struct zl_error
     { "net_tx_bytes", &ret->net_tx_bytes },
   };
   json_t *stats = NULL;
+  const char *tier = NULL;
   int64_t cpus = 0;
   int r = zl_json_get_object(json, "reply", "stats", &stats, err);
 
@@ -39,6 +40,9 @@ static int parse_stats(const json_t *json, struct zl_stats *ret, struct zl_error
   if (r == 0)
     r = zl_json_get_int(stats, "stats", "online_cpus", 0, UINT16_MAX, 0, &cpus, err);
   ret->online_cpus = (unsigned)cpus;
+  if (r == 0)
+    r = zl_json_get_string(json, "reply", "tier", &tier, err);
+  (void)snprintf(ret->tier, sizeof(ret->tier), "%s", tier != NULL ? tier : "");
   return r;
 }
 
