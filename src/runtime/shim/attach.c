@@ -17,6 +17,7 @@ static int ask(struct zl_shimclient_session *s, int out, int err_fd, struct zl_e
     return r;
   s->in = input;
   s->base.tty = json_is_true(json_object_get(reply, "tty"));
+  s->by_message = json_is_true(json_object_get(reply, "resize"));
   if (!s->base.tty || input < 0)
     return 0;
   s->master = zl_fd_copy(input);

@@ -167,6 +167,7 @@ static int start(struct zl_shimclient_session *s, const struct zl_exec_options *
   if (r == 0)
     r = zl_control_receive(s->control_fd, zl_time_boot() + ZL_CONTROL_PATIENCE, -1, &reply, &master,
                            err);
+  s->by_message = r == 0 && json_is_true(json_object_get(reply, "resize"));
   if (r == 0 && options->tty)
     r = use_terminal(s, master, options->open_stdin, err);
   return r;

@@ -8,6 +8,7 @@
 #include <termios.h>
 
 #include "base/fd.h"
+#include "runtime/shim/control.h"
 #include "runtime/shim/relay.h"
 
 /* A shim that died took its container along: what it was is told by whoever reaps it. */
@@ -52,6 +53,12 @@ static int session_resize(struct zl_session *base, unsigned rows, unsigned cols,
   struct zl_shimclient_session *s = (struct zl_shimclient_session *)base;
   struct winsize size = { .ws_row = (unsigned short)rows, .ws_col = (unsigned short)cols };
 
+  if (s->by_message && (rows == 0 || cols == 0))
+    return 0; /* the caller's terminal does not know its own */
+  if (s->by_message)
+    return zl_control_send(s->control_fd,
+                           json_pack("{s:s, s:i, s:i}", "op", "resize", "rows", rows, "cols", cols),
+                           NULL, 0, err);
   if (s->master < 0)
     return zl_fail(err, ZL_E_CONFLICT, 0, "another client has the terminal");
   return ioctl(s->master, TIOCSWINSZ, &size) < 0 ? zl_fail_errno(err, "setting the terminal's size")

@@ -14,6 +14,7 @@ struct zl_shimclient_session {
   int control_fd;
   int in, out, err; /* our ends; -1: none */
   int master;       /* the terminal, for its size; -1: none */
+  bool by_message;  /* the shim sets the size: the terminal is not on this host */
 };
 
 /* With everything empty but the control connection to the container's shim. */
