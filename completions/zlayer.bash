@@ -3,7 +3,7 @@
 _zlayer_containers() { zlayer "${globals[@]}" ps -aq 2>/dev/null; }
 _zlayer_images() { zlayer "${globals[@]}" images -q 2>/dev/null; }
 
-_zlayer_verbs() { echo 'run exec ps logs inspect stats wait stop kill pause unpause rm up down validate pull images rmi events info system version completion help'; }
+_zlayer_verbs() { echo 'run exec ps logs inspect stats wait stop kill pause unpause rm up down validate pull images rmi events info system vm version completion help'; }
 _zlayer_options() {
   case $1 in
     '') echo '--root --slice-cidr --log-level --help --version' ;;
@@ -31,6 +31,10 @@ _zlayer_options() {
     'system check') echo ' --repair --json --root --slice-cidr --log-level --help' ;;
     'system prune') echo ' --all --volumes --dry-run --force --json --root --slice-cidr --log-level --help' ;;
     'system df') echo ' --json --root --slice-cidr --log-level --help' ;;
+    'vm') echo ' --root --slice-cidr --log-level --help' ;;
+    'vm status') echo ' --json --root --slice-cidr --log-level --help' ;;
+    'vm pool') echo ' --no-wait --json --root --slice-cidr --log-level --help' ;;
+    'vm template') echo ' --rebuild --root --slice-cidr --log-level --help' ;;
     'version') echo ' --json --root --slice-cidr --log-level --help' ;;
     'completion') echo ' --root --slice-cidr --log-level --help' ;;
     'help') echo ' --root --slice-cidr --log-level --help' ;;
@@ -63,6 +67,10 @@ _zlayer_operands() {
     'system check') echo '' ;;
     'system prune') echo '' ;;
     'system df') echo '' ;;
+    'vm') echo 'status pool template' ;;
+    'vm status') echo '' ;;
+    'vm pool') echo '' ;;
+    'vm template') echo '' ;;
     'version') echo '' ;;
     'completion') echo 'bash' ;;
     'help') echo '@verb' ;;

@@ -32,7 +32,8 @@ struct zl_runtime_options {
   const char *root;       /* all state; NULL: $ZLAYER_ROOT, else /var/lib/zlayer */
   const char *slice_cidr; /* the node's slice; NULL: $ZLAYER_SLICE_CIDR, else `slice_cidr` of
                              ROOT/config.yaml, else 10.200.0.0/28 */
-  const char *backend;    /* NULL: by isolation and platform. "fake": no host objects, for tests */
+  const char
+      *backend; /* NULL: by isolation and platform. "vm"; "fake": no host objects, for tests */
   const char *helper_dir; /* where zlayer-shim and zlayer-unpack are; NULL: $ZLAYER_HELPER_DIR, else
                              beside the running program, else the installed libexec directory */
 };
@@ -271,6 +272,7 @@ struct zl_stats {
   uint64_t block_read_bytes, block_write_bytes;
   uint64_t net_rx_bytes, net_tx_bytes;
   unsigned online_cpus;
+  char tier[8]; /* hyperv: how its machine was started, "pool", "clone" or "boot"; else "" */
 };
 
 /* ZL_E_CONFLICT when it does not run. */
@@ -295,8 +297,8 @@ ZL_PUBLIC int zl_enumerate(struct zl_runtime *rt, zl_id_fn fn, void *payload, st
 ZL_PUBLIC int zl_adopt(struct zl_runtime *rt, const char *id, struct zl_error *err);
 
 struct zl_finding {
-  const char
-      *kind; /* "container", "shim", "cgroup", "link", "lease", "directory", "layer", "ports" */
+  const char *kind; /* "container", "shim", "cgroup", "link", "lease", "directory", "layer",
+                      "ports", "machine", "template", "disk" */
   const char *name;
   const char *detail; /* what is wrong with it */
   bool repaired;
@@ -320,6 +322,27 @@ struct zl_prune_result {
 };
 ZL_PUBLIC int zl_prune(struct zl_runtime *rt, const struct zl_prune_options *options,
                        struct zl_prune_result *ret, struct zl_error *err);
+
+/* ---- Machines (isolation hyperv, docs/microvm.md) ------------------------------------------- */
+
+/* Facts about machines on this node as one JSON object (a new string): accelerator, kernel,
+ * templates with keys and sizes, pooled machines with their memory, and the ways in which the next
+ * container could start, fastest first. What is missing on a node that cannot make machines is in
+ * its member "missing". */
+ZL_PUBLIC int zl_vm_status(struct zl_runtime *rt, char **ret_json, struct zl_error *err);
+
+/* How many machines of the default shape wait for a container, at most 64; remembered. Makes the
+ * template when there is none (blocks). `wait`: returns when they are ready; ZL_E_TIMEOUT. Machines
+ * too many are ended. ZL_E_UNSUPPORTED: QEMU or the guest kernel is missing; ZL_E_CONFLICT:
+ * templates are switched off. */
+ZL_PUBLIC int zl_vm_pool_resize(struct zl_runtime *rt, unsigned size, bool wait,
+                                struct zl_error *err);
+
+/* Makes the template of the default shape if there is none, with `rebuild` in any case; blocks
+ * until it is there, seconds. Errors as above. */
+ZL_PUBLIC int zl_vm_template_build(struct zl_runtime *rt, bool rebuild, struct zl_error *err);
+
+/* ---- Disk ---------------------------------------------------------------------------------- */
 
 /* Disk usage by kind as one JSON object (a new string). */
 ZL_PUBLIC int zl_disk_usage(struct zl_runtime *rt, char **ret_json, struct zl_error *err);

@@ -105,7 +105,7 @@ static int put_table(const struct sampling *s, bool in_place, struct zl_error *e
 {
   static const char *const titles[] = { "CONTAINER", "CPU",          "MEMORY / LIMIT",
                                         "MEMORY",    "NET IN / OUT", "BLOCK IN / OUT",
-                                        "PIDS" };
+                                        "PIDS",      "TIER" };
   zl_autobuf out = ZL_BUF_INIT(ZL_MAX_OUTPUT);
   zl_autotable table;
   int r = in_place ? zl_buf_puts(&out, "\x1b[H\x1b[2J", err) : 0;

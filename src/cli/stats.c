@@ -25,15 +25,16 @@ json_t *zl_stats_json(const struct zl_stats_pair *pair)
 {
   const struct zl_stats *s = &pair->now;
 
-  return json_pack("{s:s, s:o, s:f, s:I, s:I, s:i, s:I, s:o, s:I, s:o, s:I, s:I, s:I, s:I}", "id",
-                   pair->id, "time", zl_json_time(s->time_ns), "cpuPercent",
+  return json_pack("{s:s, s:o, s:f, s:I, s:I, s:i, s:I, s:o, s:I, s:o, s:I, s:I, s:I, s:I, s:o}",
+                   "id", pair->id, "time", zl_json_time(s->time_ns), "cpuPercent",
                    zl_stats_cpu_percent(pair), "cpuUsageNs", (json_int_t)s->cpu_usage_ns,
                    "cpuSystemNs", (json_int_t)s->cpu_system_ns, "onlineCpus", (int)s->online_cpus,
                    "memoryBytes", (json_int_t)s->memory_bytes, "memoryLimit",
                    limit_json(s->memory_limit), "pids", (json_int_t)s->pids, "pidsLimit",
                    limit_json(s->pids_limit), "blockReadBytes", (json_int_t)s->block_read_bytes,
                    "blockWriteBytes", (json_int_t)s->block_write_bytes, "netRxBytes",
-                   (json_int_t)s->net_rx_bytes, "netTxBytes", (json_int_t)s->net_tx_bytes);
+                   (json_int_t)s->net_rx_bytes, "netTxBytes", (json_int_t)s->net_tx_bytes, "tier",
+                   zl_json_text(s->tier[0] != '\0' ? s->tier : NULL));
 }
 
 static int add_pair(struct zl_table *table, uint64_t a, uint64_t b, struct zl_error *err)
@@ -62,5 +63,7 @@ int zl_stats_row(struct zl_table *table, const struct zl_stats_pair *pair, struc
     r = add_pair(table, s->net_rx_bytes, s->net_tx_bytes, err);
   if (r >= 0)
     r = add_pair(table, s->block_read_bytes, s->block_write_bytes, err);
-  return r < 0 ? r : zl_table_addf(table, err, "%llu", (unsigned long long)s->pids);
+  if (r >= 0)
+    r = zl_table_addf(table, err, "%llu", (unsigned long long)s->pids);
+  return r < 0 ? r : zl_table_add(table, s->tier[0] != '\0' ? s->tier : "-", err);
 }

@@ -30,6 +30,7 @@ extern const struct zl_verb zl_verb_unpause;
 extern const struct zl_verb zl_verb_up;
 extern const struct zl_verb zl_verb_validate;
 extern const struct zl_verb zl_verb_version;
+extern const struct zl_verb zl_verb_vm;
 extern const struct zl_verb zl_verb_wait;
 
 #endif

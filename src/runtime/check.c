@@ -167,12 +167,18 @@ static int check_host(struct zl_check *check, struct zl_error *err)
 
 /* ---- All ---- */
 
+/* What backends keep beside containers. */
+static int check_backends(struct zl_check *check, struct zl_error *err)
+{
+  return zl_backends_sweep(check->rt, check, err);
+}
+
 int zl_system_check(struct zl_runtime *rt, bool repair, zl_finding_fn fn, void *payload,
                     size_t *ret_left, struct zl_error *err)
 {
   static int (*const steps[])(struct zl_check *, struct zl_error *) = {
-    check_rows,          check_host,       zl_check_directories,
-    zl_check_rows_alone, zl_check_network, zl_check_layers,
+    check_rows,       check_host,      zl_check_directories, zl_check_rows_alone,
+    zl_check_network, zl_check_layers, check_backends,
   };
   struct zl_check check = { .rt = rt, .repair = repair, .fn = fn, .payload = payload };
   int r = 0;

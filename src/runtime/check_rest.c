@@ -134,7 +134,7 @@ static int check_bridge(struct zl_check *check, struct zl_net *net, struct zl_er
   bool repaired;
   int r = zl_store_query(check->rt->store, count_row, &used, err,
                          "SELECT count(*) FROM leases JOIN containers ON id = container"
-                         " WHERE backend = 'linux'",
+                         " WHERE backend IN ('linux', 'vm')",
                          "");
 
   if (r == 0)

@@ -225,7 +225,7 @@ static int fill_record(struct creation *c, struct zl_error *err)
     { &rec->service, c->id->service },
     { &rec->role, c->id->role != NULL ? c->id->role : "default" },
     { &rec->backend, c->backend->ops->name },
-    { &rec->isolation, "process" },
+    { &rec->isolation, c->backend->ops->isolation },
     { &rec->image, c->plan.image },
     { &rec->image_digest, c->plan.image_digest },
     { &rec->boot_id, c->rt->boot_id },

@@ -8,11 +8,13 @@
 
 #include <sys/eventfd.h>
 
+#include "runtime/check.h"
 #include "runtime/fake/fake.h"
 #include "runtime/linux/linux.h"
 #include "runtime/node.h"
+#include "runtime/vm/vm.h"
 
-static const struct zl_runtime_ops *const known[] = { &zl_linux_ops, &zl_fake_ops };
+static const struct zl_runtime_ops *const known[] = { &zl_linux_ops, &zl_vm_ops, &zl_fake_ops };
 
 _Static_assert(ZL_COUNT(known) <= ZL_NODE_BACKENDS, "zl_runtime has a slot for each backend");
 
@@ -45,13 +47,10 @@ int zl_backend_choose(struct zl_runtime *rt, const struct zl_service *service,
 {
   if (rt->backend != NULL)
     return zl_backend_get(rt, rt->backend, ret, err);
-  if (service->isolation == ZL_ISOLATION_HYPERV)
-    return zl_fail(err, ZL_E_UNSUPPORTED, 0,
-                   "services.%s.isolation: this node has no hyperv backend", service->name);
   if (service->platform.os != ZL_OS_ANY && service->platform.os != ZL_OS_LINUX)
     return zl_fail(err, ZL_E_UNSUPPORTED, 0,
                    "services.%s.platform.os: this node runs linux containers only", service->name);
-  return zl_backend_get(rt, "linux", ret, err);
+  return zl_backend_get(rt, service->isolation == ZL_ISOLATION_HYPERV ? "vm" : "linux", ret, err);
 }
 
 static int require(const struct zl_backend *backend, unsigned cap, const char *what,
@@ -177,6 +176,73 @@ int zl_backend_stats(struct zl_backend *backend, const char *id, struct zl_stats
   int r = require(backend, ZL_RT_STATS, "statistics", err);
 
   return r < 0 ? r : backend->ops->stats(backend, id, ret, err);
+}
+
+int zl_backend_inspect(struct zl_backend *backend, const char *id, struct json_t *to,
+                       struct zl_error *err)
+{
+  return backend->ops->inspect != NULL ? backend->ops->inspect(backend, id, to, err) : 0;
+}
+
+/* ---- All backends ---- */
+
+int zl_backends_sweep(struct zl_runtime *rt, struct zl_check *check, struct zl_error *err)
+{
+  int r = 0;
+
+  for (size_t i = 0; r == 0 && i < ZL_COUNT(known) && !check->enough; i++) {
+    struct zl_backend *backend = NULL;
+
+    if (known[i]->sweep == NULL)
+      continue;
+    r = zl_backend_get(rt, known[i]->name, &backend, err);
+    if (r == 0)
+      r = known[i]->sweep(backend, check, err);
+  }
+  return r;
+}
+
+int zl_backends_collect(struct zl_runtime *rt, bool dry_run, struct zl_backend_usage *ret,
+                        struct zl_error *err)
+{
+  struct zl_backend_usage sum = { 0 }, one = { 0 };
+  int r = 0;
+
+  for (size_t i = 0; r == 0 && i < ZL_COUNT(known); i++) {
+    struct zl_backend *backend = NULL;
+
+    if (known[i]->collect == NULL)
+      continue;
+    r = zl_backend_get(rt, known[i]->name, &backend, err);
+    if (r == 0)
+      r = known[i]->collect(backend, dry_run, &one, err);
+    sum.count += r == 0 ? one.count : 0;
+    sum.bytes += r == 0 ? one.bytes : 0;
+  }
+  if (r == 0)
+    *ret = sum;
+  return r;
+}
+
+int zl_backends_usage(struct zl_runtime *rt, struct zl_backend_usage *ret, struct zl_error *err)
+{
+  struct zl_backend_usage sum = { 0 }, one = { 0 };
+  int r = 0;
+
+  for (size_t i = 0; r == 0 && i < ZL_COUNT(known); i++) {
+    struct zl_backend *backend = NULL;
+
+    if (known[i]->usage == NULL)
+      continue;
+    r = zl_backend_get(rt, known[i]->name, &backend, err);
+    if (r == 0)
+      r = known[i]->usage(backend, &one, err);
+    sum.count += r == 0 ? one.count : 0;
+    sum.bytes += r == 0 ? one.bytes : 0;
+  }
+  if (r == 0)
+    *ret = sum;
+  return r;
 }
 
 int zl_session_init(struct zl_session *session, const struct zl_session_ops *ops,

@@ -34,10 +34,13 @@ void zl_images_free(struct zl_image_info *images, size_t count)
 int zl_remove_image(struct zl_runtime *rt, const char *image, bool force, struct zl_error *err)
 {
   struct zl_image_store *images = NULL;
+  struct zl_backend_usage disks;
   int r = zl_node_images(rt, &images, err);
 
   if (r == 0)
     r = zl_image_remove(images, image, force, err);
+  if (r == 0)
+    r = zl_backends_collect(rt, false, &disks, err);
   if (r == 0)
     zl_event_emit(rt, "image", "remove", image, NULL);
   return r;

@@ -107,12 +107,23 @@ static int describe_node(struct zl_runtime *rt, const struct counts *counts, jso
   return *ret != NULL ? 0 : zl_fail_nomem(err, "node facts");
 }
 
-static int describe_backend(struct zl_runtime *rt, json_t *to, struct zl_error *err)
+static int describe_backend(struct zl_runtime *rt, const char *name, json_t *to,
+                            struct zl_error *err)
 {
   struct zl_backend *backend = NULL;
-  int r = zl_backend_get(rt, rt->backend != NULL ? rt->backend : "linux", &backend, err);
+  int r = zl_backend_get(rt, name, &backend, err);
 
   return r < 0 ? r : zl_backend_describe(backend, to, err);
+}
+
+static int describe_backends(struct zl_runtime *rt, json_t *to, struct zl_error *err)
+{
+  int r;
+
+  if (rt->backend != NULL)
+    return describe_backend(rt, rt->backend, to, err);
+  r = describe_backend(rt, "linux", to, err);
+  return r < 0 ? r : describe_backend(rt, "vm", to, err);
 }
 
 int zl_info(struct zl_runtime *rt, char **ret_json, struct zl_error *err)
@@ -126,7 +137,7 @@ int zl_info(struct zl_runtime *rt, char **ret_json, struct zl_error *err)
   if (r == 0)
     r = describe_node(rt, &counts, &json, err);
   if (r == 0)
-    r = describe_backend(rt, json, err);
+    r = describe_backends(rt, json, err);
   if (r == 0)
     r = describe_network(rt, json, err);
   if (r == 0)
@@ -154,6 +165,7 @@ int zl_disk_usage(struct zl_runtime *rt, char **ret_json, struct zl_error *err)
   struct counts counts = { 0 };
   struct zl_image_store *images = NULL;
   struct zl_image_usage usage = { 0 };
+  struct zl_backend_usage disks = { 0 };
   uint64_t volume_bytes = 0;
   int64_t volumes = 0;
   int r = count(rt, true, &counts, err);
@@ -164,15 +176,18 @@ int zl_disk_usage(struct zl_runtime *rt, char **ret_json, struct zl_error *err)
     r = zl_image_usage(images, &usage, err);
   if (r == 0)
     r = zl_store_query(rt->store, add_number, &volumes, err, "SELECT count(*) FROM volumes", "");
+  if (r == 0)
+    r = zl_backends_usage(rt, &disks, err);
   if (r < 0)
     return r;
   size_volumes(rt, &volume_bytes);
-  json = json_pack("{s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I}}", "images",
-                   "count", (json_int_t)usage.images, "layers", (json_int_t)usage.layers, "bytes",
-                   (json_int_t)usage.bytes, "reclaimableBytes", (json_int_t)usage.reclaimable_bytes,
-                   "containers", "count", (json_int_t)counts.total, "running",
-                   (json_int_t)counts.running, "bytes", (json_int_t)counts.bytes, "logBytes",
-                   (json_int_t)counts.log_bytes, "volumes", "count", (json_int_t)volumes, "bytes",
-                   (json_int_t)volume_bytes);
+  json = json_pack("{s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I}, s:{s:I, s:I}}",
+                   "images", "count", (json_int_t)usage.images, "layers", (json_int_t)usage.layers,
+                   "bytes", (json_int_t)usage.bytes, "reclaimableBytes",
+                   (json_int_t)usage.reclaimable_bytes, "containers", "count",
+                   (json_int_t)counts.total, "running", (json_int_t)counts.running, "bytes",
+                   (json_int_t)counts.bytes, "logBytes", (json_int_t)counts.log_bytes, "volumes",
+                   "count", (json_int_t)volumes, "bytes", (json_int_t)volume_bytes, "machines",
+                   "images", (json_int_t)disks.count, "bytes", (json_int_t)disks.bytes);
   return json != NULL ? zl_json_render(json, ret_json, err) : zl_fail_nomem(err, "disk usage");
 }

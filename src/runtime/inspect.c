@@ -69,6 +69,7 @@ int zl_inspect(struct zl_runtime *rt, const char *id, char **ret_json, struct zl
 {
   zl_autorecord record = { 0 };
   zl_autojson *config = NULL, *json = NULL;
+  struct zl_backend *backend = NULL;
   struct zl_observation seen;
   int r = zl_record_find(rt, id, &record, err);
 
@@ -81,7 +82,11 @@ int zl_inspect(struct zl_runtime *rt, const char *id, char **ret_json, struct zl
   json = render(rt, &record, &seen, config);
   if (json == NULL)
     return zl_fail_nomem(err, "description of a container");
-  r = zl_json_render(json, ret_json, err);
+  r = zl_backend_get(rt, record.backend, &backend, err);
+  if (r == 0)
+    r = zl_backend_inspect(backend, record.id, json, err);
+  if (r == 0)
+    r = zl_json_render(json, ret_json, err);
   if (r == 0)
     zl_remove_if_due(rt, &record, &seen);
   return r;

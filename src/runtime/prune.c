@@ -59,16 +59,19 @@ static int prune_images(struct zl_runtime *rt, bool dry_run, struct zl_prune_res
 {
   struct zl_image_gc_options options = { .images = true, .dry_run = dry_run };
   struct zl_image_gc_result found = { 0 };
+  struct zl_backend_usage disks = { 0 };
   struct zl_image_store *images = NULL;
   int r = zl_node_images(rt, &images, err);
 
   if (r == 0)
     r = zl_image_gc(images, &options, &found, err);
+  if (r == 0)
+    r = zl_backends_collect(rt, dry_run, &disks, err);
   if (r < 0)
     return r;
   sum->images += found.images;
   sum->layers += found.layers;
-  sum->bytes += found.bytes;
+  sum->bytes += found.bytes + disks.bytes;
   return 0;
 }
 

@@ -18,6 +18,7 @@
 #include <zlayer/spec.h>
 
 struct json_t;
+struct zl_check;
 struct zl_runtime;
 
 /* What a backend can do beyond the mandatory operations. */
@@ -130,12 +131,19 @@ int zl_session_init(struct zl_session *session, const struct zl_session_ops *ops
 
 /* ---- The table ----------------------------------------------------------------------------- */
 
+/* Disk space of a backend beside layers and containers. */
+struct zl_backend_usage {
+  size_t count; /* images' disks */
+  uint64_t bytes;
+};
+
 /* `id` is a display id whose characters were checked. No operation touches the database. Each is
  * thread-safe; create, remove and adopt run under the container's operation lock, the others do
  * not. */
 struct zl_runtime_ops {
-  const char *name; /* "linux", "fake" */
-  unsigned caps;    /* ZL_RT_* */
+  const char *name;      /* "linux", "vm", "fake" */
+  const char *isolation; /* of its containers: "process", "hyperv" */
+  unsigned caps;         /* ZL_RT_* */
 
   int (*open)(struct zl_runtime *rt, struct zl_backend **ret, struct zl_error *err);
   void (*close)(struct zl_backend *backend);
@@ -183,6 +191,19 @@ struct zl_runtime_ops {
   int (*pause)(struct zl_backend *backend, const char *id, bool freeze, struct zl_error *err);
   int (*stats)(struct zl_backend *backend, const char *id, struct zl_stats *ret,
                struct zl_error *err);
+
+  /* Optional, for a backend that keeps more on the host than its containers. */
+
+  /* Reports what belongs to nobody (zl_check_report), removes it when check->repair. */
+  int (*sweep)(struct zl_backend *backend, struct zl_check *check, struct zl_error *err);
+  /* Removes what no stored image needs any more; counts only, with `dry_run`. */
+  int (*collect)(struct zl_backend *backend, bool dry_run, struct zl_backend_usage *ret,
+                 struct zl_error *err);
+  /* All of it that is there. */
+  int (*usage)(struct zl_backend *backend, struct zl_backend_usage *ret, struct zl_error *err);
+  /* Adds members about one container to an object (zl_inspect). */
+  int (*inspect)(struct zl_backend *backend, const char *id, struct json_t *to,
+                 struct zl_error *err);
 };
 
 /* ---- Checked wrappers ---------------------------------------------------------------------- */
@@ -224,5 +245,13 @@ int zl_backend_exec(struct zl_backend *backend, const char *id,
 int zl_backend_pause(struct zl_backend *backend, const char *id, bool freeze, struct zl_error *err);
 int zl_backend_stats(struct zl_backend *backend, const char *id, struct zl_stats *ret,
                      struct zl_error *err);
+int zl_backend_inspect(struct zl_backend *backend, const char *id, struct json_t *to,
+                       struct zl_error *err);
+
+/* Over all backends; sums. */
+int zl_backends_sweep(struct zl_runtime *rt, struct zl_check *check, struct zl_error *err);
+int zl_backends_collect(struct zl_runtime *rt, bool dry_run, struct zl_backend_usage *ret,
+                        struct zl_error *err);
+int zl_backends_usage(struct zl_runtime *rt, struct zl_backend_usage *ret, struct zl_error *err);
 
 #endif

@@ -105,7 +105,7 @@ int zl_disk_copy(int from_fd, int dir_fd, const char *name, int *ret_fd, struct 
   return 0;
 }
 
-int zl_disk_usage(int fd, uint64_t *ret, struct zl_error *err)
+int zl_disk_allocated(int fd, uint64_t *ret, struct zl_error *err)
 {
   struct stat st;
 

@@ -14,6 +14,6 @@
 int zl_disk_copy(int from_fd, int dir_fd, const char *name, int *ret_fd, struct zl_error *err);
 
 /* Bytes allocated on the disk. */
-int zl_disk_usage(int fd, uint64_t *ret, struct zl_error *err);
+int zl_disk_allocated(int fd, uint64_t *ret, struct zl_error *err);
 
 #endif

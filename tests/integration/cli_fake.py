@@ -12,7 +12,8 @@ import time
 from zltest import HELLO, Node, check, main, wait_for
 
 VERBS = ["run", "exec", "ps", "logs", "inspect", "stats", "wait", "stop", "kill", "pause", "unpause", "rm", "up", "down",
-         "validate", "pull", "images", "rmi", "events", "info", "system", "version", "completion", "help"]
+         "validate", "pull", "images", "rmi", "events", "info", "system", "vm", "version", "completion", "help"]
+SUBS = {"system": ("check", "prune", "df"), "vm": ("status", "pool", "template")}
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
 DEMO = """version: v1
@@ -53,7 +54,7 @@ def help_of_every_verb():
     with FakeNode() as node:
         overview = node.zlayer("--help").stdout
         check(overview == node.zlayer("help").stdout, "--help and help differ")
-        paths = [[v] for v in VERBS] + [["system", s] for s in ("check", "prune", "df")]
+        paths = [[v] for v in VERBS] + [[verb, s] for verb, subs in SUBS.items() for s in subs]
         for path in paths:
             check(re.search(rf"^  {path[0]}\s+[A-Z]", overview, re.M), f"{path} is not in the overview")
             text = node.zlayer(*path, "--help").stdout
@@ -81,6 +82,8 @@ def wrong_lines():
         node.fails(2, "'NOPE'", "kill", "-s", "NOPE", "x")
         node.fails(2, "option '--since'", "logs", "--since", "tomorrow", "x")
         node.fails(2, "give --force", "system", "prune")
+        node.fails(2, "vm pool: 'many' is not a number from 0 to 64", "vm", "pool", "many")
+        node.fails(2, "vm pool: '65' is not a number", "vm", "pool", "65")
         node.fails(2, "only bash", "completion", "fish")
         node.fails(125, "run: unknown option '--nmae'", "run", "--nmae", "x", HELLO)
         node.fails(125, "run: too few arguments", "run")
@@ -174,6 +177,18 @@ def life_of_a_container():
         check(node.zlayer("ps", "-a", "--filter", "name=other", "-q").stdout == "", "ps --filter name")
         node.fails(125, "web", "exec", "web", "true")
         check(node.zlayer("rm", "web").stdout == "web\n" and node.ids() == [], "rm")
+
+
+def machines_without_a_kernel():
+    """A node that makes no machines says what is missing."""
+    with FakeNode() as node:
+        os.environ["ZLAYER_GUEST_DIR"] = "/nowhere"
+        facts = node.json("vm", "status", "--json")
+        check("'/nowhere'" in facts["missing"] and "make guest-kernel" in facts["missing"], f"{facts}")
+        check((facts["accel"], facts["tiers"], facts["templates"]) == (None, [], []), f"{facts}")
+        for line in (("vm", "pool"), ("vm", "pool", "1"), ("vm", "template")):
+            node.fails(1, "no guest kernel in '/nowhere'", *line)
+        del os.environ["ZLAYER_GUEST_DIR"]
 
 
 def several_at_once():
@@ -331,12 +346,13 @@ def manual_names_everything():
             text = (REPOSITORY / page).read_text().replace("\\-", "-")
             for verb in VERBS:
                 check(re.search(rf"\b{verb}\b", text), f"{page}: no verb {verb}")
-                pages = [[verb]] if verb != "system" else [["system", s] for s in ("check", "prune", "df")]
+                pages = [[verb, s] for s in SUBS[verb]] if verb in SUBS else [[verb]]
                 for option in {o for p in pages for o in re.findall(r"--[a-z][a-z-]+", node.zlayer("help", *p).stdout)}:
                     check(option in text, f"{page}: no {option} of {verb}")
 
 
-main(help_of_every_verb, wrong_lines, run_and_its_codes, options_reach_the_container, life_of_a_container, several_at_once,
+main(help_of_every_verb, wrong_lines, run_and_its_codes, options_reach_the_container, life_of_a_container,
+     machines_without_a_kernel, several_at_once,
      json_everywhere, images_and_pruning, validate_lists_all_errors, up_again_and_down, up_takes_back_what_it_made,
      up_in_the_foreground, interrupted_up_stops_in_reverse_order, detached_view_ends_with_its_reader,
      completion_is_up_to_date, manual_names_everything)

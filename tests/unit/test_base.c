@@ -24,6 +24,7 @@
 #include "base/path.h"
 #include "base/proc.h"
 #include "base/rand.h"
+#include "base/sha256.h"
 #include "base/strv.h"
 #include "base/time.h"
 
@@ -252,6 +253,39 @@ static void json_is_strict(void **state)
   assert_string_equal(list[0], "x");
 }
 
+static void expect_sha256(const char *text, size_t times, const char *wanted)
+{
+  struct zl_sha256 sha;
+  uint8_t raw[ZL_SHA256_RAW];
+  char got[2 * ZL_SHA256_RAW + 1];
+
+  zl_sha256_init(&sha);
+  for (size_t i = 0; i < times; i++)
+    zl_sha256_update(&sha, text, strlen(text));
+  zl_sha256_final(&sha, raw);
+  for (size_t i = 0; i < ZL_SHA256_RAW; i++)
+    (void)snprintf(got + 2 * i, 3, "%02x", raw[i]);
+  assert_string_equal(got, wanted);
+}
+
+/* The examples of FIPS 180-2, and lengths around the edge of a block against libcrypto. */
+static void sha256_without_libcrypto(void **state)
+{
+  char text[ZL_DIGEST_TEXT], filler[130] = "";
+
+  (void)state;
+  expect_sha256("abc", 1, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  expect_sha256("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 1,
+                "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+  expect_sha256("aaaaaaaaaa", 100000,
+                "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+  for (size_t len = 0; len < sizeof(filler) - 1; len++) {
+    assert_int_equal(zl_digest_of(ZL_SHA256, filler, len, text, NULL), 0);
+    expect_sha256(filler, 1, text + strlen("sha256:"));
+    filler[len] = (char)('a' + len % 26);
+  }
+}
+
 static void digests_are_checked_and_computed(void **state)
 {
   char text[ZL_DIGEST_TEXT];
@@ -320,6 +354,7 @@ int main(void)
     cmocka_unit_test_setup_teardown(locks_exclude_and_die_with_their_holder, box_new, box_free),
     cmocka_unit_test(json_is_strict),
     cmocka_unit_test(digests_are_checked_and_computed),
+    cmocka_unit_test(sha256_without_libcrypto),
     cmocka_unit_test(times_survive_a_round_trip),
     cmocka_unit_test(numbers_are_whole_and_bounded),
   };

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/sha256.h"
+
 static struct {
   __typeof__(&EVP_MD_CTX_new) ctx_new;
   __typeof__(&EVP_MD_CTX_free) ctx_free;
@@ -50,7 +52,8 @@ static void load(void)
 }
 
 struct zl_hash {
-  EVP_MD_CTX *ctx;
+  EVP_MD_CTX *ctx; /* NULL: libcrypto cannot be loaded, and `sha` does it */
+  struct zl_sha256 sha;
   enum zl_digest_alg alg;
   bool failed;
 };
@@ -60,12 +63,14 @@ int zl_hash_new(enum zl_digest_alg alg, struct zl_hash **ret, struct zl_error *e
   struct zl_hash *hash;
 
   (void)pthread_once(&once, load);
-  if (crypto.fetch == NULL)
+  if (crypto.fetch == NULL && alg != ZL_SHA256)
     return zl_fail(err, ZL_E_UNSUPPORTED, 0, "libcrypto (package libssl3) is needed: %s",
                    crypto.why);
   hash = calloc(1, sizeof(*hash));
-  if (hash == NULL || (hash->ctx = crypto.ctx_new()) == NULL ||
-      crypto.init(hash->ctx, crypto.md[alg], NULL) != 1) {
+  if (hash != NULL && crypto.fetch == NULL) {
+    zl_sha256_init(&hash->sha);
+  } else if (hash == NULL || (hash->ctx = crypto.ctx_new()) == NULL ||
+             crypto.init(hash->ctx, crypto.md[alg], NULL) != 1) {
     zl_hash_free(hash);
     return zl_fail(err, ZL_E_NO_MEMORY, 0, "starting a digest computation");
   }
@@ -76,17 +81,21 @@ int zl_hash_new(enum zl_digest_alg alg, struct zl_hash **ret, struct zl_error *e
 
 void zl_hash_update(struct zl_hash *hash, const void *data, size_t len)
 {
-  if (len > 0 && crypto.update(hash->ctx, data, len) != 1)
+  if (hash->ctx == NULL)
+    zl_sha256_update(&hash->sha, data, len);
+  else if (len > 0 && crypto.update(hash->ctx, data, len) != 1)
     hash->failed = true;
 }
 
 int zl_hash_final(struct zl_hash *hash, char text[ZL_DIGEST_TEXT], struct zl_error *err)
 {
   unsigned char raw[EVP_MAX_MD_SIZE];
-  unsigned len = 0;
+  unsigned len = ZL_SHA256_RAW;
   int at;
 
-  if (hash->failed || crypto.final(hash->ctx, raw, &len) != 1 || len > ZL_DIGEST_RAW_MAX)
+  if (hash->ctx == NULL)
+    zl_sha256_final(&hash->sha, raw);
+  else if (hash->failed || crypto.final(hash->ctx, raw, &len) != 1 || len > ZL_DIGEST_RAW_MAX)
     return zl_fail(err, ZL_E_INTERNAL, 0, "the digest computation failed");
   at = snprintf(text, ZL_DIGEST_TEXT, "%s", hash->alg == ZL_SHA256 ? "sha256:" : "sha512:");
   for (unsigned i = 0; i < len; i++) {

@@ -306,6 +306,7 @@ static int fake_describe(struct zl_backend *backend, struct json_t *to, struct z
 
 const struct zl_runtime_ops zl_fake_ops = {
   .name = "fake",
+  .isolation = "process",
   .caps = ZL_RT_ATTACH | ZL_RT_EXEC | ZL_RT_PAUSE,
   .open = fake_open,
   .close = fake_close,

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/strv.h"
-#include "runtime/linux/bundle.h"
+#include "runtime/bundle/bundle.h"
 #include "runtime/plan.h"
 
 #define LIST(...) ((char *[]){ __VA_ARGS__, NULL })

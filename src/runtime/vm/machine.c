@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/vm/machine.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/strv.h"
+
+#define MIB (UINT64_C(1) << 20)
+
+void zl_vm_machine_done(struct zl_vm_machine_plan *machine)
+{
+  zl_vm_guest_done(&machine->guest);
+  free(machine->scratch);
+  machine->scratch = NULL;
+}
+
+/* ---- Shape ---- */
+
+/* The limit is the workload's; kernel and agent need memory beside it. */
+unsigned zl_vm_memory_of(const struct zl_vm_settings *settings, const struct zl_service *service)
+{
+  const uint64_t step = ZL_VM_MEMORY_STEP;
+  uint64_t limit = service != NULL ? service->resources.memory : 0, wanted;
+
+  if (limit == 0)
+    return settings->memory_mib;
+  wanted = limit / MIB + (limit % MIB != 0) + ZL_VM_MEMORY_REST;
+  wanted = (wanted + step - 1) / step * step;
+  if (wanted > UINT32_MAX)
+    wanted = UINT32_MAX; /* far beyond what is allowed */
+  return wanted > settings->memory_mib ? (unsigned)wanted : settings->memory_mib;
+}
+
+unsigned zl_vm_cpus_of(const struct zl_vm_settings *settings, const struct zl_service *service)
+{
+  double cpus = service != NULL ? service->resources.cpu : 0;
+
+  if (cpus <= 0)
+    return settings->cpus;
+  return cpus > UINT16_MAX ? UINT16_MAX : (unsigned)ceil(cpus);
+}
+
+static bool is_shared(const struct zl_storage *storage)
+{
+  return storage->type == ZL_STORAGE_BIND || storage->type == ZL_STORAGE_NAMED ||
+         storage->type == ZL_STORAGE_ANONYMOUS;
+}
+
+size_t zl_vm_count_binds(const struct zl_service *service)
+{
+  size_t n = 0;
+
+  for (size_t i = 0; i < service->n_storage; i++)
+    n += is_shared(&service->storage[i]);
+  return n;
+}
+
+/* ---- The plan ---- */
+
+int zl_vm_dir(struct zl_runtime *rt, const char *name, int *ret_fd, struct zl_error *err)
+{
+  zl_autofree char *path = zl_asprintf("vm/%s", name);
+  int fd;
+
+  if (path == NULL)
+    return zl_fail_nomem(err, "directory of the machines");
+  fd = zl_path_open_dir(rt->root_fd, path, 0700);
+  if (fd < 0)
+    return zl_fail(err, ZL_E_SYSTEM, -fd, "opening directory '%s'", path);
+  *ret_fd = fd;
+  return 0;
+}
+
+char *zl_vm_template_path(struct zl_runtime *rt, const char *key)
+{
+  zl_autofree char *dir = zl_asprintf("%s/vm/templates/%s", rt->root, key);
+  zl_autofree char *seal = zl_asprintf("%s/vm/templates/%s/template.json", rt->root, key);
+
+  if (dir == NULL || seal == NULL || access(seal, F_OK) < 0)
+    return NULL;
+  return zl_steal_ptr(&dir);
+}
+
+int zl_vm_machine_look(struct zl_runtime *rt, struct zl_vm_machine_plan *ret, struct zl_error *err)
+{
+  zl_automachine machine = { .qemu = ZL_VM_QEMU };
+  zl_autofree char *guest_dir = NULL;
+  int r = zl_vm_settings_load(rt->root_fd, &machine.settings, err);
+
+  if (r == 0)
+    r = zl_vm_qemu_find(machine.qemu, err);
+  if (r == 0)
+    r = zl_vm_guest_dir(rt, &guest_dir, err);
+  if (r == 0)
+    r = zl_vm_guest_find(guest_dir, machine.settings.kernel, &machine.guest, err);
+  if (r < 0)
+    return r;
+  *ret = machine;
+  machine = (struct zl_vm_machine_plan){ 0 };
+  return 0;
+}
+
+static int make_scratch(struct zl_runtime *rt, struct zl_vm_machine_plan *machine,
+                        struct zl_error *err)
+{
+  char name[ZL_VM_SCRATCH_NAME];
+  zl_autofd dir = -1;
+  int r = zl_vm_dir(rt, "scratch", &dir, err);
+
+  if (r == 0)
+    r = zl_vm_scratch_ensure(dir, machine->settings.scratch_bytes, name, err);
+  if (r < 0)
+    return r;
+  machine->scratch = zl_asprintf("%s/vm/scratch/%s", rt->root, name);
+  return machine->scratch != NULL ? 0 : zl_fail_nomem(err, "scratch disk");
+}
+
+static int find_key(struct zl_vm_machine_plan *machine, struct zl_error *err)
+{
+  const struct zl_vm_shape shape = { .qemu = machine->qemu,
+                                     .kernel = machine->guest.kernel,
+                                     .initrd = machine->guest.initrd,
+                                     .scratch = machine->scratch,
+                                     .accel = machine->accel.accel,
+                                     .memory_mib = machine->memory_mib,
+                                     .vcpus = machine->vcpus,
+                                     .acpi = machine->guest.acpi };
+
+  return zl_vm_shape_key(&shape, machine->key, err);
+}
+
+int zl_vm_machine_plan(struct zl_shimclient *client, const struct zl_service *service,
+                       struct zl_vm_machine_plan *ret, struct zl_error *err)
+{
+  struct zl_runtime *rt = client->base.rt;
+  zl_automachine machine = { 0 };
+  zl_autofd vm = -1;
+  int r = zl_vm_machine_look(rt, &machine, err);
+
+  if (r == 0)
+    r = zl_vm_dir(rt, "", &vm, err);
+  if (r == 0)
+    r = zl_vm_accel_get(client, vm, &machine.accel, err);
+  if (r == 0)
+    r = make_scratch(rt, &machine, err);
+  if (r < 0)
+    return r;
+  machine.memory_mib = zl_vm_memory_of(&machine.settings, service);
+  machine.vcpus = zl_vm_cpus_of(&machine.settings, service);
+  machine.may_clone =
+      machine.settings.templates && (service == NULL || zl_vm_count_binds(service) == 0);
+  r = find_key(&machine, err);
+  if (r < 0)
+    return r;
+  *ret = machine;
+  machine = (struct zl_vm_machine_plan){ 0 };
+  return 0;
+}
+
+/* ---- machine.json ---- */
+
+static json_t *binds_of(const struct zl_vm_machine_files *files)
+{
+  const struct zl_service *service = files->service;
+  json_t *list = json_array();
+
+  for (size_t i = 0; service != NULL && i < service->n_storage; i++) {
+    const struct zl_storage *storage = &service->storage[i];
+
+    if (is_shared(storage))
+      (void)json_array_append_new(
+          list, json_pack("{s:s, s:b}", "source",
+                          storage->type == ZL_STORAGE_BIND ? storage->source : files->volumes[i],
+                          "readonly", (int)storage->readonly));
+  }
+  return list;
+}
+
+int zl_vm_machine_render(const struct zl_vm_machine_plan *machine,
+                         const struct zl_vm_machine_files *files, char **ret, struct zl_error *err)
+{
+  zl_autojson *json =
+      json_pack("{s:s, s:s, s:s, s:b, s:s, s:I, s:i, s:i, s:s*, s:s*, s:s, s:o, s:b}", "qemu",
+                machine->qemu, "kernel", machine->guest.kernel, "initrd", machine->guest.initrd,
+                "acpi", (int)machine->guest.acpi, "accel", zl_vm_accel_text(machine->accel.accel),
+                "tscKhz", (json_int_t)machine->accel.tsc_khz, "memoryMiB", (int)machine->memory_mib,
+                "vcpus", (int)machine->vcpus, "template", files->template, "image", files->image,
+                "scratch", machine->scratch, "binds", binds_of(files), "keepOnFailure", 0);
+
+  return json != NULL ? zl_json_render(json, ret, err) : zl_fail_nomem(err, "machine.json");
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which machine a service gets: shape, kernel, disks, template; and machine.json of it
+ * (docs/microvm.md).
+ */
+#ifndef ZL_RUNTIME_VM_MACHINE_H
+#define ZL_RUNTIME_VM_MACHINE_H
+
+#include "runtime/vm/guest.h"
+#include "runtime/vm/scratch.h"
+#include "vmm/template.h"
+
+enum {
+  ZL_VM_MEMORY_STEP = 128, /* MiB: so that few limits share many templates */
+  ZL_VM_MEMORY_REST = 96   /* MiB of a machine that its workload cannot have */
+};
+
+#define ZL_VM_BINDS "/run/zlayer/binds" /* where a machine sees shared directories, by number */
+
+struct zl_vm_machine_plan {
+  struct zl_vm_settings settings;
+  struct zl_vm_guest guest;
+  struct zl_accel accel;
+  const char *qemu;
+  char *scratch; /* path of the prepared disk */
+  unsigned memory_mib, vcpus;
+  char key[ZL_VM_KEY_TEXT]; /* of the template that fits */
+  bool may_clone;           /* templates are in use, and it shares no directory */
+};
+
+void zl_vm_machine_done(struct zl_vm_machine_plan *machine);
+#define zl_automachine ZL_CLEANUP(zl_vm_machine_done) struct zl_vm_machine_plan
+
+/* Memory and processors of a service (NULL: the node's default). */
+unsigned zl_vm_memory_of(const struct zl_vm_settings *settings, const struct zl_service *service);
+unsigned zl_vm_cpus_of(const struct zl_vm_settings *settings, const struct zl_service *service);
+/* How many directories of the host it shares. */
+size_t zl_vm_count_binds(const struct zl_service *service);
+
+/* Settings, kernel and QEMU, without any effect. */
+int zl_vm_machine_look(struct zl_runtime *rt, struct zl_vm_machine_plan *ret, struct zl_error *err);
+/* All of it; makes the scratch disk and asks for the accelerator when nobody has yet. `service`
+ * NULL: the default shape. */
+int zl_vm_machine_plan(struct zl_shimclient *client, const struct zl_service *service,
+                       struct zl_vm_machine_plan *ret, struct zl_error *err);
+
+struct zl_vm_machine_files {
+  const char *template;             /* directory; NULL: it boots */
+  const char *image;                /* NULL: none yet */
+  const struct zl_service *service; /* for its binds; NULL: none */
+  char *const *volumes;             /* as in the plan */
+};
+/* machine.json as text, which the caller frees. */
+int zl_vm_machine_render(const struct zl_vm_machine_plan *machine,
+                         const struct zl_vm_machine_files *files, char **ret, struct zl_error *err);
+
+/* ROOT/vm/<name>, made when absent. */
+int zl_vm_dir(struct zl_runtime *rt, const char *name, int *ret_fd, struct zl_error *err);
+
+/* The template's directory when there is a finished one, else NULL; a new string. */
+char *zl_vm_template_path(struct zl_runtime *rt, const char *key);
+
+#endif
