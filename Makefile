@@ -4,11 +4,13 @@ BUILD  ?= build
 PREFIX ?= /usr/local
 PYTHON := /usr/bin/python3
 MESON  := /usr/bin/meson
+# Unit tests of what depends on the kind of cgroups.
+V2_UNIT := $(addprefix unit/engine/test_engine_,cgroup cgroup_v2 devices_policy)
 
-.PHONY: help setup build run run-isolation test check bench format install clean images guest guest-kernel
+.PHONY: help setup build run run-isolation test check bench format install clean images guest guest-kernel test-v2
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: ## install the packages that a build needs (Debian, root)
 	@sh tools/setup build
@@ -41,6 +43,12 @@ run-isolation: build images ## the same program with the node's kernel and with 
 test: build images guest guest-kernel ## all tests (root); ends with "N passed, N failed"
 	@sh tools/setup test vm
 	@$(PYTHON) tools/runtests
+
+test-v2: setup ## cgroup and conformance tests where there is only cgroup v2, in a virtual machine (root)
+	@sh tools/setup test vm guest
+	@test -e build-test/build.ninja || $(MESON) setup build-test -Dfaults=true >/dev/null
+	@ninja -C build-test --quiet $(addprefix tests/,$(V2_UNIT) conformance/conformance) zlayer-shim zlayer-unpack
+	@$(PYTHON) tools/vmtest $(addprefix tests/,$(V2_UNIT)) "tests/conformance/conformance linux"
 
 check: setup ## format, layer law, style, clang-tidy, cppcheck, spelling
 	@sh tools/setup test check
