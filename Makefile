@@ -4,11 +4,13 @@ BUILD  ?= build
 PREFIX ?= /usr/local
 PYTHON := /usr/bin/python3
 MESON  := /usr/bin/meson
+# Unit tests of what depends on the kind of cgroups.
+V2_UNIT := $(addprefix unit/engine/test_engine_,cgroup cgroup_v2 devices_policy)
 
-.PHONY: help setup build run test check bench format install clean images
+.PHONY: help setup build run run-isolation test check bench format install clean images guest guest-kernel test-v2
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: ## install the packages that a build needs (Debian, root)
 	@sh tools/setup build
@@ -25,9 +27,28 @@ images: build ## the example image, an OCI layout made of Debian's busybox-stati
 run: build images ## build all and run the example deployment (root)
 	@sh examples/hello.sh $(BUILD)
 
-test: build images ## all tests (root); ends with "N passed, N failed"
-	@sh tools/setup test
+guest: build ## Debian's kernel for `isolation: hyperv`, into build/guest/debian (root)
+	@sh tools/setup guest
+	@$(PYTHON) tools/mkguest --init $(BUILD)/zlayer-guest debian $(BUILD)/guest
+
+guest-kernel: build ## our own, which starts faster; its build takes minutes, once (root)
+	@sh tools/setup kernel
+	@$(PYTHON) tools/mkguest --init $(BUILD)/zlayer-guest kernel $(BUILD)/guest
+
+run-isolation: build images ## the same program with the node's kernel and with one of its own (root)
+	@sh tools/setup vm
+	@$(MAKE) --no-print-directory $$(test -e $(BUILD)/guest/zlayer/kernel.json && echo guest-kernel || echo guest)
+	@sh examples/isolation.sh $(BUILD)
+
+test: build images guest guest-kernel ## all tests (root); ends with "N passed, N failed"
+	@sh tools/setup test vm
 	@$(PYTHON) tools/runtests
+
+test-v2: setup ## cgroup and conformance tests where there is only cgroup v2, in a virtual machine (root)
+	@sh tools/setup test vm guest
+	@test -e build-test/build.ninja || $(MESON) setup build-test -Dfaults=true >/dev/null
+	@ninja -C build-test --quiet $(addprefix tests/,$(V2_UNIT) conformance/conformance) zlayer-shim zlayer-unpack
+	@$(PYTHON) tools/vmtest $(addprefix tests/,$(V2_UNIT)) "tests/conformance/conformance linux"
 
 check: setup ## format, layer law, style, clang-tidy, cppcheck, spelling
 	@sh tools/setup test check
@@ -40,7 +61,7 @@ bench: build images ## start, exec and memory against crun and podman, interleav
 format: ## apply .clang-format
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
-install: build ## into PREFIX (default /usr/local)
+install: build ## into PREFIX (default /usr/local), with the guest kernels that were made
 	@$(MESON) install -C $(BUILD)
 
 clean: ## remove the build directories
