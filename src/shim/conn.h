@@ -24,9 +24,9 @@ struct conn {
   uint64_t serial;           /* never used twice: for whoever answers later (conn_find) */
   unsigned exit_waits;       /* answers owed when the container ends */
   unsigned owed[OWED_COUNT]; /* answers owed when a start or a pause is over */
-  bool attached;       /* an exit event is owed after the last byte */
-  bool has_session;    /* an exec runs: one at a time */
-  bool broken;         /* to be closed by whoever is using it now */
+  bool attached;             /* an exit event is owed after the last byte */
+  bool has_session;          /* an exec runs: one at a time */
+  bool broken;               /* to be closed by whoever is using it now */
 };
 
 /* Opens the control socket `control` in the container directory (0600) and accepts from now on. */

@@ -44,7 +44,7 @@ struct shim {
   struct log log;
 
   enum status status;
-  bool starting; /* a start is under way: its answers are owed */
+  bool starting;                        /* a start is under way: its answers are owed */
   const struct zl_error *start_failure; /* why it ends with that start; borrowed */
   bool paused;
   bool pausing, pausing_to; /* a pause or its end is under way */
@@ -63,8 +63,8 @@ struct shim {
   struct conn *conns;
   size_t n_conns;
   uint64_t last_serial; /* of a connection */
-  size_t n_sessions; /* executed processes that still run */
-  bool finished;     /* the end has been recorded and everything of the container is gone */
+  size_t n_sessions;    /* executed processes that still run */
+  bool finished;        /* the end has been recorded and everything of the container is gone */
 };
 
 #endif

@@ -49,8 +49,8 @@ void stream_init(struct stream *stream, struct loop *loop, struct log *log, enum
 int stream_open(struct stream *stream, int fd, struct zl_error *err);
 
 /* Output that comes from elsewhere than a descriptor of the stream's own: passes it on like bytes
- * read. Who feeds it waits for `drained` while too much is held (stream->held.len): beyond a mebibyte
- * the clients that lag are dropped. */
+ * read. Who feeds it waits for `drained` while too much is held (stream->held.len): beyond a
+ * mebibyte the clients that lag are dropped. */
 void stream_feed(struct stream *stream, const char *data, size_t len);
 
 /* Copies what comes from now on to `fd` too, the write end of a pipe or a socket, which is taken

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The guest's console: its last lines are kept, for the day that the machine dies. A guest may write
- * as much as it likes; memory and disk do not grow.
+ * The guest's console: its last lines are kept, for the day that the machine dies. A guest may
+ * write as much as it likes; memory and disk do not grow.
  */
 #ifndef ZL_SHIM_VM_CONSOLE_H
 #define ZL_SHIM_VM_CONSOLE_H
+
+#include <stddef.h>
 
 #include "shim/loop.h"
 

@@ -10,12 +10,13 @@
 
 #include "base/fd.h"
 #include "base/json.h"
+#include "base/path.h"
 #include "base/rand.h"
-#include "base/strv.h"
 #include "base/time.h"
 #include "bridge/guest.h"
 #include "net/linux/link.h"
 #include "shim/vm/machine.h"
+#include "vmm/clone.h"
 #include "vmm/swap.h"
 
 #define GUEST_PATIENCE   (60 * ZL_NS_PER_S)
@@ -26,11 +27,28 @@ enum {
   MACHINE_ID = 33 /* digits and the NUL */
 };
 
+static int find_id(struct shim *shim, struct zl_error *err)
+{
+  char link[ZL_FD_PATH], path[4096];
+  ssize_t n = readlink(zl_path_of_fd(shim->dir_fd, link), path, sizeof(path) - 1);
+  const char *name;
+
+  path[n > 0 ? n : 0] = '\0';
+  name = strrchr(path, '/');
+  if (name == NULL || !zl_path_is_name(name + 1, ZL_MAX_ID))
+    return zl_fail(err, ZL_E_INVALID, 0, "the container's directory has no proper name");
+  memcpy(shim->id, name + 1, strlen(name));
+  return 0;
+}
+
 int vm_load(struct shim *shim, struct zl_error *err)
 {
   struct vm_shim *vm = vm_of(shim);
   int r = bundle_config_load(shim->dir_fd, &vm->bundle, &shim->settings, err);
 
+  /* A pooled machine has learnt only now whose it is: its directory is named so. */
+  if (r == 0 && shim->id[0] == '\0')
+    r = find_id(shim, err);
   machine_config_done(&vm->machine); /* a pooled machine's own */
   return r < 0 ? r : machine_config_load(shim->dir_fd, &vm->machine, err);
 }
@@ -41,6 +59,7 @@ static int open_tap(struct vm_shim *vm, struct machine_files *files, struct zl_e
 {
   struct zl_tap tap = { .name = vm->bundle.link,
                         .bridge = vm->bundle.bridge,
+                        .address = ntohl(vm->bundle.ip.s_addr),
                         .mtu = vm->bundle.mtu };
   int r;
 
@@ -127,7 +146,8 @@ static void tell_identity(struct vm_shim *vm, struct guest_batch *batch)
   guest_batch_made(batch, r);
 }
 
-static void tell_network(struct vm_shim *vm, struct guest_batch *batch, const uint8_t mac[ZL_VM_MAC])
+static void tell_network(struct vm_shim *vm, struct guest_batch *batch,
+                         const uint8_t mac[ZL_VM_MAC])
 {
   const struct bundle_config *bundle = &vm->bundle;
   char text[3 * ZL_VM_MAC];
@@ -141,8 +161,8 @@ static void tell_network(struct vm_shim *vm, struct guest_batch *batch, const ui
   network.prefix = bundle->prefix;
   network.gateway = bundle->gateway;
   network.mtu = bundle->mtu;
-  guest_batch_made(batch, zl_rpc_network(vm->guest.client, &network, guest_batch_next(batch),
-                                         &batch->err));
+  guest_batch_made(
+      batch, zl_rpc_network(vm->guest.client, &network, guest_batch_next(batch), &batch->err));
 }
 
 static void tell_disks(struct vm_shim *vm, struct guest_batch *batch)
@@ -188,9 +208,9 @@ static int read_files(int dir_fd, json_t **ret, struct zl_error *err)
     zl_autobuf text = ZL_BUF_INIT(ZL_MAX_SMALL_FILE);
 
     r = zl_file_read(dir_fd, names[i], &text, err);
-    if (r == 0 && json_object_set_new(files, names[i],
-                                      json_stringn(text.data != NULL ? text.data : "",
-                                                   text.len)) < 0)
+    if (r == 0 &&
+        json_object_set_new(files, names[i],
+                            json_stringn(text.data != NULL ? text.data : "", text.len)) < 0)
       r = zl_fail(err, ZL_E_INVALID, 0, "'%s' is not UTF-8", names[i]);
   }
   if (r == 0)

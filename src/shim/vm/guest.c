@@ -175,11 +175,11 @@ int guest_check(const struct guest *guest, struct zl_error *err)
 
 struct zl_rpc_then guest_then(zl_bridge_reply_fn fn, void *ctx, uint64_t patience_ns)
 {
-  return (struct zl_rpc_then){
-    .deadline_ns = patience_ns == UINT64_MAX ? UINT64_MAX : zl_time_boot() + patience_ns,
-    .fn = fn,
-    .ctx = ctx
-  };
+  return (struct zl_rpc_then){ .deadline_ns = patience_ns == UINT64_MAX
+                                                  ? UINT64_MAX
+                                                  : zl_time_boot() + patience_ns,
+                               .fn = fn,
+                               .ctx = ctx };
 }
 
 static void note(struct guest_batch *batch, const struct zl_error *err)

@@ -27,10 +27,10 @@ struct guest {
   void (*exited)(struct guest *guest); /* notification: the container's first process has ended */
 };
 
-#define GUEST_INIT                                                                           \
-  {                                                                                          \
+#define GUEST_INIT                                                                          \
+  {                                                                                         \
     .bridge_source = SOURCE_INIT, .stdio_source = SOURCE_INIT, .timer_source = SOURCE_INIT, \
-    .bridge_fd = -1, .stdio_fd = -1, .timer_fd = -1, .next_port = ZL_MUX_FIRST_PORT          \
+    .bridge_fd = -1, .stdio_fd = -1, .timer_fd = -1, .next_port = ZL_MUX_FIRST_PORT         \
   }
 
 /* Takes both sockets over. `streams` are the hooks of the streams, with their own context. */

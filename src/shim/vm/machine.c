@@ -23,7 +23,7 @@ static int make_scratch(int from_fd, struct machine_files *files, struct zl_erro
 
   if (r < 0)
     return r;
-  if (unlinkat(files->dir_fd, "scratch", 0) < 0)
+  if (!files->keep_scratch && unlinkat(files->dir_fd, "scratch", 0) < 0)
     return zl_fail_errno(err, "scratch disk");
   return 0;
 }
@@ -47,8 +47,8 @@ static int negotiate(struct vm_shim *vm, uint64_t patience_ns, struct zl_error *
   struct guest_batch batch;
 
   guest_batch_begin(&batch, &vm->guest, patience_ns);
-  guest_batch_made(&batch, zl_rpc_negotiate(vm->guest.client, guest_batch_next(&batch),
-                                            &batch.err));
+  guest_batch_made(&batch,
+                   zl_rpc_negotiate(vm->guest.client, guest_batch_next(&batch), &batch.err));
   return guest_batch_wait(&batch, err);
 }
 
@@ -100,13 +100,12 @@ int machine_boot(struct vm_shim *vm, struct machine_files *files, enum zl_vm_sta
 
 /* ---- Templates ----------------------------------------------------------------------------- */
 
-static int load(struct vm_shim *vm, struct machine_files *files, int state_fd,
-                struct zl_error *err)
+static int load(struct vm_shim *vm, struct machine_files *files, int state_fd, struct zl_error *err)
 {
   struct qemu_ends ends = { -1, -1, -1 };
   uint64_t deadline = zl_time_boot() + CLONE_PATIENCE;
-  int r = qemu_start(&vm->qemu, &vm->machine, ZL_VM_CLONE, &files->qemu, &ends, MONITOR_PATIENCE,
-                     err);
+  int r =
+      qemu_start(&vm->qemu, &vm->machine, ZL_VM_CLONE, &files->qemu, &ends, MONITOR_PATIENCE, err);
 
   if (r == 0)
     r = connect_guest(vm, &ends, err);

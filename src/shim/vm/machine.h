@@ -11,12 +11,13 @@
  * scratch_fd, which is made here and the caller's afterwards. */
 struct machine_files {
   struct qemu_files qemu;
-  int dir_fd; /* where its scratch disk is made */
+  int dir_fd;        /* where its scratch disk is made */
+  bool keep_scratch; /* under its name, "scratch"; else the disk has none */
 };
 
 /* Clones when there is a template that fits, else boots; vm->shim.tier says which. A template that
- * does not work is set aside with vm->warning, and the machine is booted. Blocks until the guest has
- * negotiated. After an error nothing runs. */
+ * does not work is set aside with vm->warning, and the machine is booted. Blocks until the guest
+ * has negotiated. After an error nothing runs. */
 int machine_start(struct vm_shim *vm, struct machine_files *files, struct zl_error *err);
 /* Only one way. */
 int machine_boot(struct vm_shim *vm, struct machine_files *files, enum zl_vm_start start,

@@ -20,9 +20,9 @@ struct port {
   int fd;                /* owned; -1: none (any more) */
   struct stream *stream; /* instead of a descriptor */
   bool is_input;
-  bool eof;          /* the guest writes no more */
-  bool over;         /* told to `ended` */
-  size_t owed;       /* bytes of the stream's that the guest has not been granted anew */
+  bool eof;           /* the guest writes no more */
+  bool over;          /* told to `ended` */
+  size_t owed;        /* bytes of the stream's that the guest has not been granted anew */
   struct zl_buf held; /* taken from the guest, not yet written to `fd` */
   port_ended_fn ended;
   void *ctx;
@@ -203,7 +203,7 @@ static void on_data(void *ctx, uint32_t number, const void *data, size_t len)
   struct ports *ports = ctx;
   struct port *port = find(ports, number);
 
-  if (port == NULL || port->over || port->is_input) {
+  if (port == NULL || port->over || port->is_input || (port->stream == NULL && port->fd < 0)) {
     zl_mux_consumed(ports->guest->mux, number, len);
     return;
   }
@@ -231,6 +231,8 @@ static void on_eof(void *ctx, uint32_t number)
     settle_stream(port);
   else if (port->fd >= 0)
     write_held(port);
+  else
+    finish(port);
 }
 
 static void on_writable(void *ctx, uint32_t number)
@@ -304,6 +306,11 @@ int port_to_stream(struct ports *ports, struct stream *stream, port_ended_fn end
   stream->feeder = ports;
   stream->drained = stream_drained;
   return 0;
+}
+
+int port_to_nobody(struct ports *ports, struct port **ret, struct zl_error *err)
+{
+  return add(ports, -1, ret, err);
 }
 
 int port_to_fd(struct ports *ports, int fd, port_ended_fn ended, void *ctx, struct port **ret,

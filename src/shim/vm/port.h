@@ -37,6 +37,8 @@ int port_to_stream(struct ports *ports, struct stream *stream, port_ended_fn end
                    struct port **ret, struct zl_error *err);
 int port_to_fd(struct ports *ports, int fd, port_ended_fn ended, void *ctx, struct port **ret,
                struct zl_error *err);
+/* What comes is dropped. */
+int port_to_nobody(struct ports *ports, struct port **ret, struct zl_error *err);
 int port_from_fd(struct ports *ports, int fd, struct port **ret, struct zl_error *err);
 
 uint32_t port_number(const struct port *port); /* 0 for NULL */

@@ -18,9 +18,9 @@ struct parts {
   int kernel, initrd;
 };
 
-#define PARTS_INIT              \
-  {                             \
-    -1, -1, -1, -1, -1, -1      \
+#define PARTS_INIT         \
+  {                        \
+    -1, -1, -1, -1, -1, -1 \
   }
 
 static void parts_done(struct parts *parts)
@@ -133,8 +133,7 @@ static void event(void *ctx, const char *name, const json_t *data)
   (void)data;
   if (qemu->loop == NULL || qemu->stuck == NULL)
     return;
-  if (strcmp(name, "GUEST_PANICKED") == 0 ||
-      (strcmp(name, "STOP") == 0 && !qemu->stopping))
+  if (strcmp(name, "GUEST_PANICKED") == 0 || (strcmp(name, "STOP") == 0 && !qemu->stopping))
     qemu->stuck(qemu, name);
 }
 

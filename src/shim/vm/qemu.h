@@ -15,15 +15,14 @@ struct qemu {
   struct source source, qmp_source;
   struct zl_qmp qmp;
   struct loop *loop;
-  bool stopping;                     /* a stop was asked for: its event is no failure */
-  void (*ended)(struct qemu *qemu);  /* it has died and is reaped */
+  bool stopping;                    /* a stop was asked for: its event is no failure */
+  void (*ended)(struct qemu *qemu); /* it has died and is reaped */
   void (*stuck)(struct qemu *qemu, const char *why); /* it stopped its guest by itself */
 };
 
-#define QEMU_INIT                                                                       \
-  {                                                                                     \
-    .proc = { .pidfd = -1 }, .source = SOURCE_INIT, .qmp_source = SOURCE_INIT,          \
-    .qmp = { .fd = -1 }                                                                 \
+#define QEMU_INIT                                                                                 \
+  {                                                                                               \
+    .proc = { .pidfd = -1 }, .source = SOURCE_INIT, .qmp_source = SOURCE_INIT, .qmp = {.fd = -1 } \
   }
 
 /* What is behind the devices; borrowed. -1: as zl_vm_machine says. */

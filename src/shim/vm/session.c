@@ -128,12 +128,11 @@ static void init_started(void *ctx, int r, const json_t *reply, const struct zl_
 static int open_init_ports(struct vm_shim *vm, struct zl_error *err)
 {
   struct shim *shim = &vm->shim;
-  int r = port_to_stream(&vm->ports, &shim->streams[STREAM_OUT], settle_init, vm, &vm->init_out,
-                         err);
+  int r =
+      port_to_stream(&vm->ports, &shim->streams[STREAM_OUT], settle_init, vm, &vm->init_out, err);
 
   if (r == 0 && !shim->settings.terminal)
-    r = port_to_stream(&vm->ports, &shim->streams[STREAM_ERR], settle_init, vm, &vm->init_err,
-                       err);
+    r = port_to_stream(&vm->ports, &shim->streams[STREAM_ERR], settle_init, vm, &vm->init_err, err);
   if (r == 0 && vm->stdin_end >= 0) {
     r = port_from_fd(&vm->ports, vm->stdin_end, &vm->init_in, err);
     if (r == 0)

@@ -13,8 +13,8 @@ void vm_session_forget(struct conn *conn);
 void vm_session_resize(struct conn *conn, unsigned rows, unsigned cols);
 int vm_init_start(struct shim *shim, struct zl_error *err);
 
-/* The machine is dead: first all processes are, whatever the guest still owes (before the connection
- * is closed), then the clients are told. */
+/* The machine is dead: first all processes are, whatever the guest still owes (before the
+ * connection is closed), then the clients are told. */
 void vm_session_kill_all(struct vm_shim *vm);
 void vm_session_end_all(struct vm_shim *vm);
 

@@ -33,14 +33,14 @@ struct vm_shim {
   struct ports ports;
   struct vm_session *sessions;
 
-  bool pooled;          /* the machine was there before its container */
-  int scratch_fd;       /* its disk, which has no name; -1 */
-  int stdin_end;        /* ours of the container's standard input; -1: none, or its port's */
-  uint32_t init_pid;    /* in the guest; 0: not started */
+  bool pooled;       /* the machine was there before its container */
+  int scratch_fd;    /* its disk, which has no name; -1 */
+  int stdin_end;     /* ours of the container's standard input; -1: none, or its port's */
+  uint32_t init_pid; /* in the guest; 0: not started */
   struct port *init_in, *init_out, *init_err;
-  bool has_exit;        /* `exit` says how it ends; else it has died by itself */
-  bool start_failed;    /* `failure` is the answer to the start */
-  bool failed;          /* the machine did, not the workload */
+  bool has_exit;     /* `exit` says how it ends; else it has died by itself */
+  bool start_failed; /* `failure` is the answer to the start */
+  bool failed;       /* the machine did, not the workload */
   struct exit_record exit;
   struct zl_error failure;
   char warning[ZL_ERROR_MSG_MAX]; /* for whoever made the container; "": none */

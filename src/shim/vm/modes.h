@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What zlayer-shim-vm does besides keeping a container (docs/microvm.md, "Modes"). Each is the rest
+ * of main and returns the exit status.
+ */
+#ifndef ZL_SHIM_VM_MODES_H
+#define ZL_SHIM_VM_MODES_H
+
+#include "shim/vm/vm.h"
+
+/* Prints what the probe says of this host's accelerator. */
+int mode_probe(void);
+
+/* Makes the template of the machine.json in the directory. `reply_fd` -1: nobody is told. */
+int mode_template(struct vm_shim *vm, int dir_fd, int reply_fd);
+
+/* Makes a machine, warms it and waits for the container that claims it, which is then kept like
+ * any other. */
+int mode_pool(struct vm_shim *vm, int dir_fd);
+
+/* Sends a container through a machine's whole life, image and all, so that a later one finds
+ * everything in place: translated code under emulation, memory, caches. Leaves the machine as it
+ * was. */
+int warm_up(struct vm_shim *vm, struct zl_error *err);
+
+#endif

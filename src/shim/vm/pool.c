@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A machine that waits for its container: cloned, warmed, stopped. It costs memory and no time.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "base/strv.h"
+#include "base/time.h"
+#include "shim/conn.h"
+#include "shim/vm/machine.h"
+#include "shim/vm/modes.h"
+#include "vmm/clone.h"
+
+#define MONITOR_PATIENCE (10 * ZL_NS_PER_S)
+
+#define WARM_IMAGE "warm.erofs" /* beside the guest kernel */
+
+/* ---- Making it ----------------------------------------------------------------------------- */
+
+static int open_warm_image(const struct vm_shim *vm, int *ret, struct zl_error *err)
+{
+  const char *slash = strrchr(vm->machine.kernel, '/');
+  zl_autofree char *path =
+      zl_asprintf("%.*s/" WARM_IMAGE, slash != NULL ? (int)(slash - vm->machine.kernel) : 0,
+                  vm->machine.kernel);
+  int fd;
+
+  if (path == NULL)
+    return zl_fail_nomem(err, "path of " WARM_IMAGE);
+  fd = zl_fd_open(AT_FDCWD, path, O_RDONLY, 0);
+  if (fd < 0)
+    return zl_fail(err, ZL_E_NOT_FOUND, -fd, "opening '%s'", path);
+  *ret = fd;
+  return 0;
+}
+
+static int make(struct vm_shim *vm, int dir_fd, struct zl_error *err)
+{
+  struct machine_files files = {
+    .qemu = { .memory_fd = -1, .image_fd = -1, .scratch_fd = -1, .tap_fd = -1 }, .dir_fd = dir_fd
+  };
+  zl_autofd image = -1;
+  int r = machine_config_load(dir_fd, &vm->machine, err);
+
+  if (r == 0 && vm->machine.template == NULL)
+    r = zl_fail(err, ZL_E_INVALID, 0, "machine.json.template: missing");
+  if (r == 0)
+    r = open_warm_image(vm, &image, err);
+  files.qemu.image_fd = image;
+  if (r == 0)
+    r = machine_clone(vm, &files, err);
+  vm->scratch_fd = files.qemu.scratch_fd;
+  if (r == 0)
+    r = warm_up(vm, err);
+  vm->qemu.stopping = true;
+  return r < 0 ? r : zl_vm_stop(&vm->qemu.qmp, zl_time_boot() + MONITOR_PATIENCE, err);
+}
+
+/* ---- Waiting ------------------------------------------------------------------------------- */
+
+static int write_facts(const struct vm_shim *vm, int dir_fd, struct zl_error *err)
+{
+  zl_autojson *json = json_pack("{s:i, s:i, s:I}", "pid", (int)getpid(), "qemu_pid",
+                                (int)vm->qemu.proc.pid, "ready_at_ns", (json_int_t)zl_time_wall());
+  zl_autofree char *text = NULL;
+  int r = json != NULL ? zl_json_render(json, &text, err) : zl_fail_nomem(err, "pool.json");
+
+  return r < 0 ? r : zl_file_replace(dir_fd, "pool.json", text, strlen(text), 0600, false, err);
+}
+
+/* Whoever connects first has it. */
+static int await_claim(struct vm_shim *vm, int *ret_fd, struct zl_error *err)
+{
+  struct pollfd fds[] = { { .fd = vm->shim.listen_fd, .events = POLLIN },
+                          { .fd = vm->qemu.proc.pidfd, .events = POLLIN } };
+
+  for (;;) {
+    int n = poll(fds, ZL_COUNT(fds), -1), fd;
+
+    if (n < 0 && errno != EINTR)
+      return zl_fail_errno(err, "waiting for a container");
+    if (n > 0 && fds[1].revents != 0)
+      return zl_fail(err, ZL_E_REMOTE, 0, "the machine has ended");
+    fd = n > 0 ? accept4(vm->shim.listen_fd, NULL, NULL, SOCK_CLOEXEC) : -1;
+    if (fd >= 0) {
+      *ret_fd = fd;
+      return 0;
+    }
+  }
+}
+
+static void closedirp(DIR **dir)
+{
+  if (*dir != NULL)
+    (void)closedir(*dir);
+}
+
+/* It was made in the background; now somebody waits for it. */
+static void hurry(const struct vm_shim *vm)
+{
+  char path[48];
+  ZL_CLEANUP(closedirp) DIR *tasks = NULL;
+  const struct dirent *e;
+
+  (void)setpriority(PRIO_PROCESS, 0, 0);
+  (void)snprintf(path, sizeof(path), "/proc/%d/task", (int)vm->qemu.proc.pid);
+  tasks = opendir(path);
+  while (tasks != NULL && (e = readdir(tasks)) != NULL) {
+    uint64_t tid;
+
+    if (zl_parse_u64(e->d_name, INT32_MAX, &tid))
+      (void)setpriority(PRIO_PROCESS, (id_t)tid, 0);
+  }
+}
+
+/* The machine is no pooled one any more: its directory goes. */
+static void leave_pool(int dir_fd)
+{
+  static const char *const names[] = { "pool.json", "machine.json", "start", "lock" };
+  char link[ZL_FD_PATH], path[4096];
+  ssize_t n = readlink(zl_path_of_fd(dir_fd, link), path, sizeof(path) - 1);
+  const char *slash;
+
+  for (size_t i = 0; i < ZL_COUNT(names); i++)
+    (void)unlinkat(dir_fd, names[i], 0);
+  path[n > 0 ? n : 0] = '\0';
+  slash = strrchr(path, '/');
+  if (slash != NULL) {
+    zl_autofree char *up = zl_asprintf("../%s", slash + 1);
+
+    if (up != NULL)
+      (void)unlinkat(dir_fd, up, AT_REMOVEDIR);
+  }
+}
+
+int mode_pool(struct vm_shim *vm, int dir_fd)
+{
+  struct zl_error err = { 0 };
+  int client = -1;
+  int r = loop_open(&vm->shim.loop, &err);
+
+  if (r == 0)
+    r = make(vm, dir_fd, &err);
+  if (r == 0)
+    r = write_facts(vm, dir_fd, &err);
+  vm->shim.dir_fd = dir_fd; /* where the socket is made */
+  if (r == 0)
+    r = conn_listen(&vm->shim, &err);
+  if (r == 0)
+    r = await_claim(vm, &client, &err);
+  conn_unlisten(&vm->shim);
+  vm->shim.dir_fd = -1;
+  leave_pool(dir_fd);
+  (void)close(dir_fd);
+  if (r < 0) {
+    zl_warning("%s", err.msg);
+    machine_stop(vm);
+    return EXIT_FAILURE;
+  }
+  hurry(vm);
+  vm->pooled = true;
+  return shim_serve(&vm->shim, client);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A template: a machine that has booted, mounted its scratch disk and been stopped. Its memory is a
+ * file from the start, so saving it costs only the state of the devices.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/json.h"
+#include "base/path.h"
+#include "base/time.h"
+#include "bridge/guest.h"
+#include "shim/text.h"
+#include "shim/vm/machine.h"
+#include "shim/vm/modes.h"
+#include "vmm/clone.h"
+#include "vmm/template.h"
+
+#define GUEST_PATIENCE (60 * ZL_NS_PER_S)
+#define SAVE_PATIENCE  (60 * ZL_NS_PER_S)
+
+static int create_file(int dir_fd, const char *name, int *ret, struct zl_error *err)
+{
+  int fd = zl_fd_open(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+
+  if (fd < 0)
+    return zl_fail(err, ZL_E_SYSTEM, -fd, "creating '%s' of the template", name);
+  *ret = fd;
+  return 0;
+}
+
+static int mount_scratch(struct vm_shim *vm, struct zl_error *err)
+{
+  static const struct zl_rpc_disk scratch = { .lun = ZL_GUEST_LUN_SCRATCH,
+                                              .mount_path = ZL_GUEST_SCRATCH,
+                                              .filesystem = "ext4" };
+  struct guest_batch batch;
+
+  guest_batch_begin(&batch, &vm->guest, GUEST_PATIENCE);
+  guest_batch_made(
+      &batch, zl_rpc_disk_add(vm->guest.client, &scratch, guest_batch_next(&batch), &batch.err));
+  return guest_batch_wait(&batch, err);
+}
+
+static int save(struct vm_shim *vm, struct machine_files *files, int state_fd, struct zl_error *err)
+{
+  const int fds[] = { files->qemu.memory_fd, files->qemu.scratch_fd, state_fd };
+  int r = zl_vm_save(&vm->qemu.qmp, state_fd, zl_time_boot() + SAVE_PATIENCE, err);
+
+  machine_stop(vm); /* nothing is written after this */
+  for (size_t i = 0; r == 0 && i < ZL_COUNT(fds); i++)
+    if (fdatasync(fds[i]) < 0)
+      r = zl_fail_errno(err, "writing the template to the disk");
+  return r;
+}
+
+/* The directory is named by the template's key. */
+static int find_key(int dir_fd, char key[ZL_VM_KEY_TEXT], struct zl_error *err)
+{
+  char link[ZL_FD_PATH], path[4096];
+  ssize_t n = readlink(zl_path_of_fd(dir_fd, link), path, sizeof(path) - 1);
+  const char *name;
+
+  if (n <= 0)
+    return zl_fail_errno(err, "name of the template");
+  path[n] = '\0';
+  name = strrchr(path, '/');
+  if (name == NULL || strlen(name + 1) >= ZL_VM_KEY_TEXT)
+    return zl_fail(err, ZL_E_INVALID, 0, "'%.80s' is no template's directory", path);
+  memcpy(key, name + 1, strlen(name));
+  return 0;
+}
+
+static int make(struct vm_shim *vm, int dir_fd, struct zl_error *err)
+{
+  struct machine_files files = {
+    .qemu = { .memory_fd = -1, .image_fd = -1, .scratch_fd = -1, .tap_fd = -1 },
+    .dir_fd = dir_fd,
+    .keep_scratch = true
+  };
+  char key[ZL_VM_KEY_TEXT];
+  zl_autofd memory = -1, state = -1;
+  int r = find_key(dir_fd, key, err);
+
+  if (r == 0)
+    r = machine_config_load(dir_fd, &vm->machine, err);
+  if (r == 0)
+    r = create_file(dir_fd, "memory", &memory, err);
+  if (r == 0)
+    r = create_file(dir_fd, "state", &state, err);
+  files.qemu.memory_fd = memory;
+  if (r == 0)
+    r = machine_boot(vm, &files, ZL_VM_TEMPLATE, err);
+  if (r == 0)
+    r = mount_scratch(vm, err);
+  if (r == 0)
+    r = save(vm, &files, state, err);
+  machine_stop(vm);
+  zl_fd_closep(&files.qemu.scratch_fd);
+  return r < 0 ? r : zl_vm_template_seal(dir_fd, key, err);
+}
+
+static void answer(int fd, const struct zl_error *failure)
+{
+  zl_autojson *json =
+      failure == NULL
+          ? json_pack("{s:b}", "ok", 1)
+          : json_pack("{s:b, s:s, s:i, s:o}", "ok", 0, "code", zl_code_name(failure->code),
+                      "os_error", failure->os_error, "message", text_json(failure->msg));
+  zl_autofree char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
+
+  if (text != NULL)
+    (void)zl_fd_send(fd, text, strlen(text), NULL, 0);
+}
+
+int mode_template(struct vm_shim *vm, int dir_fd, int reply_fd)
+{
+  struct zl_error err = { 0 };
+  int r = loop_open(&vm->shim.loop, &err);
+
+  if (r == 0)
+    r = make(vm, dir_fd, &err);
+  if (reply_fd >= 0)
+    answer(reply_fd, r < 0 ? &err : NULL);
+  return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
