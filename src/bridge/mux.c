@@ -363,10 +363,10 @@ static int take_frame(struct zl_mux *mux, struct zl_error *err)
 int zl_mux_feed(struct zl_mux *mux, const void *data, size_t len, struct zl_error *err)
 {
   const uint8_t *bytes = data;
+  struct zl_error why = { 0 };
   bool complete;
 
   while (len > 0 && !mux->broken) {
-    struct zl_error why = { 0 };
     int r = zl_frame_reader_take(&mux->in, &bytes, &len, &complete, &why);
 
     if (r == 0 && complete) {

@@ -216,10 +216,10 @@ int zl_bridge_server_feed(struct zl_bridge_server *server, const void *data, siz
                           struct zl_error *err)
 {
   const uint8_t *bytes = data;
+  struct zl_error why = { 0 };
   bool complete;
 
   while (len > 0 && !server->broken) {
-    struct zl_error why = { 0 };
     int r = zl_frame_reader_take(&server->in, &bytes, &len, &complete, &why);
 
     if (r == 0 && complete) {
