@@ -186,7 +186,7 @@ int container_exec(struct agent *agent, const struct execution *execution, struc
 {
   struct container *c = &agent->container;
   zl_autoprocess *parsed = NULL;
-  struct process *process;
+  struct process *process = NULL;
   int r = check_exec(c, err);
 
   if (r == 0)

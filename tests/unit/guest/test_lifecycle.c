@@ -103,7 +103,7 @@ static void the_rest_ends_with_the_first_process(void **state)
   assert_int_equal(host_wait(host, box, r.pid).exit_code, 0);
   while (!host_port(host, r.out)->eof)
     host_turn(host);
-  pid = atoi(host_port(host, r.out)->data.data);
+  pid = (int)strtol(host_port(host, r.out)->data.data, NULL, 10);
   assert_true(pid > 0);
   if (kill(pid, 0) == 0) { /* then a zombie that its new parent has not reaped yet */
     char path[32], *text;
