@@ -193,7 +193,7 @@ int container_exec(struct agent *agent, const struct execution *execution, struc
     r = parse(execution, &parsed, err);
   if (r == 0)
     r = process_new(agent, &process, err);
-  if (r < 0)
+  if (r != 0)
     return r;
   r = run(c, process, execution, parsed, err);
   if (r < 0) {
