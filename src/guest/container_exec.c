@@ -186,14 +186,14 @@ int container_exec(struct agent *agent, const struct execution *execution, struc
 {
   struct container *c = &agent->container;
   zl_autoprocess *parsed = NULL;
-  struct process *process;
+  struct process *process = NULL;
   int r = check_exec(c, err);
 
   if (r == 0)
     r = parse(execution, &parsed, err);
   if (r == 0)
     r = process_new(agent, &process, err);
-  if (r < 0)
+  if (r != 0)
     return r;
   r = run(c, process, execution, parsed, err);
   if (r < 0) {

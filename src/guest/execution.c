@@ -72,7 +72,7 @@ static bool read_number(const json_t *array, size_t index, uint16_t *ret)
 
 static int read_console(const json_t *parameters, struct execution *e, struct zl_error *err)
 {
-  json_t *size;
+  json_t *size = NULL;
   int r = zl_json_get_bool(parameters, "ProcessParameters", "EmulateConsole", false,
                            &e->has_console, err);
 

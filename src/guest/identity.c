@@ -15,7 +15,7 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/limits.h"
-#include "base/strv.h"
+#include "base/path.h"
 #include "base/time.h"
 #include "guest/settings.h"
 
@@ -90,7 +90,7 @@ static int set_machine_id(const char *id, struct zl_error *err)
   if (strlen(id) != MACHINE_ID || strspn(id, "0123456789abcdef") != MACHINE_ID)
     return zl_fail(err, ZL_E_INVALID, 0, "Settings.MachineId: not %d hexadecimal digits",
                    MACHINE_ID);
-  dir = zl_fd_open(AT_FDCWD, "/etc", O_PATH | O_DIRECTORY, 0);
+  dir = zl_path_open_dir(AT_FDCWD, "/etc", 0755); /* an initramfs need not have it */
   if (dir < 0)
     return zl_fail(err, ZL_E_SYSTEM, -dir, "/etc");
   memcpy(line, id, MACHINE_ID);

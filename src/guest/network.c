@@ -3,7 +3,6 @@
  * The machine's one link, which the container of a bridged network uses as its own.
  */
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/fd.h"
@@ -18,20 +17,32 @@ enum {
   MAX_ENTRIES = 8 /* of the lists of a document; one of each is meant */
 };
 
+static int digit(char c)
+{
+  static const char digits[] = "0123456789abcdef";
+  const char *at = c != '\0' ? strchr(digits, c | 0x20) : NULL; /* upper case, too */
+
+  return at != NULL ? (int)(at - digits) : -1;
+}
+
+/* "02:00:0a:c8:00:02" */
 static bool parse_mac(const char *text, uint8_t mac[ZL_MAC])
 {
-  int end = 0;
+  for (size_t i = 0; i < ZL_MAC; i++, text += 3) {
+    int high = digit(text[0]), low = high >= 0 ? digit(text[1]) : -1;
 
-  return sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac[0], &mac[1], &mac[2], &mac[3],
-                &mac[4], &mac[5], &end) == ZL_MAC &&
-         text[end] == '\0' && end == 3 * ZL_MAC - 1;
+    if (low < 0 || text[2] != (i + 1 < ZL_MAC ? ':' : '\0'))
+      return false;
+    mac[i] = (uint8_t)(high << 4 | low);
+  }
+  return true;
 }
 
 static int read_link(const json_t *settings, struct zl_link_self *self, uint8_t mac[ZL_MAC],
                      struct zl_error *err)
 {
-  const char *id, *text;
-  int64_t mtu;
+  const char *id = NULL, *text = NULL;
+  int64_t mtu = 0;
   int r = zl_json_get_string(settings, "Settings", "ID", &id, err);
 
   if (r == 0)

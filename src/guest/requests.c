@@ -33,7 +33,7 @@ static bool is_for_machine(const struct zl_bridge_request *request)
 static int find_process(struct agent *agent, const struct zl_bridge_request *request,
                         struct process **ret, struct zl_error *err)
 {
-  int64_t pid;
+  int64_t pid = 0;
   int r = container_expect(agent, request->container_id, err);
 
   if (r == 0)
@@ -122,7 +122,7 @@ static int serve_signal(struct agent *agent, const struct zl_bridge_request *req
 {
   struct process *process;
   json_t *options;
-  int64_t signal;
+  int64_t signal = 0;
   int r = find_process(agent, request, &process, err);
 
   (void)ret_body;

@@ -14,7 +14,7 @@ static int refuse_type(const char *resource, const char *type, struct zl_error *
 static int freeze(struct agent *agent, const char *container_id, const json_t *settings,
                   struct zl_error *err)
 {
-  bool is_frozen;
+  bool is_frozen = false;
   int r = container_expect(agent, container_id, err);
 
   if (r == 0 && !json_is_boolean(json_object_get(settings, "Frozen")))

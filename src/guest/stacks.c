@@ -50,9 +50,9 @@ static void add_process(struct zl_buf *out, const char *pid)
 /* Names that are no UTF-8 must not spoil the whole. */
 static json_t *render(struct zl_buf *text)
 {
-  json_t *json = json_stringn(text->data != NULL ? text->data : "", text->len);
+  json_t *json = text->data != NULL ? json_stringn(text->data, text->len) : json_string("");
 
-  if (json != NULL)
+  if (json != NULL || text->data == NULL)
     return json;
   for (size_t i = 0; i < text->len; i++)
     if ((unsigned char)text->data[i] >= 0x80)

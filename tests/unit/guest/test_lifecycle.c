@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/path.h"
 #include "bridge/guest.h"
 
 static void runs_and_ends(void **state)
@@ -103,7 +105,7 @@ static void the_rest_ends_with_the_first_process(void **state)
   assert_int_equal(host_wait(host, box, r.pid).exit_code, 0);
   while (!host_port(host, r.out)->eof)
     host_turn(host);
-  pid = atoi(host_port(host, r.out)->data.data);
+  pid = (int)strtol(host_port(host, r.out)->data.data, NULL, 10);
   assert_true(pid > 0);
   if (kill(pid, 0) == 0) { /* then a zombie that its new parent has not reaped yet */
     char path[32], *text;
@@ -217,6 +219,42 @@ static void a_wait_may_have_a_limit(void **state)
   box_free(box);
 }
 
+/* Few layers go to the kernel in one string, many one by one. */
+static void layers_are_stacked(void **state)
+{
+  static const int counts[] = { 3, 70 };
+
+  (void)state;
+  for (size_t i = 0; i < ZL_COUNT(counts); i++) {
+    struct host *host = host_new();
+    struct box *box = BOX_SH("cat /0 /1");
+    json_t *layers = json_array();
+    struct running r;
+    char path[192];
+
+    for (int n = 0; n < counts[i]; n++) {
+      zl_autofd dir = -1;
+
+      (void)snprintf(path, sizeof(path), "%s/stack/%d", box_home(), n);
+      dir = zl_path_open_dir(AT_FDCWD, path, 0755);
+      assert_true(dir >= 0);
+      for (int name = n; name < 2; name++) /* the first has both, the second only its own */
+        assert_int_equal(
+            zl_file_replace(dir, name == 0 ? "0" : "1", n == 0 ? "a" : "b", 1, 0644, false, NULL),
+            0);
+      (void)json_array_append_new(layers, json_string(path));
+    }
+    (void)snprintf(path, sizeof(path), "%s/layer", box_home());
+    (void)json_array_append_new(layers, json_string(path));
+    box_set(box, "zlayer.layers", layers);
+    r = host_start(host, box);
+    assert_int_equal(host_wait(host, box, r.pid).exit_code, 0);
+    host_expect(host, r.out, "aa");
+    host_free(host);
+    box_free(box);
+  }
+}
+
 static void wrong_bundles_leave_nothing(void **state)
 {
   struct host *host = host_new();
@@ -313,6 +351,7 @@ int main(void)
     cmocka_unit_test(wrong_order_is_refused),
     cmocka_unit_test(a_created_one_can_be_deleted),
     cmocka_unit_test(a_wait_may_have_a_limit),
+    cmocka_unit_test(layers_are_stacked),
     cmocka_unit_test(wrong_bundles_leave_nothing),
     cmocka_unit_test(garbage_is_refused_and_forgotten),
     cmocka_unit_test(bytes_that_make_no_sense_end_it),

@@ -151,7 +151,7 @@ static void a_child_that_stays_holds_nobody_up(void **state)
   assert_int_equal(host_wait(host, box, r.pid).exit_code, 0);
   host_await_text(host, r.out, "\n");
   assert_false(host_port(host, r.out)->eof); /* the child still has the pipe */
-  end = zl_asprintf("kill %d", atoi(host_port(host, r.out)->data.data));
+  end = zl_asprintf("kill %ld", strtol(host_port(host, r.out)->data.data, NULL, 10));
   assert_int_equal(
       host_wait(host, box, host_exec(host, box, host_script(end), false, false).pid).exit_code, 0);
   free(end);
