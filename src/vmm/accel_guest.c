@@ -39,19 +39,21 @@ enum {
 
 #define PORT "0x10" /* an OUT to it ends a step */
 
-extern const uint8_t zl__guest_loop_begin[], zl__guest_tour_begin[], zl__guest_int3[],
-    zl__guest_end[];
-
 /* A guest never runs as part of this program: it is data. */
+extern const uint8_t zl__guest_code[];
+extern const struct {
+  uint32_t loop, tour, int3, size; /* offsets in the code */
+} zl__guest_at;
+
 __asm__(".pushsection .rodata\n"
-        "zl__guest_loop_begin:\n"
+        "zl__guest_code:\n"
         "  outb %al, $" PORT "\n"
         "  movl $20000, %ecx\n"
         "1: decl %ecx\n"
         "  jnz 1b\n"
         "  outb %al, $" PORT "\n"
         "  hlt\n"
-        "zl__guest_tour_begin:\n"
+        "2:\n"
         "  movl $0x6000, %esi\n"
         "  xorl %eax, %eax\n"
         "  xorl %edx, %edx\n"
@@ -62,9 +64,11 @@ __asm__(".pushsection .rodata\n"
         "  int3\n"
         "  outb %al, $" PORT "\n"
         "  hlt\n"
-        "zl__guest_int3:\n"
+        "3:\n"
         "  iretq\n"
-        "zl__guest_end:\n"
+        "4:\n"
+        ".balign 4\n"
+        "zl__guest_at: .long 0, 2b - zl__guest_code, 3b - zl__guest_code, 4b - zl__guest_code\n"
         ".popsection\n");
 
 _Static_assert(LOOPS == 20000 && DATA == 0x6000, "the code above has these numbers");
@@ -90,7 +94,7 @@ static void put64(struct zl_guest *guest, size_t at, uint64_t value)
 
 static void fill_memory(struct zl_guest *guest)
 {
-  size_t handler = CODE + (size_t)(zl__guest_int3 - zl__guest_loop_begin);
+  uint64_t handler = CODE + zl__guest_at.int3;
 
   put64(guest, PML4, PDPT | 3); /* present, writable */
   put64(guest, PDPT, PD | 3);
@@ -100,8 +104,7 @@ static void fill_memory(struct zl_guest *guest)
   /* All of the handler's address is in the first 16 bits. */
   put64(guest, IDT + VECTOR_INT3 * GATE,
         handler | (uint64_t)SELECTOR_CODE << 16 | UINT64_C(0x8e00) << 32);
-  memcpy(guest->memory + CODE, zl__guest_loop_begin,
-         (size_t)(zl__guest_end - zl__guest_loop_begin));
+  memcpy(guest->memory + CODE, zl__guest_code, zl__guest_at.size);
 }
 
 static bool give_memory(struct zl_guest *guest)
@@ -150,11 +153,9 @@ static struct kvm_segment segment(uint16_t selector, uint8_t type, bool is_code)
 }
 
 /* Long mode, as a kernel has it once it runs. */
-static bool enter(struct zl_guest *guest, const uint8_t *code)
+static bool enter(struct zl_guest *guest, uint32_t at)
 {
-  struct kvm_regs regs = { .rip = CODE + (uint64_t)(code - zl__guest_loop_begin),
-                           .rsp = STACK,
-                           .rflags = 2 };
+  struct kvm_regs regs = { .rip = CODE + at, .rsp = STACK, .rflags = 2 };
   struct kvm_sregs sregs;
 
   if (ioctl(guest->vcpu_fd, KVM_GET_SREGS, &sregs) < 0)
@@ -196,7 +197,7 @@ bool zl__guest_loop(struct zl_guest *guest, uint64_t *ret_mips)
   uint64_t from, ns;
 
   /* The first step touches the memory, so that the second is nothing but the loop. */
-  if (!enter(guest, zl__guest_loop_begin) || !step(guest))
+  if (!enter(guest, zl__guest_at.loop) || !step(guest))
     return false;
   from = now();
   if (!step(guest))
@@ -209,5 +210,5 @@ bool zl__guest_loop(struct zl_guest *guest, uint64_t *ret_mips)
 
 bool zl__guest_tour(struct zl_guest *guest)
 {
-  return enter(guest, zl__guest_tour_begin) && step(guest);
+  return enter(guest, zl__guest_at.tour) && step(guest);
 }

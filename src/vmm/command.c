@@ -101,6 +101,9 @@ static int check_fds(const struct zl_vm_machine *m, struct zl_error *err)
   for (size_t i = 0; i < ZL_COUNT(fds); i++)
     if (fds[i].needed && fds[i].fd < 0)
       return zl_fail(err, ZL_E_INVALID, 0, "a machine needs %s", fds[i].what);
+  /* What a tap offers the guest, only another tap can go on with (devices.c). */
+  if (m->start == ZL_VM_TEMPLATE && m->tap_fd >= 0)
+    return zl_fail(err, ZL_E_INVALID, 0, "a template has no link");
   return 0;
 }
 

@@ -55,7 +55,8 @@ struct zl_vm_machine {
                                so that the guest believes in a disk that has room for every
                                image put behind it later. Reads past the real end fail */
   int scratch_fd;           /* ext4, opened for reading and writing */
-  int tap_fd;               /* with IFF_VNET_HDR; -1: a link that leads nowhere */
+  int tap_fd;               /* with IFF_VNET_HDR; -1: a link that leads nowhere, as a template's
+                              must */
   uint8_t mac[ZL_VM_MAC];   /* of eth0 */
   int bridge_fd, stdio_fd;  /* QEMU's ends of the ports' sockets */
   int console_fd, qmp_fd;   /* and of the console's and the monitor's */

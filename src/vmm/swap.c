@@ -69,7 +69,7 @@ static int reopen(struct zl_qmp *qmp, uint64_t deadline_ns, struct zl_error *err
 
 int zl_vm_swap_image(struct zl_qmp *qmp, int image_fd, uint64_t deadline_ns, struct zl_error *err)
 {
-  json_int_t set;
+  json_int_t set = 0;
   int r = add_set(qmp, image_fd, deadline_ns, &set, err);
 
   if (r < 0)

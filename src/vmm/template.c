@@ -183,21 +183,20 @@ int zl_vm_template_open(int dir_fd, const char *key, struct zl_vm_template *ret,
                         struct zl_error *err)
 {
   ZL_CLEANUP(zl_vm_template_close)
-  struct zl_vm_template template = { .memory_fd = -1, .state_fd = -1, .scratch_fd = -1 };
+  struct zl_vm_template files = { .memory_fd = -1, .state_fd = -1, .scratch_fd = -1 };
   zl_autojson *seal = NULL;
   int r = read_seal(dir_fd, key, &seal, err);
 
   if (r == 0)
-    r = open_file(dir_fd, MEMORY, seal, &template.memory_fd, err);
+    r = open_file(dir_fd, MEMORY, seal, &files.memory_fd, err);
   if (r == 0)
-    r = open_file(dir_fd, STATE, seal, &template.state_fd, err);
+    r = open_file(dir_fd, STATE, seal, &files.state_fd, err);
   if (r == 0)
-    r = open_file(dir_fd, SCRATCH, seal, &template.scratch_fd, err);
+    r = open_file(dir_fd, SCRATCH, seal, &files.scratch_fd, err);
   if (r < 0)
     return zl_wrap(err, "template %.12s", key);
-  *ret = (struct zl_vm_template){ .memory_fd = zl_steal_fd(&template.memory_fd),
-                                  .state_fd = zl_steal_fd(&template.state_fd),
-                                  .scratch_fd = zl_steal_fd(&template.scratch_fd) };
+  *ret = files;
+  files = (struct zl_vm_template){ .memory_fd = -1, .state_fd = -1, .scratch_fd = -1 };
   return 0;
 }
 

@@ -257,6 +257,9 @@ static void impossible_machines_are_refused(void **state)
     assert_int_equal(attempt(&machine, cases[i].text), -ZL_E_INVALID);
   }
   machine = sample;
+  machine.start = ZL_VM_TEMPLATE;
+  assert_int_equal(attempt(&machine, "no link"), -ZL_E_INVALID);
+  machine = sample;
   machine.mac[0] = 0x03;
   assert_int_equal(attempt(&machine, "multicast"), -ZL_E_INVALID);
 }

@@ -91,13 +91,13 @@ static int read_only(int fd)
 /* As a bzImage: the loader's header, and the code at the real-mode entry. */
 static int kernel_file(void)
 {
-  const uint8_t jump[] = { 0xeb, 0x6e }; /* over the header, to 0x270 */
+  /* A jump over the header, to 0x270; then the header's mark. */
+  const uint8_t start_of_header[] = { 0xeb, 0x6e, 'H', 'd', 'r', 'S' };
   uint8_t data[KERNEL_SIZE] = { 0 };
   int fd = memory_file(0);
 
   data[0x1f1] = 1; /* sectors of real-mode code after the first */
-  memcpy(data + 0x200, jump, sizeof(jump));
-  memcpy(data + 0x202, "HdrS", 4);
+  memcpy(data + 0x200, start_of_header, sizeof(start_of_header));
   data[0x206] = 3; /* protocol 2.03 */
   data[0x207] = 2;
   data[0x211] = 1;    /* loaded high */
