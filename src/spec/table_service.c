@@ -126,10 +126,12 @@ static const struct zl_field fields[] = {
   ENUM(localhost_reachability, reachabilities, .fallback = "auto",
        .hint = "publish a port on 127.0.0.1 with port_mappings",
        .doc = "Endpoints on the node's loopback. Today neither auto nor never publishes any."),
-  ENUM(isolation, isolations, .flags = ZL_ELSEWHERE, .fallback = "auto",
-       .doc =
-           "process: the node's kernel. hyperv: a kernel of its own; refused at create on a node "
-           "without such a backend. auto: process on Linux."),
+  ENUM(
+      isolation, isolations, .flags = ZL_ELSEWHERE, .fallback = "auto",
+      .doc =
+          "process: the node's kernel. hyperv: a kernel of its own ([microvm.md](microvm.md)); "
+          "refused at create on a node without QEMU or a guest kernel, and together with what "
+          "needs an object of the node itself: the list is in microvm.md. auto: process on Linux."),
   STRUCT(platform, zl_type_platform, .flags = ZL_QUIET, .doc = "Which image of several."),
   BOOL(privileged, .doc = "Every capability and device, no seccomp, nothing masked."),
   ZL_FIELD(zl_service, capabilities, ZL_KIND_LIST, .alias = "cap_add", .check = zl_check_capability,
