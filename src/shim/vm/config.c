@@ -157,7 +157,24 @@ static int read_address(struct bundle_config *config, const json_t *network, str
   return r;
 }
 
-static int read_network(struct bundle_config *config, const json_t *zlayer, struct zl_error *err)
+/* In the guest the machine's network is the container's: it joins no bridge, and shares the only
+ * link with nobody. */
+static int hide_network(struct bundle_config *config, json_t *zlayer, json_t *network)
+{
+  json_t *spaces = json_object_get(json_object_get(config->json, "linux"), "namespaces");
+  json_t *mode = json_pack("{s:s}", "mode", config->bridged ? "host" : "none");
+
+  config->network = json_incref(network);
+  for (size_t i = json_array_size(spaces); config->bridged && i-- > 0;) {
+    const char *type = json_string_value(json_object_get(json_array_get(spaces, i), "type"));
+
+    if (type != NULL && strcmp(type, "network") == 0)
+      (void)json_array_remove(spaces, i);
+  }
+  return json_object_set_new(zlayer, "network", mode);
+}
+
+static int read_network(struct bundle_config *config, json_t *zlayer, struct zl_error *err)
 {
   json_t *network = NULL;
   const char *mode = NULL;
@@ -173,7 +190,10 @@ static int read_network(struct bundle_config *config, const json_t *zlayer, stru
   if (!config->bridged && strcmp(mode, "none") != 0)
     return zl_fail(err, ZL_E_UNSUPPORTED, 0,
                    "zlayer.network.mode: a virtual machine has no '%.20s' network", mode);
-  return config->bridged ? read_address(config, network, err) : 0;
+  r = config->bridged ? read_address(config, network, err) : 0;
+  if (r == 0 && hide_network(config, zlayer, network) < 0)
+    r = zl_fail_nomem(err, "bundle of the guest");
+  return r;
 }
 
 static int read_settings(const json_t *bundle, const json_t *zlayer, struct settings *settings,
@@ -227,6 +247,8 @@ int bundle_config_load(int dir_fd, struct bundle_config *ret, struct settings *s
 
 void bundle_config_done(struct bundle_config *config)
 {
+  json_decref(config->network);
+  config->network = NULL;
   json_decref(config->json);
   config->json = NULL;
 }

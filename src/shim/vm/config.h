@@ -35,9 +35,10 @@ struct machine_config {
 int machine_config_load(int dir_fd, struct machine_config *ret, struct zl_error *err);
 void machine_config_done(struct machine_config *config);
 
-/* The container's own part. Strings are borrowed from `json`. */
+/* The container's own part. Strings are borrowed from `json` and `network`. */
 struct bundle_config {
-  json_t *json; /* the whole bundle, for the guest */
+  json_t *json;    /* the whole bundle, as the guest is to have it */
+  json_t *network; /* what the guest is not told: the node's side of its link */
   bool open_stdin;
   const char *hostname; /* NULL: not said */
   bool bridged;         /* on the node's bridge; else the machine has no link up */
