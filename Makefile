@@ -28,11 +28,11 @@ run: build images ## build all and run the example deployment (root)
 	@sh examples/hello.sh $(BUILD)
 
 guest: build ## Debian's kernel for `isolation: hyperv`, into build/guest/debian (root)
-	@sh tools/setup guest
+	@sh tools/setup guest vm
 	@$(PYTHON) tools/mkguest --init $(BUILD)/zlayer-guest debian $(BUILD)/guest
 
 guest-kernel: build ## our own, which starts faster; its build takes minutes, once (root)
-	@sh tools/setup kernel
+	@sh tools/setup kernel vm
 	@$(PYTHON) tools/mkguest --init $(BUILD)/zlayer-guest kernel $(BUILD)/guest
 
 run-isolation: build images ## the same program with the node's kernel and with one of its own (root)

@@ -80,7 +80,7 @@ int zl_rpc_identity(struct zl_bridge_client *client, const struct zl_rpc_identit
 int zl_rpc_network(struct zl_bridge_client *client, const struct zl_rpc_network *network,
                    const struct zl_rpc_then *then, struct zl_error *err)
 {
-  zl_autojson *settings = json_pack("{s:s, s:s}", "ID", "eth0", "MacAddress", network->mac);
+  zl_autojson *settings = json_pack("{s:s, s:s*}", "ID", "eth0", "MacAddress", network->mac);
   int r = 0;
 
   if (network->address != NULL)

@@ -42,8 +42,8 @@ int zl_rpc_identity(struct zl_bridge_client *client, const struct zl_rpc_identit
                     const struct zl_rpc_then *then, struct zl_error *err);
 
 struct zl_rpc_network {
-  const char *mac;     /* "02:00:0a:c8:00:02" */
-  const char *address; /* NULL: the link stays down */
+  const char *mac;     /* "02:00:0a:c8:00:02"; NULL: as it is */
+  const char *address; /* NULL: the link goes down */
   unsigned prefix;     /* of the address */
   const char *gateway; /* NULL: no default route */
   unsigned mtu;        /* 0: not sent */

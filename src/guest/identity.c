@@ -15,7 +15,6 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/limits.h"
-#include "base/path.h"
 #include "base/time.h"
 #include "guest/settings.h"
 
@@ -83,19 +82,21 @@ static int add_entropy(const char *text, struct zl_error *err)
 static int set_machine_id(const char *id, struct zl_error *err)
 {
   char line[MACHINE_ID + 1];
-  zl_autofd dir = -1;
+  zl_autofd fd = -1;
+  int r;
 
   if (id == NULL)
     return 0;
   if (strlen(id) != MACHINE_ID || strspn(id, "0123456789abcdef") != MACHINE_ID)
     return zl_fail(err, ZL_E_INVALID, 0, "Settings.MachineId: not %d hexadecimal digits",
                    MACHINE_ID);
-  dir = zl_path_open_dir(AT_FDCWD, "/etc", 0755); /* an initramfs need not have it */
-  if (dir < 0)
-    return zl_fail(err, ZL_E_SYSTEM, -dir, "/etc");
+  fd = zl_fd_open(AT_FDCWD, "/etc/machine-id", O_WRONLY | O_CREAT | O_TRUNC, 0444);
+  if (fd < 0)
+    return zl_fail(err, ZL_E_SYSTEM, -fd, "/etc/machine-id");
   memcpy(line, id, MACHINE_ID);
   line[MACHINE_ID] = '\n';
-  return zl_file_replace(dir, "machine-id", line, sizeof(line), 0444, false, err);
+  r = zl_fd_write_full(fd, line, sizeof(line));
+  return r < 0 ? zl_fail(err, ZL_E_SYSTEM, -r, "writing /etc/machine-id") : 0;
 }
 
 int settings_identity(const json_t *settings, struct zl_error *err)

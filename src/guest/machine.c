@@ -152,9 +152,10 @@ int machine_prepare(struct zl_error *err)
     r = load_modules(err);
   if (r == 0)
     r = enter_cgroup(err);
-  if (r == 0)
-    r = zl_link_default_no_ipv6(err);
-  return r == 0 ? zl_link_lo_up(err) : r;
+  /* An initramfs need not have it; machine-id is written there. */
+  if (r == 0 && mkdir("/etc", 0755) < 0 && errno != EEXIST)
+    r = zl_fail_errno(err, "'/etc'");
+  return r == 0 ? zl_link_prepare_machine(err) : r;
 }
 
 /* There is no power to be switched off in a machine without ACPI; QEMU ends at a reset, too. */

@@ -2,10 +2,8 @@
  *
  * The machine's one link, which the container of a bridged network uses as its own.
  */
-#include <fcntl.h>
 #include <string.h>
 
-#include "base/fd.h"
 #include "base/json.h"
 #include "guest/settings.h"
 #include "net/linux/ip4.h"
@@ -116,12 +114,25 @@ static int read_route(const json_t *settings, struct zl_link_self *self, struct 
   return r == 0 ? read_ip4(route, "Routes", "NextHop", &self->gateway, err) : r;
 }
 
-/* Without an address the link stays down. */
+/* What the link has now: a machine is told twice when it waited in a pool, where it was warmed. */
+static struct zl_link_self current;
+
+static int assign(const struct zl_link_self *self, struct zl_error *err)
+{
+  int r = zl_link_assign_machine(self, current.prefix > 0 ? &current : NULL, err);
+
+  if (r < 0)
+    return r;
+  current = *self;
+  current.mac = NULL;
+  return 0;
+}
+
+/* Without an address the link goes down. */
 int settings_network(const json_t *settings, struct zl_error *err)
 {
-  struct zl_link_self self = { .prefix = 32 };
+  struct zl_link_self self = { .prefix = 32, .proc_fd = -1 };
   uint8_t mac[ZL_MAC];
-  zl_autofd proc = -1;
   bool has_address = false;
   int r = read_link(settings, &self, mac, err);
 
@@ -129,11 +140,7 @@ int settings_network(const json_t *settings, struct zl_error *err)
     r = read_address(settings, &self, &has_address, err);
   if (r == 0)
     r = read_route(settings, &self, err);
-  if (r < 0 || !has_address)
+  if (r < 0)
     return r;
-  proc = zl_fd_open(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY, 0);
-  if (proc < 0)
-    return zl_fail(err, ZL_E_SYSTEM, -proc, "/proc");
-  self.proc_fd = proc;
-  return zl_link_configure_self(&self, err);
+  return has_address ? assign(&self, err) : zl_link_set_down(ZL_LINK_SELF, err);
 }

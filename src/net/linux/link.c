@@ -220,7 +220,7 @@ int zl_link_default_no_ipv6(struct zl_error *err)
   return poke_no_ipv6(AT_FDCWD, "/proc/sys/net/ipv6/conf/default/disable_ipv6", err);
 }
 
-static void ask_shape(struct zl_nl *nl, int index, const struct zl_link_self *self)
+void zl__link_ask_shape(struct zl_nl *nl, int index, const struct zl_link_self *self)
 {
   struct ifinfomsg *info =
       zl_nl_request(nl, RTM_NEWLINK, 0, sizeof(*info), "setting MAC and MTU of " ZL_LINK_SELF);
@@ -232,7 +232,7 @@ static void ask_shape(struct zl_nl *nl, int index, const struct zl_link_self *se
     zl_nl_put_u32(nl, IFLA_MTU, self->mtu);
 }
 
-static void ask_address(struct zl_nl *nl, int index, const struct zl_link_self *self)
+void zl__link_ask_address(struct zl_nl *nl, int index, const struct zl_link_self *self)
 {
   struct ifaddrmsg *info = zl_nl_request(nl, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof(*info),
                                          "adding the address to " ZL_LINK_SELF);
@@ -246,7 +246,7 @@ static void ask_address(struct zl_nl *nl, int index, const struct zl_link_self *
   zl_nl_put_u32(nl, IFA_BROADCAST, htonl(broadcast));
 }
 
-static void ask_default_route(struct zl_nl *nl, int index, uint32_t gateway)
+void zl__link_ask_default_route(struct zl_nl *nl, int index, uint32_t gateway)
 {
   struct rtmsg *info = zl_nl_request(nl, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*info),
                                      "adding the default route");
@@ -275,13 +275,13 @@ int zl_link_configure_self(const struct zl_link_self *self, struct zl_error *err
     return r;
   zl__link_ask_flags(&nl, LOOPBACK_IFINDEX, IFF_UP, "bringing lo up");
   if (self->mac != NULL || self->mtu != 0)
-    ask_shape(&nl, index, self);
+    zl__link_ask_shape(&nl, index, self);
   if (self->proc_fd < 0)
     zl__link_ask_no_ipv6(&nl, index);
-  ask_address(&nl, index, self);
+  zl__link_ask_address(&nl, index, self);
   zl__link_ask_flags(&nl, index, IFF_UP, "bringing " ZL_LINK_SELF " up");
   if (self->gateway != 0)
-    ask_default_route(&nl, index, self->gateway);
+    zl__link_ask_default_route(&nl, index, self->gateway);
   r = zl_nl_exchange(&nl, err);
   if (r == 0)
     zl__link_await_peer(&nl, index);

@@ -61,6 +61,16 @@ struct zl_link_self {
  * namespace: the kernel needs about a millisecond more). */
 int zl_link_configure_self(const struct zl_link_self *self, struct zl_error *err);
 
+/* ---- The link of a virtual machine, seen from inside (link_machine.c) ---- */
+
+/* lo and eth0 up, without IPv6 and without an address: bringing a link up is most of what it costs,
+ * so this is done before the machine is anybody's. Success when there is no eth0. */
+int zl_link_prepare_machine(struct zl_error *err);
+/* Gives eth0, which is up, an address, MAC, MTU and route (proc_fd is not used), in place of those
+ * of `old` (NULL: it has none). */
+int zl_link_assign_machine(const struct zl_link_self *self, const struct zl_link_self *old,
+                           struct zl_error *err);
+
 /* lo up in the calling thread's namespace. Idempotent. */
 int zl_link_lo_up(struct zl_error *err);
 

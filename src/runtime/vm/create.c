@@ -12,12 +12,10 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/strv.h"
+#include "bridge/guest.h"
 #include "runtime/bundle/bundle.h"
 #include "runtime/vm/image.h"
 #include "runtime/vm/vm_private.h"
-
-#define GUEST_BUNDLE "/run/zlayer/bundle"
-#define GUEST_IMAGE  "/run/zlayer/image"
 
 static int fault(const char *site, int os_error, struct zl_error *err)
 {
@@ -97,7 +95,7 @@ static int list_binds(const struct zl_service *service, char ***ret, struct zl_e
     char path[48] = "";
 
     if (type == ZL_STORAGE_BIND || type == ZL_STORAGE_NAMED || type == ZL_STORAGE_ANONYMOUS)
-      (void)snprintf(path, sizeof(path), ZL_VM_BINDS "/%u", n++);
+      (void)snprintf(path, sizeof(path), ZL_GUEST_BINDS "/%u", n++);
     r = zl_strv_push(ret, path, err);
   }
   return r;
@@ -105,14 +103,14 @@ static int list_binds(const struct zl_service *service, char ***ret, struct zl_e
 
 static int write_bundle(const struct zl_container_plan *plan, struct zl_error *err)
 {
-  static const char *const layers[] = { GUEST_IMAGE, NULL };
+  static const char *const layers[] = { ZL_GUEST_IMAGE, NULL };
   zl_autostrv binds = NULL;
-  zl_autofree char *text = NULL, *cgroup = zl_asprintf("/zlayer-%s", plan->id);
+  zl_autofree char *text = NULL;
   struct zl_bundle_guest guest = { .layers = layers };
   struct zl_bundle bundle = {
-    .plan = plan, .guest = &guest, .dir = GUEST_BUNDLE, .cgroup = cgroup
+    .plan = plan, .guest = &guest, .dir = ZL_GUEST_BUNDLE, .cgroup = ZL_GUEST_CGROUP
   };
-  int r = cgroup != NULL ? list_binds(plan->service, &binds, err) : zl_fail_nomem(err, "bundle");
+  int r = list_binds(plan->service, &binds, err);
 
   guest.binds = (const char *const *)binds;
   if (r == 0)

@@ -15,8 +15,6 @@ enum {
   ZL_VM_MEMORY_REST = 96   /* MiB of a machine that its workload cannot have */
 };
 
-#define ZL_VM_BINDS "/run/zlayer/binds" /* where a machine sees shared directories, by number */
-
 struct zl_vm_machine_plan {
   struct zl_vm_settings settings;
   struct zl_vm_guest guest;

@@ -155,12 +155,14 @@ static void tell_network(struct vm_shim *vm, struct guest_batch *batch,
 
   (void)snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
                  mac[3], mac[4], mac[5]);
-  if (!bundle->bridged)
-    return;
-  network.address = bundle->address;
-  network.prefix = bundle->prefix;
-  network.gateway = bundle->gateway;
-  network.mtu = bundle->mtu;
+  if (bundle->bridged) {
+    network.address = bundle->address;
+    network.prefix = bundle->prefix;
+    network.gateway = bundle->gateway;
+    network.mtu = bundle->mtu;
+  } else {
+    network.mac = NULL; /* it stays as it is, and goes down */
+  }
   guest_batch_made(
       batch, zl_rpc_network(vm->guest.client, &network, guest_batch_next(batch), &batch->err));
 }
