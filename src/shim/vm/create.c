@@ -91,7 +91,7 @@ static int open_files(struct vm_shim *vm, struct machine_files *files, struct zl
   return open_tap(vm, files, err);
 }
 
-/* QEMU has its own copies by then; the scratch disk's is kept for the day that it is wanted. */
+/* QEMU has its own copies by then. */
 static void files_done(struct machine_files *files)
 {
   zl_fd_closep(&files->qemu.image_fd);
@@ -301,8 +301,9 @@ int vm_create(struct shim *shim, struct zl_error *err)
 
   files_init(&files, shim->dir_fd);
   r = build(vm, &files, err);
-  if (r == 0 && !vm->pooled)
+  if (!vm->pooled)
     vm->scratch_fd = zl_steal_fd(&files.qemu.scratch_fd);
+  vm->tap_fd = zl_steal_fd(&files.qemu.tap_fd);
   files_done(&files);
   if (r < 0)
     return r;

@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "net/linux/link.h"
 #include "shim/lifecycle.h"
 #include "shim/vm/create.h"
 #include "shim/vm/machine.h"
@@ -27,7 +28,7 @@ void vm_init_machine(struct vm_shim *vm)
 
 void vm_init(struct vm_shim *vm)
 {
-  *vm = (struct vm_shim){ .stdin_end = -1, .scratch_fd = -1 };
+  *vm = (struct vm_shim){ .stdin_end = -1, .scratch_fd = -1, .tap_fd = -1 };
   vm_init_machine(vm);
   shim_init(&vm->shim, &vm_keeper);
 }
@@ -139,11 +140,13 @@ static void clear(struct shim *shim)
 static void undo(struct shim *shim)
 {
   struct vm_shim *vm = vm_of(shim);
+  struct zl_error err = { 0 };
 
   clear(shim);
   zl_fd_closep(&vm->stdin_end);
   zl_fd_closep(&shim->stdin_fd);
-  zl_fd_closep(&vm->scratch_fd);
+  if (vm->tap_fd >= 0 && zl_link_set_down(vm->bundle.link, &err) < 0)
+    zl_warning("%s", err.msg);
 }
 
 /* ---- Requests ------------------------------------------------------------------------------ */
