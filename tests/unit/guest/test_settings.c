@@ -225,26 +225,26 @@ static json_t *bundle_of(const char *text)
   return json;
 }
 
-static void expect_forwarding(const char *wanted)
+static void expect_ttl(const char *wanted)
 {
   zl_autobuf text = ZL_BUF_INIT(16);
 
-  assert_int_equal(zl_file_read(AT_FDCWD, "/proc/sys/net/ipv4/ip_forward", &text, NULL), 0);
-  assert_int_equal(text.data[0], wanted[0]);
+  assert_int_equal(zl_file_read(AT_FDCWD, "/proc/sys/net/ipv4/ip_default_ttl", &text, NULL), 0);
+  assert_memory_equal(text.data, wanted, strlen(wanted));
 }
 
 static void network_settings_are_the_machines(void **state)
 {
   zl_autojson *json =
       bundle_of("{\"zlayer\":{\"network\":{\"mode\":\"host\"}},\"linux\":{\"sysctl\":"
-                "{\"net.ipv4.ip_forward\":\"1\",\"kernel.shmmni\":\"7\"}}}");
+                "{\"net.ipv4.ip_default_ttl\":\"77\",\"kernel.shmmni\":\"7\"}}}");
   json_t *settings = json_object_get(json_object_get(json, "linux"), "sysctl");
   struct zl_error err = { 0 };
 
   (void)state;
-  expect_forwarding("0");
+  expect_ttl("64");
   assert_int_equal(bundle_set_network(json, &err), 0);
-  expect_forwarding("1");
+  expect_ttl("77");
   assert_int_equal(json_object_size(settings), 1);
   assert_non_null(json_object_get(settings, "kernel.shmmni"));
   (void)json_object_set_new(settings, "net/../kernel/panic", json_string("1"));
@@ -254,11 +254,11 @@ static void network_settings_are_the_machines(void **state)
 static void a_network_of_its_own_is_left_to_the_engine(void **state)
 {
   zl_autojson *json = bundle_of("{\"zlayer\":{\"network\":{\"mode\":\"none\"}},"
-                                "\"linux\":{\"sysctl\":{\"net.ipv4.ip_forward\":\"1\"}}}");
+                                "\"linux\":{\"sysctl\":{\"net.ipv4.ip_default_ttl\":\"77\"}}}");
 
   (void)state;
   assert_int_equal(bundle_set_network(json, NULL), 0);
-  expect_forwarding("0");
+  expect_ttl("64");
   assert_int_equal(json_object_size(json_object_get(json_object_get(json, "linux"), "sysctl")), 1);
 }
 
