@@ -388,6 +388,10 @@ static void a_machine_is_written_down(void **state)
   assert_null(strstr(bare, "template"));
   assert_null(strstr(bare, "\"image\""));
   assert_non_null(strstr(bare, "\"binds\":[]"));
+  free(text);
+  machine->keep_on_failure = true;
+  assert_int_equal(zl_vm_machine_render(machine, &files, &text, NULL), 0);
+  assert_non_null(strstr(text, "\"keepOnFailure\":true"));
 }
 
 static void a_bundle_names_nothing_of_the_host(void **state)
