@@ -76,9 +76,9 @@ static const struct zl_verb verb_pool = {
   .group = "Verbs",
   .summary = "Show the machines that wait for a container, or say how many there shall be",
   .usage = "[OPTIONS] [N]",
-  .detail = "The number is remembered, and a machine that was taken is replaced; 0 ends "
-            "those that wait. They have the default memory and processors. A container that "
-            "wants others, or shares a directory of the node, is cloned or booted.",
+  .detail = "The number is remembered, and a machine that was taken is replaced; 0 ends those "
+            "that wait. They have the default memory and processors. A container that wants "
+            "others is cloned or booted; one that shares a directory of the node boots.",
   .options =
       (const struct zl_option[]){
           { .name = "no-wait", .summary = "Do not wait until they are ready" },
