@@ -97,6 +97,7 @@ static int try_claim(void *ctx, const char *name, int dir_fd, bool ready)
       zl_control_connect(dir_fd, &claim->fd, NULL) < 0)
     return 0;
   (void)unlinkat(dir_fd, "control", 0);
+  (void)unlinkat(dir_fd, "machine.json", 0); /* or it would be taken for one that is coming */
   return 1;
 }
 

@@ -18,6 +18,10 @@
 
 #define PATIENCE (30 * ZL_NS_PER_S)
 
+enum {
+  DEATH_MS = 200 /* from the closing of a process's descriptors to its end */
+};
+
 void vm_init_machine(struct vm_shim *vm)
 {
   vm->qemu = (struct qemu)QEMU_INIT;
@@ -53,7 +57,10 @@ void vm_fail(struct vm_shim *vm, const struct zl_error *why)
   if (vm->has_exit)
     return;
   console_tail(&vm->console, tail);
-  (void)zl_fail(&failure, ZL_E_REMOTE, 0, "%.160s%s%s", why->msg,
+  /* A dying QEMU closes its end of the bridge first, and may be noticed by that. */
+  (void)zl_fail(&failure, ZL_E_REMOTE, 0, "%.160s%s%s",
+                qemu_is_dead(&vm->qemu, DEATH_MS) ? "the virtual machine ended unexpectedly"
+                                                  : why->msg,
                 *tail != '\0' ? "; its console: " : "", tail);
   record = exit_from_error(&failure);
   vm->failed = true;
