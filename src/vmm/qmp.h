@@ -48,7 +48,8 @@ int zl_qmp_call_fd(struct zl_qmp *qmp, const char *command, json_t *arguments, i
 /* Waits until at least one event has been reported. ZL_E_TIMEOUT, ZL_E_REMOTE. */
 int zl_qmp_wait(struct zl_qmp *qmp, uint64_t deadline_ns, struct zl_error *err);
 
-/* Reports events that have come, without waiting. ZL_E_REMOTE: QEMU has gone. */
+/* Reports events that have come, without waiting; when there are very many, poll(2) tells of the
+ * rest. ZL_E_REMOTE: QEMU has gone. */
 int zl_qmp_poll(struct zl_qmp *qmp, struct zl_error *err);
 
 /* The pure part, for the fuzzer: takes one line apart. Exactly one of *ret_event, *ret_reply is set

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -87,12 +88,26 @@ char *zl_vm_template_path(struct zl_runtime *rt, const char *key)
   return zl_steal_ptr(&dir);
 }
 
+/* A wish of whoever looks for a fault, not a setting of the node. */
+static int read_wish(bool *ret_keep, struct zl_error *err)
+{
+  const char *given = getenv("ZLAYER_KEEP_VM_ON_FAILURE");
+
+  if (given != NULL && *given != '\0' && strcmp(given, "0") != 0 && strcmp(given, "1") != 0)
+    return zl_fail(err, ZL_E_INVALID, 0, "ZLAYER_KEEP_VM_ON_FAILURE: '%.20s' is neither 0 nor 1",
+                   given);
+  *ret_keep = given != NULL && strcmp(given, "1") == 0;
+  return 0;
+}
+
 int zl_vm_machine_look(struct zl_runtime *rt, struct zl_vm_machine_plan *ret, struct zl_error *err)
 {
   zl_automachine machine = { .qemu = ZL_VM_QEMU };
   zl_autofree char *guest_dir = NULL;
   int r = zl_vm_settings_load(rt->root_fd, &machine.settings, err);
 
+  if (r == 0)
+    r = read_wish(&machine.keep_on_failure, err);
   if (r == 0)
     r = zl_vm_qemu_find(machine.qemu, err);
   if (r == 0)
@@ -185,13 +200,13 @@ static json_t *binds_of(const struct zl_vm_machine_files *files)
 int zl_vm_machine_render(const struct zl_vm_machine_plan *machine,
                          const struct zl_vm_machine_files *files, char **ret, struct zl_error *err)
 {
-  zl_autojson *json =
-      json_pack("{s:s, s:s, s:s, s:b, s:s, s:I, s:i, s:i, s:s*, s:s*, s:s, s:o, s:b}", "qemu",
-                machine->qemu, "kernel", machine->guest.kernel, "initrd", machine->guest.initrd,
-                "acpi", (int)machine->guest.acpi, "accel", zl_vm_accel_text(machine->accel.accel),
-                "tscKhz", (json_int_t)machine->accel.tsc_khz, "memoryMiB", (int)machine->memory_mib,
-                "vcpus", (int)machine->vcpus, "template", files->template, "image", files->image,
-                "scratch", machine->scratch, "binds", binds_of(files), "keepOnFailure", 0);
+  zl_autojson *json = json_pack(
+      "{s:s, s:s, s:s, s:b, s:s, s:I, s:i, s:i, s:s*, s:s*, s:s, s:o, s:b}", "qemu", machine->qemu,
+      "kernel", machine->guest.kernel, "initrd", machine->guest.initrd, "acpi",
+      (int)machine->guest.acpi, "accel", zl_vm_accel_text(machine->accel.accel), "tscKhz",
+      (json_int_t)machine->accel.tsc_khz, "memoryMiB", (int)machine->memory_mib, "vcpus",
+      (int)machine->vcpus, "template", files->template, "image", files->image, "scratch",
+      machine->scratch, "binds", binds_of(files), "keepOnFailure", (int)machine->keep_on_failure);
 
   return json != NULL ? zl_json_render(json, ret, err) : zl_fail_nomem(err, "machine.json");
 }

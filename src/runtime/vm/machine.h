@@ -24,6 +24,7 @@ struct zl_vm_machine_plan {
   unsigned memory_mib, vcpus;
   char key[ZL_VM_KEY_TEXT]; /* of the template that fits */
   bool may_clone;           /* templates are in use, and it shares no directory */
+  bool keep_on_failure;     /* scratch disk and console stay when the machine fails */
 };
 
 void zl_vm_machine_done(struct zl_vm_machine_plan *machine);
@@ -35,7 +36,7 @@ unsigned zl_vm_cpus_of(const struct zl_vm_settings *settings, const struct zl_se
 /* How many directories of the host it shares. */
 size_t zl_vm_count_binds(const struct zl_service *service);
 
-/* Settings, kernel and QEMU, without any effect. */
+/* Settings, kernel, QEMU and $ZLAYER_KEEP_VM_ON_FAILURE, without any effect. */
 int zl_vm_machine_look(struct zl_runtime *rt, struct zl_vm_machine_plan *ret, struct zl_error *err);
 /* All of it; makes the scratch disk and asks for the accelerator when nobody has yet. `service`
  * NULL: the default shape. */

@@ -388,6 +388,10 @@ static void a_machine_is_written_down(void **state)
   assert_null(strstr(bare, "template"));
   assert_null(strstr(bare, "\"image\""));
   assert_non_null(strstr(bare, "\"binds\":[]"));
+  free(text);
+  machine->keep_on_failure = true;
+  assert_int_equal(zl_vm_machine_render(machine, &files, &text, NULL), 0);
+  assert_non_null(strstr(text, "\"keepOnFailure\":true"));
 }
 
 static void a_bundle_names_nothing_of_the_host(void **state)
@@ -583,6 +587,11 @@ static void keys_depend_on_order_and_parts(void **state)
 
 static void a_scratch_disk_is_sparse_and_ready(void **state)
 {
+  static const char look[] =
+      "/usr/sbin/e2fsck -fn \"$1\" >/dev/null 2>&1\n"
+      "d=$(/usr/sbin/debugfs -R 'stat /upper' \"$1\" 2>/dev/null); [[ $d == *'Mode:  0755'* ]]\n"
+      "d=$(/usr/sbin/debugfs -R 'stat /work' \"$1\" 2>/dev/null); [[ $d == *'Mode:  0700'* ]]\n"
+      "d=$(/usr/sbin/dumpe2fs -h \"$1\" 2>/dev/null); [[ $d != *has_journal* ]]";
   struct box *box = *state;
   char name[ZL_VM_SCRATCH_NAME];
   zl_autofree char *path = NULL;
@@ -593,11 +602,7 @@ static void a_scratch_disk_is_sparse_and_ready(void **state)
   assert_int_equal(fstatat(box->fd, name, &st, 0), 0);
   assert_true(st.st_size == (off_t)20 << 30 && st.st_blocks * 512 < 64 << 20);
   path = inside(box, name);
-  SH("/usr/sbin/e2fsck -fn \"$1\" >/dev/null 2>&1\n"
-     "d=$(/usr/sbin/debugfs -R 'stat /upper' \"$1\" 2>/dev/null); [[ $d == *'Mode:  0755'* ]]\n"
-     "d=$(/usr/sbin/debugfs -R 'stat /work' \"$1\" 2>/dev/null); [[ $d == *'Mode:  0700'* ]]\n"
-     "d=$(/usr/sbin/dumpe2fs -h \"$1\" 2>/dev/null); [[ $d != *has_journal* ]]",
-     path);
+  SH(look, path);
   assert_int_equal(unlinkat(box->fd, name, 0), 0);
   assert_int_equal(unlinkat(box->fd, "lock", 0), 0);
   {
