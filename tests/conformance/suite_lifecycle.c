@@ -75,10 +75,9 @@ static void a_signal_is_told_as_one(void **state)
 
 static void too_much_memory_is_told_as_such(void **state)
 {
-  struct zl_service *service = box_service(
-      "hungry", box.real
-                    ? SH("x=$(dd if=/dev/zero bs=1M count=200 2>/dev/null | tr '\\0' x); echo $x")
-                    : ARGV("oom"));
+  struct zl_service *service =
+      box_service("hungry", box.real ? ARGV("/bin/dd", "if=/dev/zero", "of=/dev/null", "bs=200M")
+                                     : ARGV("oom"));
   struct zl_outcome outcome;
 
   (void)state;
