@@ -82,6 +82,21 @@ def a_pooled_machine_is_taken_and_replaced():
         node.expect_no_leaks()
 
 
+def clones_share_nothing_that_names_them():
+    """A hundred clones of one memory: each has its own kernel, boot id, machine-wide name and random numbers."""
+    script = "uname -r; cat /proc/sys/kernel/random/boot_id /proc/sys/kernel/random/uuid; hostname"
+    seen = set()
+    with VmNode() as node:
+        node.zlayer("vm", "template")
+        for _ in range(100):
+            said, end = node.hyperv("sh", "-c", script)
+            release, *own = said.split()
+            check(end["tier"] == "clone" and release != os.uname().release, f"{release}, {end}")
+            check(len(own) == 3 and not seen.intersection(own), f"{own} were seen before")
+            seen.update(own)
+        node.expect_no_leaks()
+
+
 def a_process_has_no_tier():
     with VmNode() as node:
         node.zlayer("run", "--rm", HELLO, "true")
@@ -91,4 +106,4 @@ def a_process_has_no_tier():
 
 if __name__ == "__main__":
     main(without_a_template_it_boots, with_a_template_it_is_cloned, a_pooled_machine_is_taken_and_replaced,
-         a_process_has_no_tier)
+         clones_share_nothing_that_names_them, a_process_has_no_tier)
