@@ -3,6 +3,12 @@
 # Runs examples/hello.yaml from start to end on a node of its own and takes everything away again.
 # usage: examples/hello.sh [BUILD DIRECTORY]
 set -eu
+if [ "$(id -u)" -ne 0 ]; then
+  echo "examples/hello.sh: containers need root: sudo make run" >&2
+  exit 1
+fi
+# In a network namespace of its own: the node's bridge and its rules go with that.
+test -n "${ZLAYER_EXAMPLE_INSIDE:-}" || ZLAYER_EXAMPLE_INSIDE=1 exec unshare --net sh "$0" "$@"
 cd "$(dirname "$0")/.."
 build=${1:-build}
 ZLAYER_ROOT=$(mktemp -d /tmp/zlayer-hello.XXXXXX)
@@ -31,10 +37,6 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT TERM HUP
 
-if [ "$(id -u)" -ne 0 ]; then
-  echo "examples/hello.sh: containers need root: sudo make run" >&2
-  exit 1
-fi
 test -e build/images/hello/index.json || tools/mkhello build/images/hello
 
 zl up -d examples/hello.yaml

@@ -76,6 +76,9 @@ static const struct zl_verb verb_pool = {
   .group = "Verbs",
   .summary = "Show the machines that wait for a container, or say how many there shall be",
   .usage = "[OPTIONS] [N]",
+  .detail = "The number is remembered, and a machine that was taken is replaced; 0 ends those "
+            "that wait. They have the default memory and processors. A container that wants "
+            "others is cloned or booted; one that shares a directory of the node boots.",
   .options =
       (const struct zl_option[]){
           { .name = "no-wait", .summary = "Do not wait until they are ready" },
@@ -102,6 +105,10 @@ static const struct zl_verb verb_template = {
   .group = "Verbs",
   .summary = "Make the template from which machines are cloned, if there is none",
   .usage = "[OPTIONS]",
+  .detail = "The first container with new memory or processors has theirs made in the "
+            "background; this makes that of the default ones now. Clones of one template "
+            "share its memory until they write: 'vm: { template: off }' in ROOT/config.yaml "
+            "keeps machines apart in this respect, too.",
   .options =
       (const struct zl_option[]){
           { .name = "rebuild", .summary = "Make it anew" },
@@ -115,6 +122,10 @@ const struct zl_verb zl_verb_vm = {
   .group = "Node",
   .summary = "Look after the machines of isolation hyperv: status, pool, template",
   .usage = "VERB [OPTIONS]",
+  .detail = "A container with --isolation hyperv gets a kernel of its own in a machine: one "
+            "that waits in the pool, else a clone of a template, else one that boots. The "
+            "kernels come from 'make guest-kernel' and 'make guest'; sizes and defaults are "
+            "the member vm of ROOT/config.yaml.",
   .sub = (const struct zl_verb *const[]){ &verb_status, &verb_pool, &verb_template, NULL },
   .min_operands = 1,
   .max_operands = ZL_ANY_OPERANDS,

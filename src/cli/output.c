@@ -88,7 +88,41 @@ static int leaf(struct zl_buf *out, const char *key, const json_t *value, struct
   return r < 0 || !json_is_null(value) ? r : zl_buf_puts(out, "-", err);
 }
 
-/* Nested members become "outer.inner"; the depth was bounded when the text was parsed. */
+static int walk(struct zl_table *table, const char *prefix, const json_t *object,
+                struct zl_error *err);
+
+static int add_leaf(struct zl_table *table, const char *name, const char *key, const json_t *value,
+                    struct zl_error *err)
+{
+  zl_autobuf text = ZL_BUF_INIT(ZL_MAX_OUTPUT);
+  int r = leaf(&text, key, value, err);
+
+  if (r >= 0)
+    r = zl_table_add(table, name, err);
+  return r < 0 ? r : zl_table_add(table, text.len > 0 ? text.data : "-", err);
+}
+
+static int walk_list(struct zl_table *table, const char *name, const json_t *list,
+                     struct zl_error *err)
+{
+  size_t i;
+  json_t *item;
+  int r = 0;
+
+  json_array_foreach (list, i, item) {
+    zl_autofree char *one = zl_asprintf("%s.%zu", name, i);
+
+    if (one == NULL)
+      return zl_fail_nomem(err, "the output");
+    r = walk(table, one, item, err);
+    if (r < 0)
+      return r;
+  }
+  return r;
+}
+
+/* Nested members become "outer.inner", those of the n-th object of a list "list.n.inner"; the depth
+ * was bounded when the text was parsed. */
 static int walk(struct zl_table *table, const char *prefix, const json_t *object,
                 struct zl_error *err)
 {
@@ -98,19 +132,15 @@ static int walk(struct zl_table *table, const char *prefix, const json_t *object
 
   json_object_foreach ((json_t *)(uintptr_t)object, key, value) {
     zl_autofree char *name = zl_asprintf("%s%s%s", prefix, prefix[0] != '\0' ? "." : "", key);
-    zl_autobuf text = ZL_BUF_INIT(ZL_MAX_OUTPUT);
 
     if (name == NULL)
       return zl_fail_nomem(err, "the output");
-    if (json_is_object(value)) {
+    if (json_is_object(value))
       r = walk(table, name, value, err);
-    } else {
-      r = leaf(&text, key, value, err);
-      if (r >= 0)
-        r = zl_table_add(table, name, err);
-      if (r >= 0)
-        r = zl_table_add(table, text.data, err);
-    }
+    else if (json_is_object(json_array_get(value, 0)))
+      r = walk_list(table, name, value, err);
+    else
+      r = add_leaf(table, name, key, value, err);
     if (r < 0)
       return r;
   }

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/path.h"
 #include "guest/agent.h"
+#include "guest/bundle.h"
 #include "net/linux/link.h"
 
 enum {
@@ -73,8 +74,9 @@ static int check_schema(const json_t *config, struct zl_error *err)
   return r;
 }
 
-static int read_bundle(struct container *c, const json_t *config, struct zl_error *err)
+static int read_bundle(struct agent *agent, const json_t *config, struct zl_error *err)
 {
+  struct container *c = &agent->container;
   json_t *specification;
   int r = check_schema(config, err);
 
@@ -82,6 +84,10 @@ static int read_bundle(struct container *c, const json_t *config, struct zl_erro
     r = zl_json_get_object(config, "ContainerConfig", "OciSpecification", &specification, err);
   if (r == 0 && specification == NULL)
     r = zl_fail(err, ZL_E_INVALID, 0, "ContainerConfig: has no OciSpecification");
+  if (r == 0)
+    r = bundle_add_devices(specification, err);
+  if (r == 0 && agent->is_machine)
+    r = bundle_set_network(specification, err);
   if (r == 0)
     r = zl_engine_config_read(specification, &c->config, err);
   /* The machine has one link, which the host's request configures; the engine makes none. */
@@ -174,7 +180,7 @@ static int build(struct agent *agent, const json_t *config, struct zl_error *err
   ZL_CLEANUP(stdio_done) struct stdio stdio = { .fds = { -1, -1, -1 } };
   struct container *c = &agent->container;
   struct zl_container_spec spec = { .netns_fd = -1, .hooks = container_hooks(c) };
-  int r = read_bundle(c, config, err);
+  int r = read_bundle(agent, config, err);
 
   if (r == 0)
     r = write_files(config, err);

@@ -6,6 +6,7 @@
  */
 #include <fcntl.h>
 #include <linux/random.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -50,18 +51,20 @@ static int set_clock(int64_t wall_ns, struct zl_error *err)
 /* Crediting alone would take effect at the generator's next reseeding, up to minutes later. */
 static int reseed(const void *data, size_t len, struct zl_error *err)
 {
-  struct {
+  union {
     struct rand_pool_info info;
-    char data[MAX_ENTROPY];
-  } pool = { .info = { .entropy_count = (int)(len * BITS), .buf_size = (int)len } };
+    char bytes[sizeof(struct rand_pool_info) + MAX_ENTROPY];
+  } pool = { .bytes = "" };
   zl_autofd fd = zl_fd_open(AT_FDCWD, "/dev/urandom", O_WRONLY, 0);
 
   if (fd < 0)
     return zl_fail(err, ZL_E_SYSTEM, -fd, "/dev/urandom");
-  memcpy(pool.data, data, len);
+  pool.info.entropy_count = (int)(len * BITS);
+  pool.info.buf_size = (int)len;
+  memcpy(pool.bytes + offsetof(struct rand_pool_info, buf), data, len);
   if (ioctl(fd, RNDADDENTROPY, &pool) < 0 || ioctl(fd, RNDRESEEDCRNG, 0) < 0)
     return zl_fail_errno(err, "seeding the random number generator");
-  explicit_bzero(pool.data, sizeof(pool.data));
+  explicit_bzero(&pool, sizeof(pool));
   return 0;
 }
 

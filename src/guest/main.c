@@ -106,7 +106,7 @@ int main(int argc, char **argv)
 {
   bool has_descriptors = argc > 1 && strcmp(argv[1], "--bridge-fd") == 0;
 
-  if (argc == 1 && strcmp(argv[0], "/bin/zlayer-warm") == 0)
+  if (argc == 1 && strcmp(argv[0], "zlayer-warm") == 0)
     return run_warm();
 
   /* A kernel hands on what it does not understand of its own command line. */

@@ -61,10 +61,10 @@ int record_event(const struct shim *shim, struct zl_error *err)
 
   if (fd < 0)
     return zl_fail(err, ZL_E_SYSTEM, -fd, "opening events.log");
-  json = json_pack("{s:s, s:s, s:s, s:s, s:i, s:s}", "time",
+  json = json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:s*}", "time",
                    zl_time_format(shim->exit.finished_at_ns, time), "type", "container", "action",
                    "die", "id", shim->id, "exit_code", shim->exit.code, "reason",
-                   exit_reason_name(shim->exit.reason));
+                   exit_reason_name(shim->exit.reason), "tier", shim->tier);
   r = json != NULL ? zl_json_render(json, &text, err) : zl_fail_nomem(err, "event");
   if (r < 0)
     return r;

@@ -17,7 +17,6 @@
 #include "leaks.h"
 
 enum {
-  PATIENCE_MS = 10000,
   STEP_MS = 5
 };
 
@@ -32,7 +31,7 @@ static void pause_ms(long ms)
 
 bool box_eventually(bool (*check)(void *ctx), void *ctx)
 {
-  for (int waited = 0; waited < PATIENCE_MS; waited += STEP_MS) {
+  for (int waited = 0; waited < BOX_PATIENCE_MS; waited += STEP_MS) {
     if (check(ctx))
       return true;
     pause_ms(STEP_MS);
@@ -54,20 +53,30 @@ static void loopback_up(void)
   (void)close(fd);
 }
 
-/* The helpers of the build tree lie in different directories. */
-static int gather_helpers(char *dir, size_t size)
+static int link_helper(const char *dir, const char *variable, const char *name)
 {
-  const char *shim = getenv("ZLAYER_SHIM"), *unpack = getenv("ZLAYER_UNPACK");
+  const char *program = getenv(variable);
   char path[160];
 
-  (void)snprintf(dir, size, "%s/helpers", box.scratch);
-  if (shim == NULL || unpack == NULL || mkdir(dir, 0755) < 0)
+  (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+  if (program == NULL || symlink(program, path) < 0) {
+    (void)fprintf(stderr, "%s must name the helper program %s\n", variable, name);
     return -1;
-  (void)snprintf(path, sizeof(path), "%s/zlayer-shim", dir);
-  if (symlink(shim, path) < 0)
+  }
+  return 0;
+}
+
+/* The helpers of the build tree lie in different directories. */
+static int gather_helpers(void)
+{
+  char dir[128];
+
+  (void)snprintf(dir, sizeof(dir), "%s/helpers", box.scratch);
+  if (mkdir(dir, 0755) < 0 || link_helper(dir, "ZLAYER_SHIM", "zlayer-shim") < 0 ||
+      link_helper(dir, "ZLAYER_UNPACK", "zlayer-unpack") < 0 ||
+      (box.machines && link_helper(dir, "ZLAYER_SHIM_VM", "zlayer-shim-vm") < 0))
     return -1;
-  (void)snprintf(path, sizeof(path), "%s/zlayer-unpack", dir);
-  return symlink(unpack, path);
+  return setenv("ZLAYER_HELPER_DIR", dir, 1);
 }
 
 struct zl_runtime *box_runtime(void)
@@ -91,10 +100,21 @@ void box_reopen(void)
   box.rt = box_runtime();
 }
 
+/* With it there, no case starts its builder in the background. */
+static int build_template(void)
+{
+  struct zl_error err = { 0 };
+
+  if (!box.machines || zl_vm_template_build(box.rt, false, &err) == 0)
+    return 0;
+  (void)fprintf(stderr, "building the template: %s\n", err.msg);
+  return -1;
+}
+
 /* What the runtime opens at first use and keeps is no leak of the first case. */
 static int warm_up(void)
 {
-  if (box_setup(NULL) < 0)
+  if (build_template() < 0 || box_setup(NULL) < 0)
     return -1;
   box_run("warm-up", ARGV("/bin/true"));
   (void)box_outcome("warm-up");
@@ -104,10 +124,12 @@ static int warm_up(void)
 
 int box_open(const char *backend)
 {
-  char helpers[128], layout[96];
+  char layout[96];
 
   box.backend = backend;
-  box.real = strcmp(backend, "linux") == 0;
+  box.real = strcmp(backend, "fake") != 0;
+  box.machines = strcmp(backend, "vm") == 0;
+  box.isolation = box.machines ? ZL_ISOLATION_HYPERV : ZL_ISOLATION_PROCESS;
   (void)snprintf(box.root, sizeof(box.root), "/tmp/zl-conf-root-XXXXXX");
   (void)snprintf(box.scratch, sizeof(box.scratch), "/tmp/zl-conf-XXXXXX");
   if (unshare(CLONE_NEWNS | CLONE_NEWNET) < 0 ||
@@ -116,11 +138,8 @@ int box_open(const char *backend)
     return -1;
   }
   loopback_up();
-  if (mkdtemp(box.root) == NULL || mkdtemp(box.scratch) == NULL ||
-      gather_helpers(helpers, sizeof(helpers)) < 0 || setenv("ZLAYER_HELPER_DIR", helpers, 1) < 0) {
-    (void)fprintf(stderr, "ZLAYER_SHIM and ZLAYER_UNPACK must name the helper programs\n");
+  if (mkdtemp(box.root) == NULL || mkdtemp(box.scratch) == NULL || gather_helpers() < 0)
     return -1;
-  }
   (void)snprintf(layout, sizeof(layout), "%s/image", box.scratch);
   image_make(layout);
   (void)snprintf(box.image, sizeof(box.image), "oci:%s", layout);
@@ -192,6 +211,7 @@ struct zl_service *box_service(const char *name, const char *const argv[])
 
   OK(zl_service_new(name, &service, &err));
   OK(zl_service_set_image(service, box.image, &err));
+  service->isolation = box.isolation;
   for (size_t i = 0; argv != NULL && argv[i] != NULL; i++)
     OK(zl_list_add(&service->command.entrypoint, argv[i], &err));
   return service;
@@ -222,7 +242,7 @@ struct zl_container_state box_await(const char *name, enum zl_state wanted)
 {
   struct zl_container_state seen = { 0 };
 
-  for (int waited = 0; waited < PATIENCE_MS; waited += STEP_MS) {
+  for (int waited = 0; waited < BOX_PATIENCE_MS; waited += STEP_MS) {
     OK(zl_container_state(box.rt, box_id(name), &seen, &err));
     if (seen.state == wanted)
       return seen;
@@ -237,7 +257,7 @@ struct zl_outcome box_outcome(const char *name)
 {
   struct zl_outcome outcome = { 0 };
 
-  OK(zl_wait(box.rt, box_id(name), PATIENCE_MS, &outcome, &err));
+  OK(zl_wait(box.rt, box_id(name), BOX_PATIENCE_MS, &outcome, &err));
   return outcome;
 }
 

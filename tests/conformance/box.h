@@ -21,12 +21,19 @@
 
 #define BOX_SLICE "10.220.99.16/28" /* 13 containers */
 
+enum {
+  /* For whatever does happen: an emulated processor on a busy node is slow. */
+  BOX_PATIENCE_MS = 60000
+};
+
 struct box {
-  const char *backend; /* as given on the command line */
-  bool real;           /* containers are real: "linux" */
-  char root[64];       /* of state */
-  char scratch[64];    /* for the cases' own files */
-  char image[96];      /* reference */
+  const char *backend;         /* as given on the command line */
+  bool real;                   /* containers are real: all but "fake" */
+  bool machines;               /* each in a virtual machine of its own: "vm" */
+  enum zl_isolation isolation; /* that the backend stands for */
+  char root[64];               /* of state */
+  char scratch[64];            /* for the cases' own files */
+  char image[96];              /* reference */
   struct zl_runtime *rt;
 };
 
@@ -45,7 +52,8 @@ struct zl_runtime *box_runtime(void);
 /* The runtime again, as after the death of a program. */
 void box_reopen(void);
 
-/* A service that runs `argv` (NULL-terminated) in the test image. Free with zl_service_free. */
+/* A service that runs `argv` (NULL-terminated) in the test image with the backend's isolation. Free
+ * with zl_service_free. */
 struct zl_service *box_service(const char *name, const char *const argv[]);
 /* Creates "<name>-rep-1" with that command; the display id is box_id(name). */
 void box_create(const char *name, const char *const argv[]);
@@ -54,7 +62,7 @@ int box_create_service(const struct zl_service *service, struct zl_error *err);
 /* The display id of replica 1: one of a few static buffers. */
 const char *box_id(const char *name);
 
-/* Waits up to ten seconds for a state and fails the case otherwise. */
+/* Waits for a state, up to BOX_PATIENCE_MS, and fails the case otherwise. */
 struct zl_container_state box_await(const char *name, enum zl_state state);
 /* Waits for the end; returns the outcome. */
 struct zl_outcome box_outcome(const char *name);
@@ -64,7 +72,7 @@ int box_exec(const char *name, const char *const argv[], struct zl_exec_result *
 char *box_log(const char *name);
 /* Rows that a query counts in the database. */
 int64_t box_count(const char *sql);
-/* Polls `check` for at most ten seconds. */
+/* Polls `check` for at most BOX_PATIENCE_MS. */
 bool box_eventually(bool (*check)(void *ctx), void *ctx);
 
 /* Success of a call that fills `err`. */

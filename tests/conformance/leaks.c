@@ -8,8 +8,10 @@
 #include "box.h"
 
 struct counts {
-  int mounts, links, groups, shims, containers, locks, fds;
-  int rows; /* of containers, journal, leases and ports */
+  int mounts, links, groups, processes, containers, locks, fds;
+  int rows;                              /* of containers, journal, leases and ports */
+  int scratches;                         /* files without a name that somebody holds open */
+  int templates, pooled, images, builds; /* of machines; what is being made of them */
 };
 
 static struct counts before;
@@ -120,9 +122,12 @@ static bool link_is(const char *pid, const char *name, const char *wanted)
   return strcmp(target, wanted) == 0;
 }
 
-static bool is_shim(const char *pid)
+/* A shim, the builder of a template, a machine; the kernel cuts names off at 15 characters. */
+static bool is_helper(const char *pid)
 {
+  static const char *const names[] = { "zlayer-shim\n", "zlayer-shim-vm\n", "qemu-system-x86\n" };
   char path[300], name[32] = "";
+  bool found = false;
   FILE *file;
 
   (void)snprintf(path, sizeof(path), "/proc/%.20s/comm", pid);
@@ -132,42 +137,75 @@ static bool is_shim(const char *pid)
   if (fgets(name, sizeof(name), file) == NULL)
     name[0] = '\0';
   (void)fclose(file);
-  return strcmp(name, "zlayer-shim\n") == 0;
+  for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+    found |= strcmp(name, names[i]) == 0;
+  return found;
 }
 
-/* Shims stay in the network namespace of who started them, and this one is the test's own. */
-static int count_shims(void)
+/* Descriptors of files below the root that are not there any more: the disks of machines. */
+static int count_nameless(const char *pid)
 {
-  DIR *dir = opendir("/proc");
+  char path[300], target[256];
+  DIR *dir;
   struct dirent *e;
-  char own[64];
-  ssize_t len = readlink("/proc/self/ns/net", own, sizeof(own) - 1);
   int n = 0;
 
-  own[len > 0 ? len : 0] = '\0';
-  while (dir != NULL && (e = readdir(dir)) != NULL)
-    if (e->d_name[0] >= '0' && e->d_name[0] <= '9')
-      n += link_is(e->d_name, "ns/net", own) && is_shim(e->d_name);
+  (void)snprintf(path, sizeof(path), "/proc/%.20s/fd", pid);
+  dir = opendir(path);
+  while (dir != NULL && (e = readdir(dir)) != NULL) {
+    ssize_t len = readlinkat(dirfd(dir), e->d_name, target, sizeof(target) - 1);
+
+    target[len > 0 ? len : 0] = '\0';
+    n += strncmp(target, box.root, strlen(box.root)) == 0 && strstr(target, " (deleted)") != NULL;
+  }
   if (dir != NULL)
     (void)closedir(dir);
   return n;
 }
 
-static struct counts count_all(void)
+/* They stay in the network namespace of who started them, and this one is the test's own. */
+static void count_processes(struct counts *c)
+{
+  DIR *dir = opendir("/proc");
+  struct dirent *e;
+  char own[64];
+  ssize_t len = readlink("/proc/self/ns/net", own, sizeof(own) - 1);
+
+  own[len > 0 ? len : 0] = '\0';
+  while (dir != NULL && (e = readdir(dir)) != NULL) {
+    if (e->d_name[0] < '0' || e->d_name[0] > '9' || !link_is(e->d_name, "ns/net", own))
+      continue;
+    c->processes += is_helper(e->d_name);
+    c->scratches += count_nameless(e->d_name);
+  }
+  if (dir != NULL)
+    (void)closedir(dir);
+}
+
+static int count_below(const char *folder, const char *prefix, bool hidden)
 {
   char path[128];
+
+  (void)snprintf(path, sizeof(path), "%s/%s", box.root, folder);
+  return count_entries(path, prefix, hidden);
+}
+
+static struct counts count_all(void)
+{
   struct counts c = { .mounts = count_lines("/proc/self/mountinfo"), .links = count_links() };
 
   c.groups = count_groups();
-  c.shims = count_shims();
-  (void)snprintf(path, sizeof(path), "%s/containers", box.root);
-  c.containers = count_entries(path, "", true);
-  (void)snprintf(path, sizeof(path), "%s/locks", box.root);
-  c.locks = count_entries(path, "", false);
+  count_processes(&c);
+  c.containers = count_below("containers", "", true);
+  c.locks = count_below("locks", "", false);
   c.fds = count_descriptors();
   c.rows =
       (int)box_count("SELECT (SELECT count(*) FROM containers) + (SELECT count(*) FROM journal)"
                      " + (SELECT count(*) FROM leases) + (SELECT count(*) FROM ports)");
+  c.templates = count_below("vm/templates", "", false);
+  c.pooled = count_below("vm/pool", "", false);
+  c.images = count_below("vm/images", "", false);
+  c.builds = count_below("vm/images", "tmp-", false) + count_below("vm/scratch", "tmp", false);
   return c;
 }
 
@@ -183,8 +221,10 @@ static bool is_clean(void *ctx)
   *now = count_all();
   if (now->links < before.links) /* one was still going when the case began */
     now->links = before.links;
-  if (now->shims < before.shims)
-    now->shims = before.shims;
+  if (now->processes < before.processes)
+    now->processes = before.processes;
+  if (now->scratches < before.scratches)
+    now->scratches = before.scratches;
   return memcmp(now, &before, sizeof(before)) == 0;
 }
 
@@ -195,10 +235,14 @@ int leaks_end(void)
   if (box_eventually(is_clean, &now))
     return 0;
   (void)fprintf(stderr,
-                "left behind: mounts %+d, links %+d, cgroups %+d, shims %+d, containers %+d, "
+                "left behind: mounts %+d, links %+d, cgroups %+d, processes %+d, containers %+d, "
                 "locks %+d, descriptors %+d, rows %+d\n",
                 now.mounts - before.mounts, now.links - before.links, now.groups - before.groups,
-                now.shims - before.shims, now.containers - before.containers,
+                now.processes - before.processes, now.containers - before.containers,
                 now.locks - before.locks, now.fds - before.fds, now.rows - before.rows);
+  (void)fprintf(stderr,
+                "of machines: disks %+d, templates %+d, pooled %+d, images %+d, builds %+d\n",
+                now.scratches - before.scratches, now.templates - before.templates,
+                now.pooled - before.pooled, now.images - before.images, now.builds - before.builds);
   return -1;
 }

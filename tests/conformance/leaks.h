@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The leak probe: mounts and links of the test's namespaces, cgroups and shims of its root, files
- * below the root, rows of the database, descriptors of this process.
+ * The leak probe: mounts and links of the test's namespaces, cgroups, shims and machines of its
+ * root, files below the root, disks that have no name any more, rows of the database, descriptors
+ * of this process.
  */
 #ifndef ZL_CONFORMANCE_LEAKS_H
 #define ZL_CONFORMANCE_LEAKS_H

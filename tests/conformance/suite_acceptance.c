@@ -1,15 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The three cases that the isolation levels of every platform have to pass.
+ * The three cases that the isolation levels of every platform have to pass, with the isolation that
+ * the backend stands for.
  */
 #include <pthread.h>
 
 #include "box.h"
 
+static void expect_isolation(const char *wanted)
+{
+  struct zl_container_info *list = NULL;
+  size_t n = 0;
+
+  OK(zl_list(box.rt, &list, &n, &err));
+  assert_int_equal(n, 1);
+  assert_string_equal(list[0].isolation, wanted);
+  zl_containers_free(list, n);
+}
+
 static void smoke_create_start_stop_remove(void **state)
 {
   (void)state;
   box_create("smoke", ARGV("/bin/echo", "hello"));
+  expect_isolation(box.machines ? "hyperv" : "process");
   OK(zl_start(box.rt, box_id("smoke"), &err));
   assert_int_equal(box_await("smoke", ZL_STATE_EXITED).outcome.exit_code, 0);
   OK(zl_remove(box.rt, box_id("smoke"), false, &err));
@@ -45,6 +58,31 @@ static void *start(void *arg)
   return NULL;
 }
 
+/* What it has written is its own, and there as long as it runs. */
+static void expect_disk_of(const char *name)
+{
+  struct zl_exec_result result = { 0 };
+
+  if (!box.real)
+    return;
+  assert_int_equal(box_exec(name, SH("cat /srv/whose"), &result), 0);
+  assert_string_equal(result.out, name);
+  zl_exec_result_done(&result);
+}
+
+static void write_on_disk_of(const char *name)
+{
+  struct zl_exec_result result = { 0 };
+  char script[96];
+
+  if (!box.real)
+    return;
+  (void)snprintf(script, sizeof(script), "test ! -e /srv/whose && printf %s > /srv/whose", name);
+  assert_int_equal(box_exec(name, SH(script), &result), 0);
+  assert_int_equal(result.exit_code, 0);
+  zl_exec_result_done(&result);
+}
+
 static void a_concurrent_pair_does_not_collide(void **state)
 {
   struct starter pair[2];
@@ -63,9 +101,13 @@ static void a_concurrent_pair_does_not_collide(void **state)
   }
   (void)box_await("pair-a", ZL_STATE_RUNNING);
   (void)box_await("pair-b", ZL_STATE_RUNNING);
+  write_on_disk_of("pair-a");
+  write_on_disk_of("pair-b");
+  expect_disk_of("pair-a");
   OK(zl_stop(box.rt, box_id("pair-a"), 100, &err));
   OK(zl_remove(box.rt, box_id("pair-a"), false, &err));
   (void)box_await("pair-b", ZL_STATE_RUNNING);
+  expect_disk_of("pair-b");
   OK(zl_stop(box.rt, box_id("pair-b"), 100, &err));
   OK(zl_remove(box.rt, box_id("pair-b"), false, &err));
 }

@@ -178,16 +178,15 @@ static void attach_gives_input_to_the_workload(void **state)
   (void)close(out[1]);
 }
 
+#define AWAIT_SIZE "until test \"$(stty size)\" = '33 44'; do sleep 0.01; done"
+
 static void a_terminal_has_a_size(void **state)
 {
-  struct zl_exec_options options = { .argv = SH("stty size; read x; stty size"),
-                                     .tty = true,
-                                     .open_stdin = true,
-                                     .rows = 11,
-                                     .cols = 22 };
+  struct zl_exec_options options = {
+    .argv = SH(AWAIT_SIZE), .tty = true, .open_stdin = true, .rows = 11, .cols = 22
+  };
   struct zl_session *session = NULL;
   struct zl_outcome outcome;
-  char text[128] = "";
   int in[2], out[2];
 
   (void)state;
@@ -198,15 +197,186 @@ static void a_terminal_has_a_size(void **state)
   assert_int_equal(pipe2(out, O_CLOEXEC), 0);
   OK(zl_exec_open(box.rt, box_id("target"), &options, &session, &err));
   OK(zl_session_resize(session, 33, 44, &err));
-  assert_int_equal(write(in[1], "\n", 1), 1);
   OK(zl_session_run(session, &(struct zl_stdio){ in[0], out[1], -1 }, &outcome, &err));
-  assert_true(read(out[0], text, sizeof(text) - 1) > 0);
-  assert_non_null(strstr(text, "33 44"));
+  assert_int_equal(outcome.exit_code, 0);
   zl_session_close(session);
   (void)close(in[0]);
   (void)close(in[1]);
   (void)close(out[0]);
   (void)close(out[1]);
+}
+
+static void a_terminal_begins_with_the_size_asked_for(void **state)
+{
+  struct zl_exec_options options = {
+    .argv = ARGV("/bin/stty", "size"), .tty = true, .rows = 11, .cols = 22
+  };
+  struct zl_session *session = NULL;
+  struct zl_outcome outcome;
+  char text[32] = "";
+  int out[2];
+
+  (void)state;
+  if (!box.real)
+    return;
+  box_run("target", ARGV("/bin/sleep", "60"));
+  assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+  OK(zl_exec_open(box.rt, box_id("target"), &options, &session, &err));
+  OK(zl_session_run(session, &(struct zl_stdio){ -1, out[1], -1 }, &outcome, &err));
+  assert_true(read(out[0], text, sizeof(text) - 1) > 0);
+  assert_string_equal(text, "11 22\r\n");
+  zl_session_close(session);
+  (void)close(out[0]);
+  (void)close(out[1]);
+}
+
+static void the_workloads_terminal_has_a_size(void **state)
+{
+  struct zl_container_id id = { .service = "screen", .replica = 1 };
+  struct zl_create_options options = { .open_stdin = true, .rows = 11, .cols = 22 };
+  struct zl_service *service;
+  struct zl_session *session = NULL;
+  struct zl_outcome outcome;
+  int out[2];
+
+  (void)state;
+  if (!box.real)
+    return;
+  service = box_service("screen", SH(AWAIT_SIZE));
+  service->tty = true;
+  OK(zl_create(box.rt, &id, service, &options, &err));
+  zl_service_free(service);
+  assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+  OK(zl_attach_open(box.rt, box_id("screen"), &session, &err));
+  OK(zl_start(box.rt, box_id("screen"), &err));
+  OK(zl_session_resize(session, 33, 44, &err));
+  OK(zl_session_run(session, &(struct zl_stdio){ -1, out[1], -1 }, &outcome, &err));
+  assert_int_equal(outcome.exit_code, 0);
+  zl_session_close(session);
+  (void)close(out[0]);
+  (void)close(out[1]);
+}
+
+static void input_ends_with_its_writer(void **state)
+{
+  struct zl_container_id id = { .service = "reader", .replica = 1 };
+  struct zl_create_options options = { .open_stdin = true };
+  struct zl_service *service;
+  struct zl_session *session = NULL;
+  struct zl_outcome outcome;
+  char text[64] = "";
+  int in[2], out[2];
+
+  (void)state;
+  if (!box.real)
+    return;
+  service = box_service("reader", SH("cat; echo over; exit 4"));
+  OK(zl_create(box.rt, &id, service, &options, &err));
+  zl_service_free(service);
+  assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+  assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+  OK(zl_attach_open(box.rt, box_id("reader"), &session, &err));
+  OK(zl_start(box.rt, box_id("reader"), &err));
+  assert_int_equal(write(in[1], "words\n", 6), 6);
+  (void)close(in[1]);
+  OK(zl_session_run(session, &(struct zl_stdio){ in[0], out[1], -1 }, &outcome, &err));
+  assert_int_equal(outcome.exit_code, 4);
+  assert_int_equal(read(out[0], text, sizeof(text)), 11);
+  assert_string_equal(text, "words\nover\n");
+  zl_session_close(session);
+  (void)close(in[0]);
+  (void)close(out[0]);
+  (void)close(out[1]);
+}
+
+/* ---- Much output
+ * ------------------------------------------------------------------------------------ */
+
+struct relay {
+  struct zl_session *session;
+  int out;
+  int r;
+  struct zl_outcome outcome;
+};
+
+/* The reader sees the end when the session has run. */
+static void *run_relay(void *arg)
+{
+  struct relay *relay = arg;
+
+  relay->r = zl_session_run(relay->session, &(struct zl_stdio){ -1, relay->out, -1 },
+                            &relay->outcome, NULL);
+  (void)close(relay->out);
+  return NULL;
+}
+
+static size_t count_bytes(int fd)
+{
+  static char chunk[64 << 10];
+  size_t sum = 0;
+  ssize_t n;
+
+  while ((n = read(fd, chunk, sizeof(chunk))) > 0)
+    sum += (size_t)n;
+  assert_int_equal(n, 0);
+  return sum;
+}
+
+static void a_hundred_mebibytes_pass(void **state)
+{
+  struct zl_exec_options options = { .argv = SH("dd if=/dev/zero bs=64k count=1600 2>/dev/null") };
+  struct relay relay = { .out = -1 };
+  pthread_t thread;
+  int out[2];
+
+  (void)state;
+  if (!box.real)
+    return;
+  box_run("target", ARGV("/bin/sleep", "60"));
+  assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+  OK(zl_exec_open(box.rt, box_id("target"), &options, &relay.session, &err));
+  relay.out = out[1];
+  assert_int_equal(pthread_create(&thread, NULL, run_relay, &relay), 0);
+  assert_int_equal(count_bytes(out[0]), 100 << 20);
+  (void)pthread_join(thread, NULL);
+  assert_int_equal(relay.r, 0);
+  assert_int_equal(relay.outcome.exit_code, 0);
+  zl_session_close(relay.session);
+  (void)close(out[0]);
+}
+
+/* More than all buffers on the way hold. Whoever does not read holds up the workload, and nobody
+ * else. */
+static void a_slow_reader_holds_up_its_workload_only(void **state)
+{
+  struct relay relay = { .out = -1 };
+  struct zl_exec_result result = { 0 };
+  pthread_t thread;
+  char first;
+  int out[2];
+
+  (void)state;
+  if (!box.real)
+    return;
+  box_create("talkative", SH("seq 1 1000000; exit 3"));
+  assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+  OK(zl_attach_open(box.rt, box_id("talkative"), &relay.session, &err));
+  OK(zl_start(box.rt, box_id("talkative"), &err));
+  relay.out = out[1];
+  assert_int_equal(pthread_create(&thread, NULL, run_relay, &relay), 0);
+  assert_int_equal(read(out[0], &first, 1), 1);
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(box_exec("talkative", SH("seq 1 20000"), &result), 0);
+    assert_int_equal(result.out_len, 108894);
+    zl_exec_result_done(&result);
+  }
+  (void)box_await("talkative", ZL_STATE_RUNNING);
+  assert_int_equal(count_bytes(out[0]), 6888896 - 1);
+  (void)pthread_join(thread, NULL);
+  assert_int_equal(relay.r, 0);
+  assert_int_equal(relay.outcome.exit_code, 3);
+  zl_session_close(relay.session);
+  (void)close(out[0]);
 }
 
 static void *cancel_later(void *arg)
@@ -273,6 +443,11 @@ int suite_exec(void)
     CASE(attach_before_start_loses_nothing),
     CASE(attach_gives_input_to_the_workload),
     CASE(a_terminal_has_a_size),
+    CASE(a_terminal_begins_with_the_size_asked_for),
+    CASE(the_workloads_terminal_has_a_size),
+    CASE(input_ends_with_its_writer),
+    CASE(a_hundred_mebibytes_pass),
+    CASE(a_slow_reader_holds_up_its_workload_only),
     CASE(cancel_ends_the_session_only),
     CASE(nobody_reading_is_not_fatal),
     CASE(a_background_child_does_not_hold_an_exec),

@@ -16,12 +16,8 @@ static const char *const all_sites[] = {
   "runtime.create.network", "runtime.create.backend",   "runtime.create.ports",
   "runtime.create.last",
 };
-static const char *const linux_sites[] = {
-  "runtime.linux.files",
-  "runtime.linux.bundle",
-  "runtime.linux.shim",
-  "runtime.linux.created",
-};
+/* Of "runtime.<backend>.", where a shim keeps the container. */
+static const char *const shim_sites[] = { "files", "bundle", "shim", "created" };
 
 static void set_fault(const char *site, const char *action)
 {
@@ -100,8 +96,12 @@ static void walk(void (*at)(const char *site))
 {
   for (size_t i = 0; i < sizeof(all_sites) / sizeof(all_sites[0]); i++)
     at(all_sites[i]);
-  for (size_t i = 0; box.real && i < sizeof(linux_sites) / sizeof(linux_sites[0]); i++)
-    at(linux_sites[i]);
+  for (size_t i = 0; box.real && i < sizeof(shim_sites) / sizeof(shim_sites[0]); i++) {
+    char site[64];
+
+    (void)snprintf(site, sizeof(site), "runtime.%s.%s", box.backend, shim_sites[i]);
+    at(site);
+  }
 }
 
 static void a_failing_creation_is_undone(void **state)

@@ -75,10 +75,9 @@ static void a_signal_is_told_as_one(void **state)
 
 static void too_much_memory_is_told_as_such(void **state)
 {
-  struct zl_service *service = box_service(
-      "hungry", box.real
-                    ? SH("x=$(dd if=/dev/zero bs=1M count=200 2>/dev/null | tr '\\0' x); echo $x")
-                    : ARGV("oom"));
+  struct zl_service *service =
+      box_service("hungry", box.real ? ARGV("/bin/dd", "if=/dev/zero", "of=/dev/null", "bs=200M")
+                                     : ARGV("oom"));
   struct zl_outcome outcome;
 
   (void)state;
@@ -142,7 +141,7 @@ static void stop_is_graceful_first(void **state)
                               &result),
                      0);
   zl_exec_result_done(&result);
-  OK(zl_stop(box.rt, box_id("polite"), 5000, &err));
+  OK(zl_stop(box.rt, box_id("polite"), BOX_PATIENCE_MS, &err));
   assert_int_equal(box_outcome("polite").exit_code, box.real ? 3 : 128 + SIGTERM);
 }
 
@@ -224,7 +223,7 @@ static void wait_ends_in_time_or_with_the_container(void **state)
   struct zl_outcome outcome;
 
   (void)state;
-  box_run("slow", ARGV("/bin/sleep", "0.4"));
+  box_run("slow", ARGV("/bin/sleep", "2"));
   FAILS(zl_wait(box.rt, box_id("slow"), 50, &outcome, &err), ZL_E_TIMEOUT);
   OK(zl_wait(box.rt, box_id("slow"), -1, &outcome, &err));
   assert_int_equal(outcome.exit_code, 0);
@@ -242,7 +241,7 @@ static void auto_remove_leaves_nothing(void **state)
   (void)state;
   OK(zl_create(box.rt, &id, service, &options, &err));
   OK(zl_start(box.rt, box_id("gone"), &err));
-  OK(zl_wait(box.rt, box_id("gone"), 5000, &outcome, &err));
+  OK(zl_wait(box.rt, box_id("gone"), BOX_PATIENCE_MS, &outcome, &err));
   FAILS(zl_container_state(box.rt, box_id("gone"), &seen, &err), ZL_E_NOT_FOUND);
   zl_service_free(service);
 }
@@ -281,6 +280,10 @@ static void stats_measure_a_running_container(void **state)
   assert_int_equal(stats.pids, 1);
   assert_true(stats.memory_bytes > 0 && stats.time_ns > 0 && stats.online_cpus > 0);
   assert_true(stats.memory_limit == UINT64_MAX && stats.pids_limit == 2048);
+  OK(zl_pause(box.rt, box_id("measured"), &err));
+  OK(zl_container_stats(box.rt, box_id("measured"), &stats, &err));
+  assert_int_equal(stats.pids, 1);
+  OK(zl_unpause(box.rt, box_id("measured"), &err));
   OK(zl_stop(box.rt, box_id("measured"), 0, &err));
   FAILS(zl_container_stats(box.rt, box_id("measured"), &stats, &err), ZL_E_CONFLICT);
 }

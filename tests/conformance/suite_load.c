@@ -74,6 +74,8 @@ static int live(struct zl_runtime *rt, const char *service_name, unsigned replic
     r = zl_service_new(service_name, &service, err);
   if (r == 0)
     r = zl_service_set_image(service, box.image, err);
+  if (r == 0)
+    service->isolation = box.isolation;
   for (size_t i = 0; r == 0 && i < 3; i++)
     r = zl_list_add(&service->command.entrypoint, SH("exit 5")[i], err);
   if (r == 0)
@@ -81,7 +83,7 @@ static int live(struct zl_runtime *rt, const char *service_name, unsigned replic
   if (r == 0)
     r = zl_start(rt, text, err);
   if (r == 0)
-    r = zl_wait(rt, text, 20000, &outcome, err);
+    r = zl_wait(rt, text, BOX_PATIENCE_MS, &outcome, err);
   if (r == 0 && outcome.exit_code != 5)
     r = -ZL_E_INTERNAL;
   if (r == 0)

@@ -69,6 +69,24 @@ static void containers_reach_each_other(void **state)
   exec_ok("client", "hostname; grep -c client-rep-1 /etc/hosts", "client-rep-1\n1\n");
 }
 
+/* In machines and not, on one bridge. */
+static void isolations_reach_each_other(void **state)
+{
+  struct zl_service *service;
+
+  (void)state;
+  if (!box.machines)
+    return;
+  box_run("machine", SH("while true; do echo from a machine | nc -l -p 80; done"));
+  service = box_service("process", SH("while true; do echo from a process | nc -l -p 80; done"));
+  service->isolation = ZL_ISOLATION_PROCESS;
+  OK(box_create_service(service, &err));
+  zl_service_free(service);
+  OK(zl_start(box.rt, box_id("process"), &err));
+  exec_ok("process", "until nc -w 2 10.220.99.18 80; do sleep 0.02; done", "from a machine\n");
+  exec_ok("machine", "until nc -w 2 10.220.99.19 80; do sleep 0.02; done", "from a process\n");
+}
+
 static struct zl_service *with_mode(const char *name, const char *mode)
 {
   struct zl_service *service = box_service(name, ARGV("/bin/sleep", "60"));
@@ -92,13 +110,15 @@ static void network_modes(void **state)
 
   (void)state;
   start_with_mode("alone", "none");
-  start_with_mode("hosted", "host");
+  if (!box.machines)
+    start_with_mode("hosted", "host");
   assert_int_equal(box_count("SELECT count(*) FROM leases"), 0);
-  if (!box.real)
+  if (box.real)
+    exec_ok("alone", "ls /sys/class/net", "lo\n");
+  if (!box.real || box.machines)
     return;
-  exec_ok("alone", "ls /sys/class/net", "lo\n");
+  box_run("owner", ARGV("/bin/sleep", "60")); /* the bridge is there for it at the latest */
   exec_ok("hosted", "ls /sys/class/net | grep -c zl-", "1\n");
-  box_run("owner", ARGV("/bin/sleep", "60"));
   start_with_mode("guest", "container:owner-rep-1");
   exec_ok("guest", "ip -4 -o addr show eth0 | grep -c 10.220.99.18/28", "1\n");
   OK(zl_stop(box.rt, box_id("owner"), 0, &err));
@@ -176,6 +196,7 @@ int suite_network(void)
     CASE(a_full_slice_refuses_and_leaves_nothing),
     CASE(addresses_are_the_lowest_free),
     CASE(containers_reach_each_other),
+    CASE(isolations_reach_each_other),
     CASE(network_modes),
     CASE(published_ports_lead_in),
     CASE(name_files_say_what_is_asked),

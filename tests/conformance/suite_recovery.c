@@ -7,9 +7,14 @@
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "box.h"
+
+enum {
+  KILLS = 20
+};
 
 struct findings {
   char text[2048];
@@ -131,26 +136,6 @@ static void the_check_takes_lost_containers_back(void **state)
 /* ---- Killed shim
  * ----------------------------------------------------------------------------------- */
 
-static void kill_shim(const char *name)
-{
-  char wanted[160];
-  DIR *dir = opendir("/proc");
-  struct dirent *e;
-
-  (void)snprintf(wanted, sizeof(wanted), "%s/containers/%s", box.root, box_id(name));
-  while ((e = readdir(dir)) != NULL) {
-    char path[300], target[256];
-    ssize_t len;
-
-    (void)snprintf(path, sizeof(path), "/proc/%.20s/fd/3", e->d_name);
-    len = readlink(path, target, sizeof(target) - 1);
-    target[len > 0 ? len : 0] = '\0';
-    if (strcmp(target, wanted) == 0 && strtol(e->d_name, NULL, 10) != getpid())
-      assert_int_equal(kill((pid_t)strtol(e->d_name, NULL, 10), SIGKILL), 0);
-  }
-  (void)closedir(dir);
-}
-
 /* Gone, or waiting for whoever inherited it. */
 static bool is_dead(void *ctx)
 {
@@ -169,6 +154,30 @@ static bool is_dead(void *ctx)
   return state == NULL || strncmp(state, ") Z", 3) == 0;
 }
 
+static void kill_shim(const char *name)
+{
+  char wanted[160];
+  DIR *dir = opendir("/proc");
+  struct dirent *e;
+  int32_t pid = 0;
+
+  (void)snprintf(wanted, sizeof(wanted), "%s/containers/%s", box.root, box_id(name));
+  while ((e = readdir(dir)) != NULL) {
+    char path[300], target[256];
+    ssize_t len;
+
+    (void)snprintf(path, sizeof(path), "/proc/%.20s/fd/3", e->d_name);
+    len = readlink(path, target, sizeof(target) - 1);
+    target[len > 0 ? len : 0] = '\0';
+    if (strcmp(target, wanted) == 0 && strtol(e->d_name, NULL, 10) != getpid())
+      pid = (int32_t)strtol(e->d_name, NULL, 10);
+  }
+  (void)closedir(dir);
+  assert_true(pid > 0);
+  assert_int_equal(kill(pid, SIGKILL), 0);
+  assert_true(box_eventually(is_dead, &pid));
+}
+
 static void a_killed_shim_fails_its_container(void **state)
 {
   struct zl_container_state seen;
@@ -180,13 +189,34 @@ static void a_killed_shim_fails_its_container(void **state)
   box_run("orphaned", ARGV("/bin/sleep", "60"));
   seen = box_await("orphaned", ZL_STATE_RUNNING);
   kill_shim("orphaned");
-  OK(zl_wait(box.rt, box_id("orphaned"), 5000, &outcome, &err));
+  OK(zl_wait(box.rt, box_id("orphaned"), BOX_PATIENCE_MS, &outcome, &err));
   assert_int_equal(outcome.reason, ZL_EXIT_RUNTIME_ERROR);
   assert_true(box_eventually(is_dead, &seen.pid));
   seen = box_await("orphaned", ZL_STATE_FAILED);
   assert_non_null(strstr(seen.reason, "killed"));
   OK(zl_stop(box.rt, box_id("orphaned"), 0, &err));
   OK(zl_remove(box.rt, box_id("orphaned"), false, &err));
+}
+
+/* `pid` of a state is what has to be there for the container to run: its init, or its machine. */
+static void what_runs_a_container_can_be_killed(void **state)
+{
+  struct zl_container_state seen;
+  struct zl_outcome outcome;
+
+  (void)state;
+  if (!box.real)
+    return;
+  box_run("struck", ARGV("/bin/sleep", "60"));
+  seen = box_await("struck", ZL_STATE_RUNNING);
+  assert_int_equal(kill(seen.pid, SIGKILL), 0);
+  outcome = box_outcome("struck");
+  assert_int_equal(outcome.reason, box.machines ? ZL_EXIT_RUNTIME_ERROR : ZL_EXIT_SIGNAL);
+  assert_int_equal(outcome.signal, box.machines ? 0 : SIGKILL);
+  seen = box_await("struck", box.machines ? ZL_STATE_FAILED : ZL_STATE_EXITED);
+  assert_int_equal(seen.pid, 0);
+  if (box.machines && strstr(seen.reason, "the virtual machine ended unexpectedly") == NULL)
+    fail_msg("reason: '%s'", seen.reason);
 }
 
 static void the_check_reports_and_reaps_killed_shims(void **state)
@@ -196,7 +226,6 @@ static void the_check_reports_and_reaps_killed_shims(void **state)
     return;
   box_run("orphaned", ARGV("/bin/sleep", "60"));
   kill_shim("orphaned");
-  (void)usleep(50000);
   check(false, "shim:orphaned-rep-1:0 ");
   check(true, "shim:orphaned-rep-1:1 ");
   check(false, "");
@@ -218,11 +247,24 @@ static void removing_or_making_anew_repairs(void **state)
 /* ---- Killed caller
  * ------------------------------------------------------------------------------------ */
 
-/* Whoever creates is killed at a random moment; the next one has to succeed. */
+static useconds_t creation_time_us(void)
+{
+  struct timespec from, to;
+
+  (void)clock_gettime(CLOCK_MONOTONIC, &from);
+  box_create("victim", ARGV("/bin/sleep", "60"));
+  (void)clock_gettime(CLOCK_MONOTONIC, &to);
+  OK(zl_remove(box.rt, "victim-rep-1", true, &err));
+  return (useconds_t)((to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000);
+}
+
+/* Whoever creates is killed at some moment of it, or just after; the next one has to succeed. */
 static void a_killed_creator_is_repaired(void **state)
 {
+  useconds_t step = creation_time_us() / (KILLS - 2);
+
   (void)state;
-  for (useconds_t delay = 0; delay < 12000; delay += 600) {
+  for (useconds_t i = 0; i < KILLS; i++) {
     struct zl_container_info *list = NULL;
     size_t n = 0;
     pid_t pid = fork();
@@ -232,7 +274,7 @@ static void a_killed_creator_is_repaired(void **state)
       box_create("victim", ARGV("/bin/sleep", "60"));
       _exit(0);
     }
-    (void)usleep(delay);
+    (void)usleep(i * step);
     (void)kill(pid, SIGKILL);
     (void)waitpid(pid, NULL, 0);
     OK(zl_list(box.rt, &list, &n, &err));
@@ -267,6 +309,7 @@ int suite_recovery(void)
     CASE(a_lost_container_is_found_by_its_id),
     CASE(the_check_takes_lost_containers_back),
     CASE(a_killed_shim_fails_its_container),
+    CASE(what_runs_a_container_can_be_killed),
     CASE(the_check_reports_and_reaps_killed_shims),
     CASE(removing_or_making_anew_repairs),
     CASE(a_killed_creator_is_repaired),

@@ -7,6 +7,19 @@
 
 #include "box.h"
 
+/* What the backend cannot do is refused, and the field is named. */
+static void refused(const struct zl_service *service, enum zl_code code, const char *field)
+{
+  struct zl_error err = { 0 };
+  char path[96];
+
+  (void)snprintf(path, sizeof(path), "services.%s.%s", service->name, field);
+  assert_int_equal(box_create_service(service, &err), -(int)code);
+  assert_int_equal(err.code, code);
+  if (strncmp(err.msg, path, strlen(path)) != 0)
+    fail_msg("'%s' instead of '%s'", err.msg, path);
+}
+
 /* Runs a script in a container of this service and compares what it prints. */
 static void prints(struct zl_service *service, const char *script, const char *wanted)
 {
@@ -211,10 +224,13 @@ static void a_user_namespace_maps_everything(void **state)
   service = box_service("mapped", NULL);
   service->userns_mode = ZL_USERNS_PRIVATE;
   OK(zl_storage_parse(service, "mapped-data:/data", &err));
-  prints(service,
-         "id -u; stat -c %u /bin/busybox; touch /srv/x /data/x && stat -c %u /srv/x /data/x;"
-         "awk '{ print $1, ($2 >= 1073741824), $3 }' /proc/self/uid_map",
-         "0\n0\n0\n0\n0 1 65536\n");
+  if (box.machines)
+    refused(service, ZL_E_UNSUPPORTED, "userns_mode");
+  else
+    prints(service,
+           "id -u; stat -c %u /bin/busybox; touch /srv/x /data/x && stat -c %u /srv/x /data/x;"
+           "awk '{ print $1, ($2 >= 1073741824), $3 }' /proc/self/uid_map",
+           "0\n0\n0\n0\n0 1 65536\n");
   zl_service_free(service);
 }
 
@@ -237,12 +253,18 @@ static void a_privileged_container_has_everything(void **state)
 static void what_this_node_has_not_is_refused(void **state)
 {
   struct zl_service *service = box_service("odd", ARGV("/bin/true"));
+  const char *guests = getenv("ZLAYER_GUEST_DIR");
 
   (void)state;
   service->isolation = ZL_ISOLATION_HYPERV;
+  assert_int_equal(setenv("ZLAYER_GUEST_DIR", "/nowhere", 1), 0);
   if (box.real)
-    FAILS(box_create_service(service, &err), ZL_E_UNSUPPORTED);
-  service->isolation = ZL_ISOLATION_AUTO;
+    refused(service, ZL_E_UNSUPPORTED, "isolation");
+  if (guests != NULL)
+    assert_int_equal(setenv("ZLAYER_GUEST_DIR", guests, 1), 0);
+  else
+    assert_int_equal(unsetenv("ZLAYER_GUEST_DIR"), 0);
+  service->isolation = box.isolation;
   OK(zl_list_add(&service->cap_drop, "NOT_A_CAP", &err));
   FAILS(box_create_service(service, &err), ZL_E_INVALID);
   zl_list_clear(&service->cap_drop);
@@ -264,8 +286,122 @@ static void bad_sources_are_refused(void **state)
   zl_service_free(service);
   service = box_service("deviceless", ARGV("/bin/true"));
   OK(zl_device_parse(service, "/dev/no-such-device", &err));
-  FAILS(box_create_service(service, &err), ZL_E_NOT_FOUND);
+  if (box.machines)
+    refused(service, ZL_E_UNSUPPORTED, "devices");
+  else
+    FAILS(box_create_service(service, &err), ZL_E_NOT_FOUND);
   zl_service_free(service);
+}
+
+/* ---- What needs an object of the node
+ * -------------------------------------------------------------------------------------- */
+
+static void set_network_host(struct zl_service *s)
+{
+  OK(zl_network_mode_parse(s, "host", &err));
+}
+
+static void set_network_container(struct zl_service *s)
+{
+  OK(zl_network_mode_parse(s, "container:other-rep-1", &err));
+}
+
+static void set_pid_mode(struct zl_service *s)
+{
+  s->pid_mode = ZL_NS_HOST;
+}
+
+static void set_ipc_mode(struct zl_service *s)
+{
+  s->ipc_mode = ZL_NS_HOST;
+}
+
+static void set_device(struct zl_service *s)
+{
+  OK(zl_device_parse(s, "/dev/null", &err));
+}
+
+static void set_cgroup_parent(struct zl_service *s)
+{
+  OK(zl_text_set(&s->cgroup_parent, "elsewhere", &err));
+}
+
+static void set_cpuset(struct zl_service *s)
+{
+  OK(zl_text_set(&s->resources.cpuset, "0", &err));
+}
+
+static void set_cpu_shares(struct zl_service *s)
+{
+  s->resources.cpu_shares = 512;
+}
+
+static void set_blkio_weight(struct zl_service *s)
+{
+  s->resources.blkio_weight = 100;
+}
+
+static void set_swap(struct zl_service *s)
+{
+  s->resources.memory = 64 << 20;
+  s->resources.memory_swap = 128 << 20;
+}
+
+static void set_swappiness(struct zl_service *s)
+{
+  s->resources.has_memory_swappiness = true;
+}
+
+static void set_many_processors(struct zl_service *s)
+{
+  s->resources.cpu = 33;
+}
+
+static void set_file(struct zl_service *s)
+{
+  OK(zl_storage_parse(s, "/etc/passwd:/etc/passwd:ro", &err));
+}
+
+static void set_many_volumes(struct zl_service *s)
+{
+  char text[32];
+
+  for (int i = 0; i < 9; i++) {
+    (void)snprintf(text, sizeof(text), "vol-%d:/v%d", i, i);
+    OK(zl_storage_parse(s, text, &err));
+  }
+}
+
+static void what_a_machine_has_not_is_refused(void **state)
+{
+  static const struct {
+    void (*set)(struct zl_service *s);
+    const char *field;
+  } cases[] = {
+    { set_network_host, "network_mode" },
+    { set_network_container, "network_mode" },
+    { set_pid_mode, "pid_mode" },
+    { set_ipc_mode, "ipc_mode" },
+    { set_device, "devices" },
+    { set_cgroup_parent, "cgroup_parent" },
+    { set_cpuset, "resources.cpuset" },
+    { set_cpu_shares, "resources.cpu_shares" },
+    { set_blkio_weight, "resources.blkio_weight" },
+    { set_swap, "resources.memory_swap" },
+    { set_swappiness, "resources.memory_swappiness" },
+    { set_many_processors, "resources.cpu" },
+    { set_file, "storage[0].source" },
+    { set_many_volumes, "storage" },
+  };
+
+  (void)state;
+  for (size_t i = 0; box.machines && i < sizeof(cases) / sizeof(cases[0]); i++) {
+    struct zl_service *service = box_service("refused", ARGV("/bin/true"));
+
+    cases[i].set(service);
+    refused(service, ZL_E_UNSUPPORTED, cases[i].field);
+    zl_service_free(service);
+  }
 }
 
 static void a_terminal_is_one(void **state)
@@ -303,6 +439,7 @@ int suite_spec(void)
     CASE(a_privileged_container_has_everything),
     CASE(what_this_node_has_not_is_refused),
     CASE(bad_sources_are_refused),
+    CASE(what_a_machine_has_not_is_refused),
     CASE(a_terminal_is_one),
   };
 

@@ -66,6 +66,8 @@ int zl_link_assign_machine(const struct zl_link_self *self, const struct zl_link
   if (self->mac != NULL || self->mtu != 0)
     zl__link_ask_shape(&nl, index, self);
   zl__link_ask_address(&nl, index, self);
+  /* A machine that was told of no address before has it down. */
+  zl__link_ask_flags(&nl, index, IFF_UP, "bringing " ZL_LINK_SELF " up");
   if (self->gateway != 0)
     zl__link_ask_default_route(&nl, index, self->gateway);
   return zl_nl_exchange(&nl, err);

@@ -40,7 +40,7 @@ static json_t *zlayer_of(const struct zl_bundle *bundle)
   bool is_volatile = plan->options->auto_remove || service->lifecycle.delete_on_exit;
   bool unconfined = service->privileged || zl_bundle_has_option(service, "seccomp");
 
-  return json_pack("{s:o, s:s*, s:o*, s:b, s:b, s:b, s:i, s:s, s:o, s:o}", "layers",
+  return json_pack("{s:o, s:s*, s:o*, s:b, s:b, s:b, s:i, s:s, s:o, s:o, s:o*}", "layers",
                    zl_json_from_strv(layers), "user", plan->user, "extraGroups",
                    service->extra_groups != NULL
                        ? zl_json_from_strv((const char *const *)service->extra_groups)
@@ -48,7 +48,8 @@ static json_t *zlayer_of(const struct zl_bundle *bundle)
                    "init", (int)service->init_container, "volatile", (int)is_volatile, "openStdin",
                    (int)(service->stdin_open || plan->options->open_stdin), "stopSignal",
                    plan->stop_signal, "seccomp", unconfined ? "unconfined" : "default", "log",
-                   log_of(service), "network", network_of(plan));
+                   log_of(service), "network", network_of(plan), "allDevices",
+                   service->privileged && bundle->guest != NULL ? json_true() : NULL);
 }
 
 int zl_bundle_render(const struct zl_bundle *bundle, char **ret, struct zl_error *err)

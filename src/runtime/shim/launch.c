@@ -115,11 +115,12 @@ int zl_shimclient_prepare(struct zl_shimclient *client, const char *id, const ch
 }
 
 /* The shim's own error is the caller's; a shim that is just gone has crashed. */
-static int await_created(int fd, struct zl_error *err)
+int zl_shimclient_await(const struct zl_container_plan *plan, struct zl_error *err)
 {
   zl_autojson *reply = NULL;
   const char *warning = NULL;
-  int r = zl_control_receive(fd, zl_time_boot() + CREATE_PATIENCE, -1, &reply, NULL, err);
+  int r = zl_control_receive(plan->prepared_fd, zl_time_boot() + CREATE_PATIENCE, -1, &reply, NULL,
+                             err);
 
   if (r == -ZL_E_REMOTE)
     return zl_fail(err, ZL_E_INTERNAL, 0, "the shim ended while it built the container");
@@ -129,7 +130,7 @@ static int await_created(int fd, struct zl_error *err)
   return r;
 }
 
-int zl_shimclient_launch(const struct zl_container_plan *plan, struct zl_error *err)
+int zl_shimclient_hand_over(const struct zl_container_plan *plan, struct zl_error *err)
 {
   zl_autofd lock = -1;
   int r = zl_lock_acquire(plan->dir_fd, "lock", ZL_NS_PER_S, &lock, err);
@@ -138,5 +139,12 @@ int zl_shimclient_launch(const struct zl_container_plan *plan, struct zl_error *
     r = zl_control_send(plan->prepared_fd, json_pack("{s:s}", "op", "create"),
                         (int[]){ plan->dir_fd, lock }, 2, err);
   zl_fd_closep(&lock); /* the shim's now, and nobody else's */
-  return r < 0 ? r : await_created(plan->prepared_fd, err);
+  return r;
+}
+
+int zl_shimclient_launch(const struct zl_container_plan *plan, struct zl_error *err)
+{
+  int r = zl_shimclient_hand_over(plan, err);
+
+  return r < 0 ? r : zl_shimclient_await(plan, err);
 }

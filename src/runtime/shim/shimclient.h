@@ -34,6 +34,9 @@ int zl_shimclient_prepare(struct zl_shimclient *client, const char *id, const ch
                           int *ret_fd, struct zl_error *err);
 /* Hands the container to the shim that waits, and waits in turn until it is made. */
 int zl_shimclient_launch(const struct zl_container_plan *plan, struct zl_error *err);
+/* The same in two steps, for who has something to do meanwhile. */
+int zl_shimclient_hand_over(const struct zl_container_plan *plan, struct zl_error *err);
+int zl_shimclient_await(const struct zl_container_plan *plan, struct zl_error *err);
 
 /* ---- Facts (facts.c) ---- */
 

@@ -159,8 +159,10 @@ int zl_vm_create(struct zl_backend *backend, const struct zl_container_plan *pla
   if (r == 0)
     r = STEP_FAULT("shim", err);
   if (r == 0)
-    r = zl_shimclient_launch(plan, err);
-  if (r == 0)
-    look_ahead(client, &machine);
+    r = zl_shimclient_hand_over(plan, err);
+  if (r == 0) {
+    look_ahead(client, &machine); /* while the shim is at work */
+    r = zl_shimclient_await(plan, err);
+  }
   return r < 0 ? r : STEP_FAULT("created", err);
 }

@@ -97,6 +97,7 @@ static int try_claim(void *ctx, const char *name, int dir_fd, bool ready)
       zl_control_connect(dir_fd, &claim->fd, NULL) < 0)
     return 0;
   (void)unlinkat(dir_fd, "control", 0);
+  (void)unlinkat(dir_fd, "machine.json", 0); /* or it would be taken for one that is coming */
   return 1;
 }
 
@@ -213,17 +214,21 @@ struct shrink {
   unsigned keep;
 };
 
+/* One that is not ready yet looks for its machine.json when it listens, and goes when that is gone;
+ * one that has just got ready is seen by its socket. */
 static int shrink_one(void *ctx, const char *name, int dir_fd, bool ready)
 {
   struct shrink *shrink = ctx;
   struct claim claim = { .fd = -1 };
 
-  if (!ready)
+  if (!zl_vm_is_owned(dir_fd))
     return 0;
   if (shrink->keep > 0) {
     shrink->keep--;
     return 0;
   }
+  (void)unlinkat(dir_fd, "machine.json", 0);
+  ready = faccessat(dir_fd, "control", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
   (void)try_claim(&claim, name, dir_fd, ready);
   zl_fd_closep(&claim.fd);
   return 0;

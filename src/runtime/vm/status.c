@@ -44,12 +44,12 @@ int zl_vm_inspect(struct zl_backend *backend, const char *id, struct json_t *to,
   if (r < 0 || zl_vm_read_json(dir, "machine.json", &machine, NULL) < 0)
     return r;
   (void)zl_vm_read_json(dir, "state.json", &state, NULL);
-  json = json_pack(
-      "{s:O?, s:O?, s:O?, s:O?, s:O?, s:O?, s:O?}", "tier", json_object_get(state, "tier"),
-      "memoryMiB", json_object_get(machine, "memoryMiB"), "vcpus",
-      json_object_get(machine, "vcpus"), "accel", json_object_get(machine, "accel"), "kernel",
-      json_object_get(machine, "kernel"), "image", json_object_get(machine, "image"), "qemuPid",
-      json_object_get(state, "qemu_pid"));
+  json = json_pack("{s:O?, s:O?, s:O?, s:O?, s:O?, s:O?, s:O?}", "tier",
+                   json_object_get(state, "tier"), "memoryMiB",
+                   json_object_get(machine, "memoryMiB"), "vcpus",
+                   json_object_get(machine, "vcpus"), "accel", json_object_get(machine, "accel"),
+                   "kernel", json_object_get(machine, "kernel"), "image",
+                   json_object_get(machine, "image"), "qemuPid", json_object_get(state, "pid"));
   return json_object_set_new(to, "machine", json) < 0 ? zl_fail_nomem(err, "machine") : 0;
 }
 

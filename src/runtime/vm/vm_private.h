@@ -37,7 +37,7 @@ unsigned zl_vm_pool_size(struct zl_runtime *rt, const struct zl_vm_settings *set
  * called off. No template: nothing. */
 int zl_vm_pool_fill(struct zl_shimclient *client, const struct zl_vm_machine_plan *machine,
                     struct zl_error *err);
-/* Calls off ready machines until at most `size` are left. */
+/* Calls off machines until at most `size` are left. */
 int zl_vm_pool_shrink(struct zl_runtime *rt, unsigned size, struct zl_error *err);
 /* Calls fn with the name and directory of each; `ready`: it waits to be claimed. */
 typedef int (*zl_vm_pool_fn)(void *ctx, const char *name, int dir_fd, bool ready);

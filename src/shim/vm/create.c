@@ -92,7 +92,7 @@ static int open_files(struct vm_shim *vm, struct machine_files *files, struct zl
   return open_tap(vm, files, err);
 }
 
-/* QEMU has its own copies by then; the scratch disk's is kept for the day that it is wanted. */
+/* QEMU has its own copies by then. */
 static void files_done(struct machine_files *files)
 {
   zl_fd_closep(&files->qemu.image_fd);
@@ -111,8 +111,9 @@ static void files_init(struct machine_files *files, int dir_fd)
     files->qemu.bind_fds[i] = -1;
 }
 
-/* A pooled machine is given what it was made without, and goes on. */
-static int claim(struct vm_shim *vm, const struct machine_files *files, struct zl_error *err)
+/* A pooled machine is given what it was made without. It runs meanwhile: what it is told first has
+ * nothing to do with these devices. */
+static int plug(struct vm_shim *vm, const struct machine_files *files, struct zl_error *err)
 {
   struct zl_qmp *qmp = &vm->qemu.qmp;
   uint64_t deadline = patience_end(MONITOR_PATIENCE);
@@ -120,10 +121,15 @@ static int claim(struct vm_shim *vm, const struct machine_files *files, struct z
 
   if (r == 0 && files->qemu.tap_fd >= 0)
     r = zl_vm_plug_tap(qmp, files->qemu.tap_fd, deadline, err);
-  if (r == 0)
-    r = zl_vm_continue(qmp, deadline, err);
-  vm->shim.tier = VM_TIER_POOL;
   return r;
+}
+
+static int start(struct vm_shim *vm, struct machine_files *files, struct zl_error *err)
+{
+  if (!vm->pooled)
+    return machine_start(vm, files, err);
+  vm->shim.tier = VM_TIER_POOL;
+  return zl_vm_continue(&vm->qemu.qmp, zl_time_boot() + MONITOR_PATIENCE, err);
 }
 
 /* ---- What the guest is told ---------------------------------------------------------------- */
@@ -221,23 +227,31 @@ static int read_files(int dir_fd, json_t **ret, struct zl_error *err)
   return r;
 }
 
-/* All at once: the guest works them off in order, and one answer that fails is the result. */
-static int tell_guest(struct vm_shim *vm, const uint8_t mac[ZL_VM_MAC], struct zl_error *err)
+/* The guest works everything off in order, and one answer that fails is the result. */
+static int tell_guest(struct vm_shim *vm, const struct machine_files *files, struct zl_error *err)
 {
-  zl_autojson *files = NULL;
+  zl_autojson *texts = NULL;
   struct guest_batch batch;
-  int r = read_files(vm->shim.dir_fd, &files, err);
+  struct zl_error own = { 0 };
+  int r = read_files(vm->shim.dir_fd, &texts, err), told;
 
   if (r < 0)
     return r;
   guest_batch_begin(&batch, &vm->guest, GUEST_PATIENCE);
   tell_identity(vm, &batch);
-  tell_network(vm, &batch, mac);
-  tell_disks(vm, &batch);
-  tell_binds(vm, &batch);
-  guest_batch_made(&batch, zl_rpc_create(vm->guest.client, vm->shim.id, vm->bundle.json, files,
-                                         guest_batch_next(&batch), &batch.err));
-  return guest_batch_wait(&batch, err);
+  tell_network(vm, &batch, files->qemu.mac);
+  guest_flush(&vm->guest);
+  r = vm->pooled ? plug(vm, files, &own) : 0;
+  if (r == 0) {
+    tell_disks(vm, &batch);
+    tell_binds(vm, &batch);
+    guest_batch_made(&batch, zl_rpc_create(vm->guest.client, vm->shim.id, vm->bundle.json, texts,
+                                           guest_batch_next(&batch), &batch.err));
+  }
+  told = guest_batch_wait(&batch, err);
+  if (r < 0 && err != NULL)
+    *err = own;
+  return r < 0 ? r : told;
 }
 
 /* ---- Streams ------------------------------------------------------------------------------- */
@@ -274,9 +288,9 @@ static int build(struct vm_shim *vm, struct machine_files *files, struct zl_erro
   if (r == 0)
     r = open_stdin(vm, err);
   if (r == 0)
-    r = vm->pooled ? claim(vm, files, err) : machine_start(vm, files, err);
+    r = start(vm, files, err);
   if (r == 0)
-    r = tell_guest(vm, files->qemu.mac, err);
+    r = tell_guest(vm, files, err);
   return r;
 }
 
@@ -288,8 +302,9 @@ int vm_create(struct shim *shim, struct zl_error *err)
 
   files_init(&files, shim->dir_fd);
   r = build(vm, &files, err);
-  if (r == 0 && !vm->pooled)
+  if (!vm->pooled)
     vm->scratch_fd = zl_steal_fd(&files.qemu.scratch_fd);
+  vm->tap_fd = zl_steal_fd(&files.qemu.tap_fd);
   files_done(&files);
   if (r < 0)
     return r;

@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "net/linux/link.h"
 #include "shim/lifecycle.h"
 #include "shim/vm/create.h"
 #include "shim/vm/machine.h"
@@ -16,6 +17,10 @@
 #include "vmm/disk.h"
 
 #define PATIENCE (30 * ZL_NS_PER_S)
+
+enum {
+  DEATH_MS = 200 /* from the closing of a process's descriptors to its end */
+};
 
 void vm_init_machine(struct vm_shim *vm)
 {
@@ -27,7 +32,7 @@ void vm_init_machine(struct vm_shim *vm)
 
 void vm_init(struct vm_shim *vm)
 {
-  *vm = (struct vm_shim){ .stdin_end = -1, .scratch_fd = -1 };
+  *vm = (struct vm_shim){ .stdin_end = -1, .scratch_fd = -1, .tap_fd = -1 };
   vm_init_machine(vm);
   shim_init(&vm->shim, &vm_keeper);
 }
@@ -54,7 +59,10 @@ void vm_fail(struct vm_shim *vm, const struct zl_error *why)
   }
   console_drain(&vm->console);
   console_tail(&vm->console, tail);
-  (void)zl_fail(&failure, ZL_E_REMOTE, 0, "%.160s%s%s", why->msg,
+  /* A dying QEMU closes its end of the bridge first, and may be noticed by that. */
+  (void)zl_fail(&failure, ZL_E_REMOTE, 0, "%.160s%s%s",
+                qemu_is_dead(&vm->qemu, DEATH_MS) ? "the virtual machine ended unexpectedly"
+                                                  : why->msg,
                 *tail != '\0' ? "; its console: " : "", tail);
   record = exit_from_error(&failure);
   vm->failed = true;
@@ -141,11 +149,13 @@ static void clear(struct shim *shim)
 static void undo(struct shim *shim)
 {
   struct vm_shim *vm = vm_of(shim);
+  struct zl_error err = { 0 };
 
   clear(shim);
   zl_fd_closep(&vm->stdin_end);
   zl_fd_closep(&shim->stdin_fd);
-  zl_fd_closep(&vm->scratch_fd);
+  if (vm->tap_fd >= 0 && zl_link_set_down(vm->bundle.link, &err) < 0)
+    zl_warning("%s", err.msg);
 }
 
 /* ---- Requests ------------------------------------------------------------------------------ */

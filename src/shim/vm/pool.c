@@ -157,6 +157,9 @@ int mode_pool(struct vm_shim *vm, int dir_fd)
   vm->shim.dir_fd = dir_fd; /* where the socket is made */
   if (r == 0)
     r = conn_listen(&vm->shim, &err);
+  /* Whoever calls a machine off that does not listen yet takes this away. */
+  if (r == 0 && faccessat(dir_fd, "machine.json", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+    r = zl_fail(&err, ZL_E_CANCELLED, 0, "the machine is not wanted any more");
   if (r == 0)
     r = await_claim(vm, &client, &err);
   conn_unlisten(&vm->shim);

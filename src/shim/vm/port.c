@@ -319,7 +319,7 @@ int port_to_fd(struct ports *ports, int fd, port_ended_fn ended, void *ctx, stru
   struct port *port = NULL;
   int r = add(ports, fd, &port, err);
 
-  if (r < 0)
+  if (port == NULL)
     return r;
   port->ended = ended;
   port->ctx = ctx;

@@ -2,6 +2,7 @@
 #include "shim/vm/qemu.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -201,6 +202,13 @@ int qemu_watch(struct qemu *qemu, struct loop *loop, struct zl_error *err)
 
   qemu->loop = loop;
   return r < 0 ? r : loop_add(loop, &qemu->qmp_source, qemu->qmp.fd, EPOLLIN, qmp_ready, err);
+}
+
+bool qemu_is_dead(const struct qemu *qemu, int patience_ms)
+{
+  struct pollfd fd = { .fd = qemu->proc.pidfd, .events = POLLIN };
+
+  return qemu->proc.pidfd < 0 || poll(&fd, 1, patience_ms) > 0;
 }
 
 void qemu_kill(struct qemu *qemu)

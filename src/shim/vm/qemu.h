@@ -45,6 +45,9 @@ int qemu_start(struct qemu *qemu, const struct machine_config *config, enum zl_v
 /* Watches it from now on: `ended`, `stuck`. */
 int qemu_watch(struct qemu *qemu, struct loop *loop, struct zl_error *err);
 
+/* It has died, or does within that time; it may not have been reaped. */
+bool qemu_is_dead(const struct qemu *qemu, int patience_ms);
+
 /* SIGKILL; `ended` follows from the loop. */
 void qemu_kill(struct qemu *qemu);
 /* SIGKILL and wait until it is gone. Idempotent; no callback. */

@@ -71,7 +71,7 @@ static int find_key(int dir_fd, char key[ZL_VM_KEY_TEXT], struct zl_error *err)
   name = strrchr(path, '/');
   if (name == NULL || strlen(name + 1) >= ZL_VM_KEY_TEXT)
     return zl_fail(err, ZL_E_INVALID, 0, "'%.80s' is no template's directory", path);
-  memcpy(key, name + 1, strlen(name));
+  (void)snprintf(key, ZL_VM_KEY_TEXT, "%s", name + 1);
   return 0;
 }
 

@@ -10,13 +10,22 @@
 #define PATIENCE (60 * ZL_NS_PER_S)
 #define WARM_ID  "warm-rep-0"
 
-/* As the runtime writes them, without limits. The program prints a line and ends. */
+#define CAPS                                                                                       \
+  "[\"CAP_CHOWN\",\"CAP_DAC_OVERRIDE\",\"CAP_FOWNER\",\"CAP_FSETID\",\"CAP_KILL\",\"CAP_SETGID\"," \
+  "\"CAP_SETUID\",\"CAP_SETPCAP\",\"CAP_NET_BIND_SERVICE\",\"CAP_NET_RAW\",\"CAP_SYS_CHROOT\","    \
+  "\"CAP_MKNOD\",\"CAP_AUDIT_WRITE\",\"CAP_SETFCAP\"]"
+#define BIND(name)                                                                              \
+  "{\"destination\":\"/etc/" name "\",\"type\":\"bind\",\"source\":\"" ZL_GUEST_BUNDLE "/" name \
+  "\",\"options\":[\"bind\",\"nosuid\",\"nodev\",\"noexec\"]}"
+
+/* As the runtime writes them (src/runtime/bundle): the same mounts, paths, capabilities, so that
+ * the same code runs. The program prints a line and ends. */
 static const char bundle_text[] =
-    "{\"ociVersion\":\"1.2.0\",\"process\":{\"args\":[\"/bin/zlayer-warm\"],\"cwd\":\"/\","
-    "\"env\":[\"PATH=/bin\"],\"user\":{\"uid\":0,\"gid\":0},\"noNewPrivileges\":true,"
-    "\"capabilities\":{\"bounding\":[\"CAP_CHOWN\",\"CAP_KILL\"],\"effective\":[\"CAP_CHOWN\","
-    "\"CAP_KILL\"],\"permitted\":[\"CAP_CHOWN\",\"CAP_KILL\"]}},\"root\":{\"path\":\"rootfs\"},"
-    "\"hostname\":\"warm\",\"mounts\":["
+    "{\"ociVersion\":\"1.2.0\",\"process\":{\"args\":[\"zlayer-warm\"],\"cwd\":\"/run\","
+    "\"env\":[\"PATH=/usr/local/bin:/usr/bin:/sbin:/bin\"],\"user\":{\"uid\":0,\"gid\":0},"
+    "\"noNewPrivileges\":false,\"rlimits\":[],"
+    "\"capabilities\":{\"bounding\":" CAPS ",\"effective\":" CAPS ",\"permitted\":" CAPS "}},"
+    "\"root\":{\"path\":\"rootfs\",\"readonly\":false},\"hostname\":\"warm\",\"mounts\":["
     "{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\",\"options\":[\"nosuid\","
     "\"noexec\",\"nodev\"]},"
     "{\"destination\":\"/dev\",\"type\":\"tmpfs\",\"source\":\"tmpfs\",\"options\":[\"nosuid\","
@@ -30,24 +39,40 @@ static const char bundle_text[] =
     "{\"destination\":\"/sys\",\"type\":\"sysfs\",\"source\":\"sysfs\",\"options\":[\"nosuid\","
     "\"noexec\",\"nodev\",\"ro\"]},"
     "{\"destination\":\"/sys/fs/cgroup\",\"type\":\"cgroup\",\"source\":\"cgroup\",\"options\":["
-    "\"nosuid\",\"noexec\",\"nodev\",\"relatime\",\"ro\"]},"
-    "{\"destination\":\"/etc/hosts\",\"type\":\"bind\",\"source\":\"" ZL_GUEST_BUNDLE
-    "/hosts\",\"options\":[\"bind\",\"nosuid\",\"nodev\",\"noexec\"]}],"
-    "\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"mount\"},{\"type\":\"uts\"},"
-    "{\"type\":\"ipc\"},{\"type\":\"cgroup\"}],\"cgroupsPath\":\"" ZL_GUEST_CGROUP "\","
-    "\"maskedPaths\":[\"/proc/kcore\",\"/proc/keys\",\"/proc/timer_list\",\"/sys/firmware\"],"
-    "\"readonlyPaths\":[\"/proc/bus\",\"/proc/fs\",\"/proc/irq\",\"/proc/sys\"]},"
-    "\"zlayer\":{\"layers\":[\"" ZL_GUEST_IMAGE "\"],\"seccomp\":\"default\",\"init\":false,"
-    "\"network\":{\"mode\":\"host\"}}}";
+    "\"nosuid\",\"noexec\",\"nodev\",\"relatime\",\"ro\"]}," BIND("hosts") "," BIND(
+        "resolv.conf") "," BIND("hostname") "],"
+                                            "\"linux\":{\"cgroupsPath\":\"" ZL_GUEST_CGROUP
+                                            "\",\"namespaces\":[{\"type\":\"mount\"},"
+                                            "{\"type\":\"uts\"},{\"type\":\"cgroup\"},{\"type\":"
+                                            "\"pid\"},{\"type\":\"ipc\"}],\"sysctl\":{},"
+                                            "\"maskedPaths\":[\"/proc/acpi\",\"/proc/asound\",\"/"
+                                            "proc/interrupts\",\"/proc/kcore\","
+                                            "\"/proc/keys\",\"/proc/latency_stats\",\"/proc/"
+                                            "sched_debug\",\"/proc/scsi\","
+                                            "\"/proc/timer_list\",\"/proc/timer_stats\",\"/sys/"
+                                            "firmware\","
+                                            "\"/sys/devices/virtual/"
+                                            "powercap\"],\"readonlyPaths\":[\"/proc/bus\",\"/proc/"
+                                            "fs\",\"/proc/irq\","
+                                            "\"/proc/sys\",\"/proc/sysrq-trigger\"],"
+                                            "\"resources\":{\"devices\":[],\"pids\":{\"limit\":"
+                                            "2048}},\"devices\":[]},"
+                                            "\"zlayer\":{\"layers\":[\"" ZL_GUEST_IMAGE
+                                            "\"],\"init\":false,\"volatile\":true,"
+                                            "\"openStdin\":false,\"stopSignal\":15,\"seccomp\":"
+                                            "\"default\",\"log\":{\"maxBytes\":20971520,"
+                                            "\"files\":5},\"network\":{\"mode\":\"host\"}}}";
 
 static const struct zl_rpc_disk image = {
   .lun = ZL_GUEST_LUN_IMAGE, .mount_path = ZL_GUEST_IMAGE, .read_only = true, .filesystem = "erofs"
 };
 
 /* An address that is nobody's (RFC 5737); the real one replaces it. */
-static const struct zl_rpc_network network = {
-  .mac = "02:00:c0:00:02:02", .address = "192.0.2.2", .prefix = 24, .mtu = 1500
-};
+static const struct zl_rpc_network network = { .mac = "02:00:c0:00:02:02",
+                                               .address = "192.0.2.2",
+                                               .prefix = 24,
+                                               .gateway = "192.0.2.1",
+                                               .mtu = 1500 };
 
 struct run {
   uint32_t pid;
@@ -86,7 +111,8 @@ static int create(struct vm_shim *vm, struct zl_error *err)
                                       .machine_id = "00000000000000000000000000000000" };
   struct zl_bridge_client *client = vm->guest.client;
   zl_autojson *bundle = json_loads(bundle_text, 0, NULL);
-  zl_autojson *files = json_pack("{s:s}", "hosts", "127.0.0.1 localhost\n");
+  zl_autojson *files = json_pack("{s:s, s:s, s:s}", "hosts", "127.0.0.1 localhost\n", "resolv.conf",
+                                 "", "hostname", "warm\n");
   struct guest_batch batch;
 
   if (bundle == NULL || files == NULL)

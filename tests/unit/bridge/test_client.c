@@ -233,30 +233,29 @@ static void expect_end(struct host *host, const struct zl_buf *bytes, const char
 static void what_no_guest_may_send_ends_the_bridge(void **state)
 {
   static const struct {
-    uint32_t type;
     uint64_t id;
-    uint32_t size;
+    uint32_t type, size;
     const char *text, *why;
   } cases[] = {
-    { RESPONSE(ZL_BRIDGE_WAIT_FOR_PROCESS), 1, 65537, "", "65537 bytes" },
-    { RESPONSE(ZL_BRIDGE_WAIT_FOR_PROCESS), 1, 15, "", "15 bytes" },
-    { RESPONSE(ZL_BRIDGE_WAIT_FOR_PROCESS), 1, 0, "", "0 bytes" },
-    { RESPONSE(ZL_BRIDGE_WAIT_FOR_PROCESS), 1, 16, "", "message" },
-    { RESPONSE(ZL_BRIDGE_WAIT_FOR_PROCESS), 1, 18, "[]", "no object" },
-    { RESPONSE(ZL_BRIDGE_WAIT_FOR_PROCESS), 1, 17, "{", "message" },
-    { RESPONSE(ZL_BRIDGE_WAIT_FOR_PROCESS), 1, 20, "{}{}", "message" },
-    { RESPONSE(ZL_BRIDGE_WAIT_FOR_PROCESS), 1, 29, "{\"N\":1,\"N\":1}", "duplicate" },
-    { RESPONSE(ZL_BRIDGE_WAIT_FOR_PROCESS), 1, 29, "{\"Result\":\"\"}", "Result" },
-    { RESPONSE(ZL_BRIDGE_WAIT_FOR_PROCESS), 1, 37, "{\"Result\":2147942402}", "Result" },
-    { RESPONSE(ZL_BRIDGE_WAIT_FOR_PROCESS), 3, 18, "{}", "not under way" },
-    { RESPONSE(ZL_BRIDGE_WAIT_FOR_PROCESS), 0, 18, "{}", "not under way" },
-    { RESPONSE(ZL_BRIDGE_START), 1, 18, "{}", "answer to Start" },
-    { ZL_BRIDGE_WAIT_FOR_PROCESS, 1, 18, "{}", "unknown type" },
-    { 0x20100102, 1, 18, "{}", "unknown type" },
-    { 0x30100201, 0, 18, "{}", "unknown type" },
-    { ZL_BRIDGE_NOTIFY_CONTAINER, 0, 18, "{}", "not created" },
-    { ZL_BRIDGE_NOTIFY_CONTAINER, 0, 37, "{\"ContainerId\":\"box\"}", "not created" },
-    { ZL_BRIDGE_NOTIFY_CONTAINER, 0, 33, "{\"ContainerId\":1}", "ContainerId" },
+    { 1, RESPONSE(ZL_BRIDGE_WAIT_FOR_PROCESS), 65537, "", "65537 bytes" },
+    { 1, RESPONSE(ZL_BRIDGE_WAIT_FOR_PROCESS), 15, "", "15 bytes" },
+    { 1, RESPONSE(ZL_BRIDGE_WAIT_FOR_PROCESS), 0, "", "0 bytes" },
+    { 1, RESPONSE(ZL_BRIDGE_WAIT_FOR_PROCESS), 16, "", "message" },
+    { 1, RESPONSE(ZL_BRIDGE_WAIT_FOR_PROCESS), 18, "[]", "no object" },
+    { 1, RESPONSE(ZL_BRIDGE_WAIT_FOR_PROCESS), 17, "{", "message" },
+    { 1, RESPONSE(ZL_BRIDGE_WAIT_FOR_PROCESS), 20, "{}{}", "message" },
+    { 1, RESPONSE(ZL_BRIDGE_WAIT_FOR_PROCESS), 29, "{\"N\":1,\"N\":1}", "duplicate" },
+    { 1, RESPONSE(ZL_BRIDGE_WAIT_FOR_PROCESS), 29, "{\"Result\":\"\"}", "Result" },
+    { 1, RESPONSE(ZL_BRIDGE_WAIT_FOR_PROCESS), 37, "{\"Result\":2147942402}", "Result" },
+    { 3, RESPONSE(ZL_BRIDGE_WAIT_FOR_PROCESS), 18, "{}", "not under way" },
+    { 0, RESPONSE(ZL_BRIDGE_WAIT_FOR_PROCESS), 18, "{}", "not under way" },
+    { 1, RESPONSE(ZL_BRIDGE_START), 18, "{}", "answer to Start" },
+    { 1, ZL_BRIDGE_WAIT_FOR_PROCESS, 18, "{}", "unknown type" },
+    { 1, 0x20100102, 18, "{}", "unknown type" },
+    { 0, 0x30100201, 18, "{}", "unknown type" },
+    { 0, ZL_BRIDGE_NOTIFY_CONTAINER, 18, "{}", "not created" },
+    { 0, ZL_BRIDGE_NOTIFY_CONTAINER, 37, "{\"ContainerId\":\"box\"}", "not created" },
+    { 0, ZL_BRIDGE_NOTIFY_CONTAINER, 33, "{\"ContainerId\":1}", "ContainerId" },
   };
 
   (void)state;

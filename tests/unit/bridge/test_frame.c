@@ -66,35 +66,35 @@ static void sizes_have_bounds(void **state)
 static void messages_have_names(void **state)
 {
   static const struct {
-    uint32_t type;
     const char *name;
+    uint32_t type;
     bool request;
   } cases[] = {
-    { 0x10100101, "Create", true },
-    { 0x10100201, "Start", true },
-    { 0x10100301, "ShutdownGraceful", true },
-    { 0x10100401, "ShutdownForced", true },
-    { 0x10100501, "ExecuteProcess", true },
-    { 0x10100601, "WaitForProcess", true },
-    { 0x10100701, "SignalProcess", true },
-    { 0x10100801, "ResizeConsole", true },
-    { 0x10100901, "GetProperties", true },
-    { 0x10100a01, "ModifySettings", true },
-    { 0x10100b01, "NegotiateProtocol", true },
-    { 0x10100c01, "DumpStacks", true },
-    { 0x10100d01, "DeleteContainerState", true },
-    { 0x10100e01, "UpdateContainer", true },
-    { 0x10100f01, "LifecycleNotification", true },
-    { 0x10200101, "ModifyServiceSettings", true },
-    { 0x20100101, "Create", false },
-    { 0x20200101, "ModifyServiceSettings", false },
-    { 0x30100101, "unknown message", false },
-    { 0x00100101, "unknown message", false },
-    { 0x90100101, "unknown message", false },
-    { 0x10101001, "unknown message", false },
-    { 0x10100102, "unknown message", false },
-    { 0, "unknown message", false },
-    { UINT32_MAX, "unknown message", false },
+    { "Create", 0x10100101, true },
+    { "Start", 0x10100201, true },
+    { "ShutdownGraceful", 0x10100301, true },
+    { "ShutdownForced", 0x10100401, true },
+    { "ExecuteProcess", 0x10100501, true },
+    { "WaitForProcess", 0x10100601, true },
+    { "SignalProcess", 0x10100701, true },
+    { "ResizeConsole", 0x10100801, true },
+    { "GetProperties", 0x10100901, true },
+    { "ModifySettings", 0x10100a01, true },
+    { "NegotiateProtocol", 0x10100b01, true },
+    { "DumpStacks", 0x10100c01, true },
+    { "DeleteContainerState", 0x10100d01, true },
+    { "UpdateContainer", 0x10100e01, true },
+    { "LifecycleNotification", 0x10100f01, true },
+    { "ModifyServiceSettings", 0x10200101, true },
+    { "Create", 0x20100101, false },
+    { "ModifyServiceSettings", 0x20200101, false },
+    { "unknown message", 0x30100101, false },
+    { "unknown message", 0x00100101, false },
+    { "unknown message", 0x90100101, false },
+    { "unknown message", 0x10101001, false },
+    { "unknown message", 0x10100102, false },
+    { "unknown message", 0, false },
+    { "unknown message", UINT32_MAX, false },
   };
 
   (void)state;

@@ -133,7 +133,7 @@ static void a_turn_is_bounded(void **state)
     add_frame(&one, ZL_BRIDGE_START, 1, "{}");
   for (total = 0; (n = write(ends[1], one.data, one.len)) == (ssize_t)one.len; total += (size_t)n)
     ;
-  assert_true(total > 2 * ZL_LINK_TURN);
+  assert_true(total > 2 * (size_t)ZL_LINK_TURN);
   for (int before = 0;; before = requests) {
     assert_int_equal(zl_link_pump(&link, POLLIN, &err), 0);
     if (requests == before)

@@ -18,6 +18,7 @@
 
 #include "base/fd.h"
 #include "base/json.h"
+#include "guest/bundle.h"
 #include "guest/settings.h"
 #include "net/linux/link.h"
 #include "net/linux/netlink.h"
@@ -214,6 +215,77 @@ static void a_mount_can_be_removed(void **state)
   assert_true(parsed(remove_disk, "{\"Lun\":0,\"MountPath\":\"/etc/none\"}", &err) < 0);
 }
 
+/* ---- Bundles ------------------------------------------------------------------------------- */
+
+static json_t *bundle_of(const char *text)
+{
+  json_t *json = json_loads(text, 0, NULL);
+
+  assert_non_null(json);
+  return json;
+}
+
+static void expect_ttl(const char *wanted)
+{
+  zl_autobuf text = ZL_BUF_INIT(16);
+
+  assert_int_equal(zl_file_read(AT_FDCWD, "/proc/sys/net/ipv4/ip_default_ttl", &text, NULL), 0);
+  assert_memory_equal(text.data, wanted, strlen(wanted));
+}
+
+static void network_settings_are_the_machines(void **state)
+{
+  zl_autojson *json =
+      bundle_of("{\"zlayer\":{\"network\":{\"mode\":\"host\"}},\"linux\":{\"sysctl\":"
+                "{\"net.ipv4.ip_default_ttl\":\"77\",\"kernel.shmmni\":\"7\"}}}");
+  json_t *settings = json_object_get(json_object_get(json, "linux"), "sysctl");
+  struct zl_error err = { 0 };
+
+  (void)state;
+  expect_ttl("64");
+  assert_int_equal(bundle_set_network(json, &err), 0);
+  expect_ttl("77");
+  assert_int_equal(json_object_size(settings), 1);
+  assert_non_null(json_object_get(settings, "kernel.shmmni"));
+  (void)json_object_set_new(settings, "net/../kernel/panic", json_string("1"));
+  assert_int_equal(bundle_set_network(json, &err), -ZL_E_INVALID);
+}
+
+static void a_network_of_its_own_is_left_to_the_engine(void **state)
+{
+  zl_autojson *json = bundle_of("{\"zlayer\":{\"network\":{\"mode\":\"none\"}},"
+                                "\"linux\":{\"sysctl\":{\"net.ipv4.ip_default_ttl\":\"77\"}}}");
+
+  (void)state;
+  assert_int_equal(bundle_set_network(json, NULL), 0);
+  expect_ttl("64");
+  assert_int_equal(json_object_size(json_object_get(json_object_get(json, "linux"), "sysctl")), 1);
+}
+
+static bool has_device(const json_t *json, const char *path)
+{
+  const json_t *devices = json_object_get(json_object_get(json, "linux"), "devices");
+  bool found = false;
+
+  for (size_t i = 0; i < json_array_size(devices); i++)
+    found |=
+        strcmp(json_string_value(json_object_get(json_array_get(devices, i), "path")), path) == 0;
+  return found;
+}
+
+static void all_devices_are_those_of_the_machine(void **state)
+{
+  zl_autojson *json = bundle_of("{\"zlayer\":{\"allDevices\":true},\"linux\":{\"devices\":[]}}");
+  zl_autojson *none = bundle_of("{\"zlayer\":{},\"linux\":{\"devices\":[]}}");
+
+  (void)state;
+  assert_int_equal(bundle_add_devices(json, NULL), 0);
+  assert_true(has_device(json, "/dev/null"));
+  assert_null(json_object_get(json_object_get(json, "zlayer"), "allDevices"));
+  assert_int_equal(bundle_add_devices(none, NULL), 0);
+  assert_false(has_device(none, "/dev/null"));
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -223,6 +295,9 @@ int main(void)
     cmocka_unit_test_setup(odd_identities_change_nothing, own_world),
     cmocka_unit_test_setup(odd_mounts_are_refused, own_world),
     cmocka_unit_test_setup(a_mount_can_be_removed, own_world),
+    cmocka_unit_test_setup(network_settings_are_the_machines, own_world),
+    cmocka_unit_test_setup(a_network_of_its_own_is_left_to_the_engine, own_world),
+    cmocka_unit_test(all_devices_are_those_of_the_machine),
   };
 
   return cmocka_run_group_tests_name("guest settings", tests, NULL, NULL);

@@ -587,6 +587,11 @@ static void keys_depend_on_order_and_parts(void **state)
 
 static void a_scratch_disk_is_sparse_and_ready(void **state)
 {
+  static const char look[] =
+      "/usr/sbin/e2fsck -fn \"$1\" >/dev/null 2>&1\n"
+      "d=$(/usr/sbin/debugfs -R 'stat /upper' \"$1\" 2>/dev/null); [[ $d == *'Mode:  0755'* ]]\n"
+      "d=$(/usr/sbin/debugfs -R 'stat /work' \"$1\" 2>/dev/null); [[ $d == *'Mode:  0700'* ]]\n"
+      "d=$(/usr/sbin/dumpe2fs -h \"$1\" 2>/dev/null); [[ $d != *has_journal* ]]";
   struct box *box = *state;
   char name[ZL_VM_SCRATCH_NAME];
   zl_autofree char *path = NULL;
@@ -597,11 +602,7 @@ static void a_scratch_disk_is_sparse_and_ready(void **state)
   assert_int_equal(fstatat(box->fd, name, &st, 0), 0);
   assert_true(st.st_size == (off_t)20 << 30 && st.st_blocks * 512 < 64 << 20);
   path = inside(box, name);
-  SH("/usr/sbin/e2fsck -fn \"$1\" >/dev/null 2>&1\n"
-     "d=$(/usr/sbin/debugfs -R 'stat /upper' \"$1\" 2>/dev/null); [[ $d == *'Mode:  0755'* ]]\n"
-     "d=$(/usr/sbin/debugfs -R 'stat /work' \"$1\" 2>/dev/null); [[ $d == *'Mode:  0700'* ]]\n"
-     "d=$(/usr/sbin/dumpe2fs -h \"$1\" 2>/dev/null); [[ $d != *has_journal* ]]",
-     path);
+  SH(look, path);
   assert_int_equal(unlinkat(box->fd, name, 0), 0);
   assert_int_equal(unlinkat(box->fd, "lock", 0), 0);
   {

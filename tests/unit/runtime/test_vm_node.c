@@ -264,6 +264,7 @@ static void what_dead_makers_left_is_found(void **state)
   zl_autofd template = open_dir(node, half), scratch = open_dir(node, "vm/scratch");
   zl_autofd templates = open_dir(node, "vm/templates"), lock = -1;
 
+  assert_true(alive.lock_fd >= 0 && template >= 0);
   zl_fd_closep(&dead.lock_fd);
   put(scratch, "tmp-1.ext4", "half");
   assert_int_equal(zl_lock_acquire(templates, lock_name, 0, &lock, NULL), 0);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -170,6 +171,33 @@ static void changed_files_are_noticed(void **state)
     assert_int_equal(unlinkat(box->dir_fd, names[i], 0), 0);
     assert_int_equal(unlinkat(box->dir_fd, other, 0), 0);
   }
+}
+
+/* On tmpfs a hole that is read through a mapping becomes a page: QEMU does that to the memory. */
+static void reading_changes_nothing(void **state)
+{
+  char path[] = "/dev/shm/zlayer-test-XXXXXX";
+  const char *home = mkdtemp(path);
+  struct box box = { .dir_fd = home != NULL ? zl_fd_open(AT_FDCWD, home, O_RDONLY, 0) : -1 };
+  zl_autofd memory = -1;
+  struct stat before, after;
+  volatile const char *pages;
+
+  (void)state;
+  assert_true(box.dir_fd >= 0);
+  make_template(&box);
+  memory = zl_fd_open(box.dir_fd, "memory", O_RDWR, 0);
+  assert_int_equal(fstat(memory, &before), 0);
+  pages = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE, memory, 0);
+  assert_true(pages != MAP_FAILED);
+  for (size_t at = 0; at < 1 << 20; at += 4096)
+    assert_int_equal(pages[at], at == 0 ? 'm' : 0);
+  assert_int_equal(munmap((void *)(uintptr_t)pages, 1 << 20), 0);
+  assert_int_equal(fstat(memory, &after), 0);
+  assert_true(after.st_blocks > before.st_blocks);
+  assert_int_equal(attempt(&box, KEY, ""), 0);
+  (void)close(box.dir_fd);
+  assert_int_equal(zl_path_remove_tree(AT_FDCWD, home), 0);
 }
 
 /* The times can be put back by whoever may write; what QEMU would read cannot be. */
@@ -336,6 +364,7 @@ int main(void)
     cmocka_unit_test_setup_teardown(an_unfinished_template_is_none, box_new, box_free),
     cmocka_unit_test_setup_teardown(changed_files_are_noticed, box_new, box_free),
     cmocka_unit_test_setup_teardown(a_state_is_known_by_its_content, box_new, box_free),
+    cmocka_unit_test(reading_changes_nothing),
     cmocka_unit_test_setup_teardown(a_seal_of_another_kind_is_refused, box_new, box_free),
     cmocka_unit_test_setup_teardown(a_key_tells_shapes_apart, box_new, box_free),
     cmocka_unit_test_setup_teardown(a_copy_of_a_disk_is_sparse_and_equal, box_new, box_free),

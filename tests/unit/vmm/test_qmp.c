@@ -183,13 +183,11 @@ static void a_flood_of_events_is_taken_in_turns(void **state)
 {
   struct peer peer;
   struct zl_error err = { 0 };
-  char flood[8 * sizeof(EVENT)] = "";
+  static const char flood[] = EVENT EVENT EVENT EVENT EVENT EVENT EVENT EVENT;
   int polls = 0;
 
   (void)state;
   open_peer(&peer, GREETING OK);
-  for (int i = 0; i < 8; i++)
-    strcat(flood, EVENT);
   for (int i = 0; i < 100; i++)
     say(&peer, flood);
   for (; polls < 100 && peer.events < 800; polls++)

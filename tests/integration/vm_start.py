@@ -1,0 +1,94 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""How machines start, as inspect, events and `vm status` tell it; what `bench/vm` relies on."""
+import json
+import os
+import pathlib
+
+from zltest import HELLO, Node, check, main, wait_for
+
+
+class VmNode(Node):
+    """A node whose machines are gone at the end, those of the pool too."""
+
+    def __exit__(self, *exception):
+        self.zlayer("vm", "pool", "0", ok=None)
+        super().__exit__(*exception)
+
+    def settings(self, text):
+        (self.root / "config.yaml").write_text(f"vm: {text}\n")
+
+    def hyperv(self, *args):
+        """Runs a container to its end; what it printed and the event of its end."""
+        said = self.zlayer("run", "--rm", "--isolation", "hyperv", HELLO, *args).stdout
+        events = [e for e in self.json_lines("events", "--json") if e["action"] == "die"]
+        return said, events[-1]
+
+    def json_lines(self, *args):
+        return [json.loads(line) for line in self.zlayer(*args).stdout.splitlines()]
+
+
+def helpers(root):
+    """Pids of the programs that keep machines of this root, or make them."""
+    found = []
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            links = [os.readlink(fd) for fd in (entry / "fd").iterdir()]
+        except OSError:
+            continue
+        if any(link.startswith(f"{root}/") for link in links) and int(entry.name) != os.getpid():
+            found.append(int(entry.name))
+    return found
+
+
+def without_a_template_it_boots():
+    with VmNode() as node:
+        node.settings("{ template: off }")
+        for _ in range(2):
+            said, end = node.hyperv("echo", "x")
+            check((said, end["tier"]) == ("x\n", "boot"), f"{said!r}, {end}")
+        check(node.json("vm", "status", "--json")["tiers"] == ["boot"], "tiers")
+        node.expect_no_leaks()
+
+
+def with_a_template_it_is_cloned():
+    with VmNode() as node:
+        node.zlayer("vm", "template")
+        said, end = node.hyperv("echo", "x")
+        check((said, end["tier"]) == ("x\n", "clone"), f"{said!r}, {end}")
+        node.zlayer("run", "-d", "--name", "one", "--isolation", "hyperv", HELLO, "sleep", "1000")
+        facts = node.inspect("one")
+        pid = facts["machine"]["qemuPid"]
+        check(facts["machine"]["tier"] == "clone", f"{facts['machine']}")
+        name = pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+        check(name == "qemu-system-x86", f"process {pid} is {name}")
+        node.zlayer("rm", "-f", "one")
+        node.expect_no_leaks()
+
+
+def a_pooled_machine_is_taken_and_replaced():
+    with VmNode() as node:
+        shown = dict(line.split(None, 1) for line in node.zlayer("vm", "pool", "1").stdout.splitlines())
+        check(shown["ready"] == "1" and int(shown["machines.0.qemuPid"]) > 0, f"{shown}")
+        first = node.json("vm", "status", "--json")["pool"]["machines"][0]["name"]
+        said, end = node.hyperv("echo", "x")
+        check((said, end["tier"]) == ("x\n", "pool"), f"{said!r}, {end}")
+        node.zlayer("vm", "pool", "1")
+        second = node.json("vm", "status", "--json")["pool"]["machines"][0]
+        check(second["name"] != first, f"machine {first} waits again")
+        check(second["pssKiB"] > 0, f"{second}")
+        node.zlayer("vm", "pool", "0")
+        wait_for(lambda: not helpers(node.root), what="the end of the pool's machines")
+        node.expect_no_leaks()
+
+
+def a_process_has_no_tier():
+    with VmNode() as node:
+        node.zlayer("run", "--rm", HELLO, "true")
+        ends = [e for e in node.json_lines("events", "--json") if e["action"] == "die"]
+        check(len(ends) == 1 and "tier" not in ends[0], f"{ends}")
+
+
+if __name__ == "__main__":
+    main(without_a_template_it_boots, with_a_template_it_is_cloned, a_pooled_machine_is_taken_and_replaced,
+         a_process_has_no_tier)
