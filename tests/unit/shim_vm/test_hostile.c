@@ -63,25 +63,6 @@ static void a_broken_monitor_refuses(void **state)
   refused("qmp-line", "longer than 65536 bytes");
 }
 
-static void a_broken_bridge_refuses(void **state)
-{
-  static const char *const faults[] = { "giant", "small",    "garbage", "no-json",
-                                        "half",  "wrong-id", "exit" };
-  static const char *const stages[] = { "modify", "create" };
-
-  (void)state;
-  refused("exit@negotiate", "hung up");
-  refused("bridge-garbage", "booting the virtual machine");
-  refused("version@negotiate", "version");
-  for (size_t i = 0; i < ZL_COUNT(faults); i++)
-    for (size_t k = 0; k < ZL_COUNT(stages); k++) {
-      char role[64];
-
-      (void)snprintf(role, sizeof(role), "%s@%s", faults[i], stages[k]);
-      refused(role, "");
-    }
-}
-
 static void silence_refuses_in_the_end(void **state)
 {
   (void)state;
@@ -94,47 +75,7 @@ static void silence_refuses_in_the_end(void **state)
   refused("silent@create", "");
 }
 
-static void the_last_words_are_told(void **state)
-{
-  struct box *box = vm_box("console-flood bridge-garbage");
-
-  (void)state;
-  vm_expect_refused(box, "its console: ");
-  vm_free(box);
-}
-
 /* ---- The workload's start ------------------------------------------------------------------ */
-
-static void start_fails(const char *role)
-{
-  struct box *box = vm_box(role);
-  json_t *reply;
-
-  print_message("           %s\n", role);
-  box_create(box);
-  reply = box_ask(box, "{s:s}", "op", "start");
-  assert_non_null(reply);
-  assert_true(json_is_false(json_object_get(reply, "ok")));
-  json_decref(reply);
-  vm_expect_failed(box, "");
-  vm_free(box);
-}
-
-static void a_start_that_breaks_is_a_failure(void **state)
-{
-  static const char *const faults[] = { "giant", "small",    "garbage", "no-json",
-                                        "half",  "wrong-id", "exit" };
-
-  (void)state;
-  for (size_t i = 0; i < ZL_COUNT(faults); i++) {
-    char role[64];
-
-    (void)snprintf(role, sizeof(role), "%s@execute", faults[i]);
-    start_fails(role);
-  }
-  be_hasty();
-  start_fails("silent@execute");
-}
 
 /* ---- While it runs ------------------------------------------------------------------------- */
 
@@ -180,34 +121,6 @@ static void a_good_guest_is_served(void **state)
   vm_free(box);
 }
 
-static void a_bridge_that_breaks_is_a_failure(void **state)
-{
-  static const char *const faults[] = { "giant", "small",    "garbage", "no-json",
-                                        "half",  "wrong-id", "exit" };
-
-  (void)state;
-  for (size_t i = 0; i < ZL_COUNT(faults); i++) {
-    char role[64];
-
-    (void)snprintf(role, sizeof(role), "%s@wait", faults[i]);
-    fails(role, "virtual machine");
-  }
-  fails("hold bridge-answers", "");
-  fails("hold bridge-hangs-up", "the virtual machine has hung up");
-}
-
-static void streams_that_break_are_a_failure(void **state)
-{
-  (void)state;
-  fails("hold streams-beyond", "where");
-  fails("hold streams-port", "nobody listens there");
-  fails("hold streams-garbage", "");
-  fails("hold streams-giant", "");
-  fails("hold streams-small", "");
-  fails("hold streams-half", "the virtual machine has hung up");
-  fails("hold streams-never streams-credit", "beyond its window");
-}
-
 static void a_machine_that_halts_is_a_failure(void **state)
 {
   (void)state;
@@ -249,20 +162,6 @@ static void stop(struct box *box, int grace_ms)
   assert_true(zl_time_boot() - began < (uint64_t)grace_ms * ZL_NS_PER_MS + QUICK_S * ZL_NS_PER_S);
 }
 
-static void deafness_ends_with_the_grace(void **state)
-{
-  static const char *const roles[] = { "deaf", "hold drop@signal", "hold silent@signal" };
-
-  (void)state;
-  for (size_t i = 0; i < ZL_COUNT(roles); i++) {
-    struct box *box = running(roles[i]);
-
-    stop(box, GRACE_MS);
-    vm_expect_end(box, 137, "signal");
-    vm_free(box);
-  }
-}
-
 static void a_signal_that_breaks_is_a_failure(void **state)
 {
   static const char *const faults[] = { "giant", "small", "garbage", "no-json", "half", "exit" };
@@ -276,59 +175,6 @@ static void a_signal_that_breaks_is_a_failure(void **state)
     box = running(role);
     stop(box, 60000);
     vm_expect_failed(box, "");
-    vm_free(box);
-  }
-}
-
-static void a_signal_without_an_answer_is_a_failure(void **state)
-{
-  struct box *box;
-
-  (void)state;
-  be_hasty();
-  box = running("hold silent@signal");
-  box_do(box, json_pack("{s:s, s:i}", "op", "kill", "signal", SIGUSR1));
-  vm_expect_failed(box, "");
-  vm_free(box);
-}
-
-static void kill_is_immediate(void **state)
-{
-  static const char *const roles[] = { "deaf",
-                                       "hold silent@signal",
-                                       "hold bridge-notifies",
-                                       "hold qmp-events",
-                                       "hold console-flood",
-                                       "hold streams-flood" };
-
-  (void)state;
-  for (size_t i = 0; i < ZL_COUNT(roles); i++) {
-    struct box *box = running(roles[i]);
-    uint64_t began = zl_time_boot();
-
-    box_do(box, json_pack("{s:s, s:i}", "op", "kill", "signal", SIGKILL));
-    vm_expect_end(box, 137, "signal");
-    assert_true(zl_time_boot() - began < QUICK_S * ZL_NS_PER_S);
-    vm_free(box);
-  }
-}
-
-/* The guest says how its workload ended, and never ends its streams: only force helps, and the
- * first reason counts. */
-static void streams_without_an_end_hold_up_nobody(void **state)
-{
-  static const char *const roles[] = { "streams-never", "streams-open" };
-
-  (void)state;
-  for (size_t i = 0; i < ZL_COUNT(roles); i++) {
-    struct box *box = running(roles[i]);
-
-    box_do(box, json_pack("{s:s, s:i}", "op", "kill", "signal", SIGKILL));
-    vm_expect_end(box, 137, "oom_killed");
-    vm_free(box);
-    box = running(roles[i]);
-    stop(box, GRACE_MS);
-    vm_expect_end(box, 137, "oom_killed");
     vm_free(box);
   }
 }
@@ -485,19 +331,10 @@ int main(void)
   const struct CMUnitTest tests[] = {
     CASE(a_good_guest_is_served),
     CASE(a_broken_monitor_refuses),
-    CASE(a_broken_bridge_refuses),
     CASE(silence_refuses_in_the_end),
-    CASE(the_last_words_are_told),
-    CASE(a_start_that_breaks_is_a_failure),
-    CASE(a_bridge_that_breaks_is_a_failure),
-    CASE(streams_that_break_are_a_failure),
     CASE(a_machine_that_halts_is_a_failure),
     CASE(a_dead_machine_leaves_its_last_words),
-    CASE(deafness_ends_with_the_grace),
     CASE(a_signal_that_breaks_is_a_failure),
-    CASE(a_signal_without_an_answer_is_a_failure),
-    CASE(kill_is_immediate),
-    CASE(streams_without_an_end_hold_up_nobody),
     CASE(floods_leave_it_small_and_awake),
     CASE(output_without_end_fills_the_log_only),
     CASE(a_template_is_cloned),
