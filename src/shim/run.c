@@ -19,6 +19,7 @@
 #include "shim/handover.h"
 #include "shim/lifecycle.h"
 #include "shim/record.h"
+#include "shim/text.h"
 
 enum {
   LOCK_PATIENCE_MS = 1000 /* whoever looks whether it is held holds it for a moment */
@@ -120,6 +121,15 @@ static int begin(struct shim *shim, struct zl_error *err)
   return r;
 }
 
+static void say_created(struct conn *conn)
+{
+  const struct shim *shim = conn->shim;
+  json_t *warning = *shim->warning != '\0' ? text_json(shim->warning) : NULL;
+
+  conn_send(conn, json_pack("{s:b, s:i, s:o*}", "ok", 1, "pid", (int)shim->pid, "warning", warning),
+            NULL, 0);
+}
+
 static bool is_over(const struct shim *shim)
 {
   if (!shim->finished || shim->n_sessions > 0)
@@ -148,7 +158,7 @@ int shim_serve(struct shim *shim, int control_fd)
   if (r < 0)
     return EXIT_FAILURE;
   if (first != NULL)
-    conn_send(first, json_pack("{s:b, s:i}", "ok", 1, "pid", (int)shim->pid), NULL, 0);
+    say_created(first);
   shim->loop.idle = footprint_shrink;
   while (r == 0 && !is_over(shim))
     r = loop_turn(&shim->loop, &err);

@@ -52,7 +52,8 @@ struct shim {
   pid_t pid;        /* of the first process as the host sees it */
   uint64_t start_time; /* of it, in ticks since boot */
   uint64_t created_at_ns, started_at_ns;
-  struct exit_record exit; /* STATUS_STOPPED */
+  char warning[ZL_ERROR_MSG_MAX]; /* for whoever had the container made; "": none */
+  struct exit_record exit;        /* STATUS_STOPPED */
 
   struct stream streams[STREAM_COUNT]; /* with a terminal only the first is open */
   int stdin_fd; /* what the first attach gets: the pipe's write end or the terminal; -1: gone */

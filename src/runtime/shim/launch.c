@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "base/lock.h"
+#include "base/log.h"
 #include "base/proc.h"
 #include "base/strv.h"
 #include "engine/mount_fd.h"
@@ -117,11 +118,15 @@ int zl_shimclient_prepare(struct zl_shimclient *client, const char *id, const ch
 int zl_shimclient_await(const struct zl_container_plan *plan, struct zl_error *err)
 {
   zl_autojson *reply = NULL;
+  const char *warning = NULL;
   int r = zl_control_receive(plan->prepared_fd, zl_time_boot() + CREATE_PATIENCE, -1, &reply, NULL,
                              err);
 
   if (r == -ZL_E_REMOTE)
     return zl_fail(err, ZL_E_INTERNAL, 0, "the shim ended while it built the container");
+  if (r == 0 && zl_json_get_string(reply, "reply", "warning", &warning, NULL) == 0 &&
+      warning != NULL)
+    zl_warning("%s", warning);
   return r;
 }
 

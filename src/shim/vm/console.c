@@ -50,7 +50,7 @@ int console_open(struct console *console, struct loop *loop, int fd, struct zl_e
   return 0;
 }
 
-void console_close(struct console *console)
+void console_drain(struct console *console)
 {
   /* A dead QEMU has left at most a socket's buffer. */
   for (int i = 0; console->fd >= 0 && i < 256; i++) {
@@ -59,6 +59,11 @@ void console_close(struct console *console)
     if (!pump(console) || (console->len == before && console->at == at))
       break;
   }
+}
+
+void console_close(struct console *console)
+{
+  console_drain(console);
   if (console->fd >= 0)
     loop_remove(console->loop, &console->source);
   zl_fd_closep(&console->fd);

@@ -25,7 +25,9 @@ struct console {
 
 /* Takes over `fd`, non-blocking, on success. */
 int console_open(struct console *console, struct loop *loop, int fd, struct zl_error *err);
-/* Reads what is there, so that the last words of a dead machine are not missed, and closes. */
+/* Reads what is there, so that the last words of a dead machine are not missed. */
+void console_drain(struct console *console);
+/* Drains and closes. */
 void console_close(struct console *console);
 
 /* Everything kept, oldest first; returns the length. */

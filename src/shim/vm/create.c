@@ -16,6 +16,7 @@
 #include "bridge/guest.h"
 #include "net/linux/link.h"
 #include "shim/vm/machine.h"
+#include "shim/vm/patience.h"
 #include "vmm/clone.h"
 #include "vmm/swap.h"
 
@@ -115,7 +116,7 @@ static void files_init(struct machine_files *files, int dir_fd)
 static int plug(struct vm_shim *vm, const struct machine_files *files, struct zl_error *err)
 {
   struct zl_qmp *qmp = &vm->qemu.qmp;
-  uint64_t deadline = zl_time_boot() + MONITOR_PATIENCE;
+  uint64_t deadline = patience_end(MONITOR_PATIENCE);
   int r = zl_vm_swap_image(qmp, files->qemu.image_fd, deadline, err);
 
   if (r == 0 && files->qemu.tap_fd >= 0)

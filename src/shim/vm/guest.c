@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/time.h"
+#include "shim/vm/patience.h"
 
 /* ---- The end of it ------------------------------------------------------------------------- */
 
@@ -175,9 +176,8 @@ int guest_check(const struct guest *guest, struct zl_error *err)
 
 struct zl_rpc_then guest_then(zl_bridge_reply_fn fn, void *ctx, uint64_t patience_ns)
 {
-  return (struct zl_rpc_then){ .deadline_ns = patience_ns == UINT64_MAX
-                                                  ? UINT64_MAX
-                                                  : zl_time_boot() + patience_ns,
+  return (struct zl_rpc_then){ .deadline_ns = patience_ns == UINT64_MAX ? UINT64_MAX
+                                                                        : patience_end(patience_ns),
                                .fn = fn,
                                .ctx = ctx };
 }

@@ -41,11 +41,10 @@ void vm_init(struct vm_shim *vm)
 
 void vm_end(struct vm_shim *vm, const struct exit_record *exit)
 {
-  if (vm->has_exit)
-    return;
+  if (!vm->has_exit)
+    vm->exit = *exit;
   vm->has_exit = true;
-  vm->exit = *exit;
-  qemu_kill(&vm->qemu);
+  qemu_kill(&vm->qemu); /* also a machine whose workload has ended: it may keep its streams open */
 }
 
 void vm_fail(struct vm_shim *vm, const struct zl_error *why)
@@ -54,8 +53,11 @@ void vm_fail(struct vm_shim *vm, const struct zl_error *why)
   struct zl_error failure = { 0 };
   char tail[CONSOLE_TAIL];
 
-  if (vm->has_exit)
+  if (vm->has_exit) {
+    qemu_kill(&vm->qemu);
     return;
+  }
+  console_drain(&vm->console);
   console_tail(&vm->console, tail);
   /* A dying QEMU closes its end of the bridge first, and may be noticed by that. */
   (void)zl_fail(&failure, ZL_E_REMOTE, 0, "%.160s%s%s",

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/time.h"
+#include "shim/vm/patience.h"
 #include "vmm/clone.h"
 #include "vmm/disk.h"
 #include "vmm/template.h"
@@ -103,7 +103,7 @@ int machine_boot(struct vm_shim *vm, struct machine_files *files, enum zl_vm_sta
 static int load(struct vm_shim *vm, struct machine_files *files, int state_fd, struct zl_error *err)
 {
   struct qemu_ends ends = { -1, -1, -1 };
-  uint64_t deadline = zl_time_boot() + CLONE_PATIENCE;
+  uint64_t deadline = patience_end(CLONE_PATIENCE);
   int r =
       qemu_start(&vm->qemu, &vm->machine, ZL_VM_CLONE, &files->qemu, &ends, MONITOR_PATIENCE, err);
 
@@ -169,7 +169,7 @@ int machine_start(struct vm_shim *vm, struct machine_files *files, struct zl_err
   /* One that is not there was removed since the library looked: no reason to say anything. */
   if (r != -ZL_E_NOT_FOUND) {
     set_template_aside(vm);
-    memcpy(vm->warning, why.msg, sizeof(vm->warning));
+    memcpy(vm->shim.warning, why.msg, sizeof(vm->shim.warning));
   }
   vm_init_machine(vm);
   return machine_boot(vm, files, ZL_VM_BOOT, err);

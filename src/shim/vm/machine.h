@@ -16,7 +16,7 @@ struct machine_files {
 };
 
 /* Clones when there is a template that fits, else boots; vm->shim.tier says which. A template that
- * does not work is set aside with vm->warning, and the machine is booted. Blocks until the guest
+ * does not work is set aside with shim.warning, and the machine is booted. Blocks until the guest
  * has negotiated. After an error nothing runs. */
 int machine_start(struct vm_shim *vm, struct machine_files *files, struct zl_error *err);
 /* Only one way. */

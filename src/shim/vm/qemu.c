@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 
 #include "base/fd.h"
-#include "base/time.h"
+#include "shim/vm/patience.h"
 
 /* QEMU's ends, and the files that only it needs. */
 struct parts {
@@ -184,8 +184,7 @@ int qemu_start(struct qemu *qemu, const struct machine_config *config, enum zl_v
     r = spawn(qemu, config, start, files, &parts, err);
   if (r == 0) {
     parts_done(&parts); /* or the monitor would never be at its end */
-    r = zl_qmp_open(&qemu->qmp, zl_steal_fd(&qmp_fd), event, qemu, zl_time_boot() + patience_ns,
-                    err);
+    r = zl_qmp_open(&qemu->qmp, zl_steal_fd(&qmp_fd), event, qemu, patience_end(patience_ns), err);
   }
   zl_fd_closep(&qmp_fd);
   if (r < 0) {

@@ -45,7 +45,6 @@ struct vm_shim {
   bool failed;       /* the machine did, not the workload */
   struct exit_record exit;
   struct zl_error failure;
-  char warning[ZL_ERROR_MSG_MAX]; /* for whoever made the container; "": none */
 };
 
 static inline struct vm_shim *vm_of(struct shim *shim)
@@ -58,7 +57,8 @@ void vm_init(struct vm_shim *vm);
 void vm_init_machine(struct vm_shim *vm);
 extern const struct keeper vm_keeper;
 
-/* The machine is over: this is the container's end. The first reason counts. */
+/* The machine is over: this is the container's end. The first reason counts, also when there is one
+ * already. */
 void vm_end(struct vm_shim *vm, const struct exit_record *exit);
 /* As above for a machine that has failed: the message and the guest's last console lines. */
 void vm_fail(struct vm_shim *vm, const struct zl_error *why);

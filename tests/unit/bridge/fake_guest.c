@@ -90,6 +90,8 @@ static void on_request(void *ctx, const struct zl_bridge_request *request)
   struct fake_guest *guest = ctx;
 
   guest->requests++;
+  if (guest->seen != NULL && guest->seen(guest, request))
+    return;
   if (guest->fault != FAKE_GOOD && guest->at == request->message)
     strike(guest, request);
   else if (guest->fault != FAKE_SILENT)

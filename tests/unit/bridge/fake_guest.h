@@ -31,6 +31,8 @@ struct fake_guest {
   enum zl_bridge_message at;
   struct zl_bridge_request delayed; /* id and message only */
   int requests;                     /* that have come, negotiations excepted */
+  /* Sees each request first; true: it is dealt with. NULL: nobody looks. */
+  bool (*seen)(struct fake_guest *guest, const struct zl_bridge_request *request);
 };
 
 /* Takes the descriptor over. */

@@ -21,6 +21,7 @@
 #include "base/limits.h"
 #include "base/lock.h"
 #include "base/path.h"
+#include "base/strv.h"
 #include "base/time.h"
 #include "engine/cgroup.h"
 
@@ -281,6 +282,24 @@ void box_add(struct box *box, const char *path, json_t *value)
 
 /* ---- Talking ------------------------------------------------------------------------------- */
 
+/* The shim gets no environment but what is for tests: of its sanitizer, and of fault points. */
+static char **pass_on(void)
+{
+  static const char *const names[] = { "ASAN_OPTIONS", "ZLAYER_FAULTS" };
+  char **list = NULL;
+
+  for (size_t i = 0; i < ZL_COUNT(names); i++) {
+    zl_autofree char *entry = NULL;
+
+    if (getenv(names[i]) == NULL)
+      continue;
+    entry = zl_asprintf("%s=%s", names[i], getenv(names[i]));
+    assert_non_null(entry);
+    assert_int_equal(zl_strv_push(&list, entry, NULL), 0);
+  }
+  return list;
+}
+
 json_t *box_launch(struct box *box)
 {
   char path[192];
@@ -294,15 +313,9 @@ json_t *box_launch(struct box *box)
                                  .n_fds = 2,
                                  .new_session = true };
   struct zl_error err = { 0 };
-  zl_autofree char *sanitizer = NULL;
-  const char *envp[2] = { NULL, NULL };
+  zl_autostrv environment = pass_on();
 
-  /* The shim gets no environment; in a sanitized build only what its sanitizer needs. */
-  if (getenv("ASAN_OPTIONS") != NULL) {
-    assert_true(asprintf(&sanitizer, "ASAN_OPTIONS=%s", getenv("ASAN_OPTIONS")) > 0);
-    envp[0] = sanitizer;
-    opt.envp = envp;
-  }
+  opt.envp = (const char *const *)environment;
   (void)snprintf(path, sizeof(path), "%s/config.json", box->dir);
   assert_int_equal(json_dump_file(box->config, path, 0), 0);
   assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
