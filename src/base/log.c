@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/compiler.h"
 #include "base/log.h"
 
 #include <stdarg.h>
@@ -34,7 +35,7 @@ static int level_now(void)
 void zl_log(enum zl_log_level level, const char *fmt, ...)
 {
   int saved = errno;
-  char line[1024];
+  ZL_UNCLEARED char line[1024];
   va_list ap;
 
   if ((int)level > level_now())

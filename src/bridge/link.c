@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/compiler.h"
 #include "bridge/link.h"
 
 #include <errno.h>
@@ -137,7 +138,7 @@ static void hang_up(struct zl_link *link)
 
 static int pump_in(struct zl_link *link, struct zl_error *err)
 {
-  char chunk[ZL_LINK_CHUNK];
+  ZL_UNCLEARED char chunk[ZL_LINK_CHUNK];
 
   for (size_t moved = 0; moved < ZL_LINK_TURN && may_read(link);) {
     ssize_t n = read(link->fd, chunk, sizeof(chunk));

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/compiler.h"
 #include "base/json.h"
 #include "bridge/stream.h"
 
@@ -54,7 +55,7 @@ void zl_bridge_server_free(struct zl_bridge_server *server)
 static json_t *text_json(const char *text)
 {
   json_t *json = json_string(text);
-  char plain[ZL_ERROR_MSG_MAX];
+  ZL_UNCLEARED char plain[ZL_ERROR_MSG_MAX];
 
   if (json != NULL)
     return json;

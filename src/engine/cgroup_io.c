@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/compiler.h"
 #include "base/strv.h"
 #include "engine/cgroup_private.h"
 
@@ -48,7 +49,7 @@ int zl_cgroup_write(const struct zl_cgroup *cg, enum zl_cgroup_tree tree, const 
 int zl_cgroup_writef(const struct zl_cgroup *cg, enum zl_cgroup_tree tree, struct zl_error *err,
                      const char *file, const char *fmt, ...)
 {
-  char text[ZL_CGROUP_LINE];
+  ZL_UNCLEARED char text[ZL_CGROUP_LINE];
   va_list ap;
   int n;
 

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/compiler.h"
 #include "base/fd.h"
 #include "base/strv.h"
 #define PORTS "/sys/class/virtio-ports"
@@ -71,7 +72,7 @@ static int listen_for_events(struct zl_error *err)
 static int await_event(int fd)
 {
   struct pollfd wait = { .fd = fd, .events = POLLIN };
-  char event[4096];
+  ZL_UNCLEARED char event[4096];
   int r = poll(&wait, 1, PATIENCE_MS);
 
   while (r > 0 && recv(fd, event, sizeof(event), 0) > 0)

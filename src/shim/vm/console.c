@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/compiler.h"
 
 static void keep(struct console *console, const char *data, size_t len)
 {
@@ -19,7 +20,7 @@ static void keep(struct console *console, const char *data, size_t len)
 /* One chunk; false when there is nothing more to come. */
 static bool pump(struct console *console)
 {
-  char chunk[1024];
+  ZL_UNCLEARED char chunk[1024];
   ssize_t n;
 
   do
@@ -88,7 +89,7 @@ static void append(char tail[CONSOLE_TAIL], size_t *len, const char *text, size_
 
 void console_tail(const struct console *console, char tail[CONSOLE_TAIL])
 {
-  char text[CONSOLE_KEPT];
+  ZL_UNCLEARED char text[CONSOLE_KEPT];
   size_t n = console_text(console, text), len = 0;
   size_t start = n > CONSOLE_TAIL - 32 ? n - (CONSOLE_TAIL - 32) : 0;
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/compiler.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "net/linux/link.h"
@@ -51,7 +52,7 @@ void vm_fail(struct vm_shim *vm, const struct zl_error *why)
 {
   struct exit_record record;
   struct zl_error failure = { 0 };
-  char tail[CONSOLE_TAIL];
+  ZL_UNCLEARED char tail[CONSOLE_TAIL];
 
   if (vm->has_exit) {
     qemu_kill(&vm->qemu);
@@ -96,7 +97,7 @@ static void qemu_stuck(struct qemu *qemu, const char *why)
 
 static void write_console(const struct vm_shim *vm)
 {
-  char text[CONSOLE_KEPT];
+  ZL_UNCLEARED char text[CONSOLE_KEPT];
   size_t len = console_text(&vm->console, text);
   struct zl_error err = { 0 };
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/compiler.h"
 #include "base/fd.h"
 #include "shim/vm/patience.h"
 #include "vmm/clone.h"
@@ -55,7 +56,7 @@ static int negotiate(struct vm_shim *vm, uint64_t patience_ns, struct zl_error *
 /* What the guest last said tells more than that it said nothing. */
 static int explain(struct vm_shim *vm, struct zl_error *err)
 {
-  char tail[CONSOLE_TAIL];
+  ZL_UNCLEARED char tail[CONSOLE_TAIL];
   struct zl_error why = *err;
 
   console_close(&vm->console);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/compiler.h"
 #include "shim/vm/port.h"
 
 #include <fcntl.h>
@@ -140,7 +141,7 @@ static void end_input(struct port *port)
 static void read_input(struct port *port)
 {
   struct guest *guest = port->ports->guest;
-  char chunk[ZL_MUX_CHUNK];
+  ZL_UNCLEARED char chunk[ZL_MUX_CHUNK];
   size_t room = zl_mux_room(guest->mux, port->number);
   ssize_t n = 0;
 
