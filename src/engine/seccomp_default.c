@@ -7,6 +7,8 @@
 #include <linux/capability.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -151,7 +153,7 @@ static void add_rules(struct rule_list *list, const struct zl_seccomp_rule *rule
     list->rules[list->n++] = rules[i];
 }
 
-int zl_seccomp_compile_default(uint64_t caps, struct zl_seccomp_filter *ret, struct zl_error *err)
+static int compile(uint64_t caps, struct zl_seccomp_filter *ret, struct zl_error *err)
 {
   struct rule_list list = { .n = 0 };
   struct zl_seccomp_profile profile = { .default_action = SECCOMP_RET_ERRNO | ENOSYS };
@@ -172,4 +174,37 @@ int zl_seccomp_compile_default(uint64_t caps, struct zl_seccomp_filter *ret, str
   profile.rules = list.rules;
   profile.n_rules = list.n;
   return zl_seccomp_compile(&profile, ret, err);
+}
+
+static int copy(const struct zl_seccomp_filter *filter, struct zl_seccomp_filter *ret,
+                struct zl_error *err)
+{
+  size_t size = filter->len * sizeof(*filter->insns);
+  struct sock_filter *insns = malloc(size);
+
+  if (insns == NULL)
+    return zl_fail_nomem(err, "system call filter");
+  memcpy(insns, filter->insns, size);
+  *ret = *filter;
+  ret->insns = insns;
+  return 0;
+}
+
+/* A program that makes containers one after another mostly asks for the same filter again. */
+int zl_seccomp_compile_default(uint64_t caps, struct zl_seccomp_filter *ret, struct zl_error *err)
+{
+  static struct zl_seccomp_filter last;
+  static uint64_t last_caps;
+
+  if (last.insns == NULL || last_caps != caps) {
+    struct zl_seccomp_filter fresh;
+    int r = compile(caps, &fresh, err);
+
+    if (r < 0)
+      return r;
+    zl_seccomp_filter_done(&last);
+    last = fresh;
+    last_caps = caps;
+  }
+  return copy(&last, ret, err);
 }
