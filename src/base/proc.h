@@ -38,6 +38,10 @@ struct zl_proc {
  * here (ZL_E_NO_COMMAND for ENOENT, ZL_E_NOT_EXECUTABLE for EACCES/ENOEXEC). Blocks until exec. */
 int zl_proc_spawn(const struct zl_proc_options *opt, struct zl_proc *ret, struct zl_error *err);
 
+/* Undoes what whoever executed this program did to its signals: what is ignored stays ignored over
+ * every exec, unlike a handler. The mask is left alone. */
+void zl_proc_default_signals(void);
+
 /* Waits for the child and closes the pidfd. *ret_status as of waitpid(2). */
 int zl_proc_wait(struct zl_proc *proc, int *ret_status, struct zl_error *err);
 

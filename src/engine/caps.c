@@ -73,7 +73,7 @@ const char *zl_cap_name(unsigned cap)
 
 /* The bounding set has a system call per capability; the kernel's last one is where it says EINVAL.
  */
-static uint64_t bounding_set(void)
+static uint64_t read_bounding_set(void)
 {
   uint64_t mask = 0;
 
@@ -85,6 +85,21 @@ static uint64_t bounding_set(void)
     mask |= (uint64_t)held << cap;
   }
   return mask;
+}
+
+/* 0: not read yet. A child is born with its parent's set, and with what its parent knows of it. */
+static _Atomic uint64_t known_bounding;
+
+void zl_caps_learn(void)
+{
+  if (known_bounding == 0)
+    known_bounding = read_bounding_set();
+}
+
+static uint64_t bounding_set(void)
+{
+  zl_caps_learn();
+  return known_bounding;
 }
 
 static int permitted_set(uint64_t *ret, struct zl_error *err)
@@ -115,6 +130,7 @@ int zl_caps_limit(const struct zl_caps *caps, struct zl_error *err)
   for (int cap = 0; cap < CAP_BITS; cap++)
     if ((surplus >> cap & 1) != 0 && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
       return zl_fail_errno(err, "dropping capability %d from the bounding set", cap);
+  known_bounding &= caps->bounding;
   if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
     return zl_fail_errno(err, "keeping the capabilities over the change of user");
   return 0;

@@ -21,6 +21,10 @@ const char *zl_cap_name(unsigned cap);
  * fails only if the kernel refuses capget. */
 int zl_caps_available(uint64_t *ret, struct zl_error *err);
 
+/* Reads the bounding set once, a system call per capability, so that the children that are cloned
+ * afterwards need not. Idempotent. */
+void zl_caps_learn(void);
+
 /* First half, before the user changes: drops everything outside caps->bounding from the bounding
  * set and makes the permitted set survive the change of user (PR_SET_KEEPCAPS). Needs CAP_SETPCAP
  * unless nothing is to be dropped. Idempotent. */

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -107,7 +108,10 @@ int zl_child_set_oom_score(pid_t pid, int score, struct zl_error *err)
 {
   char path[48], value[16];
 
-  (void)snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
+  if (pid == 0)
+    (void)stpcpy(path, "/proc/self/oom_score_adj");
+  else
+    (void)snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
   (void)snprintf(value, sizeof(value), "%d", score);
   return zl_file_poke(AT_FDCWD, path, value, err);
 }

@@ -30,7 +30,8 @@ void zl_child_kill(struct zl_child *child);
 /* Reaps an ended child; *ret_status as of waitpid(2). 1: reaped; 0: it still runs. */
 int zl_child_reap(struct zl_child *child, int *ret_status, struct zl_error *err);
 
-/* Writes /proc/<pid>/oom_score_adj; for the parent, in its own trusted /proc. */
+/* Writes /proc/<pid>/oom_score_adj, for `pid` 0 the caller's own; while the caller sees the host's
+ * trusted /proc. */
 int zl_child_set_oom_score(pid_t pid, int score, struct zl_error *err);
 
 #endif

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "engine/caps.h"
 #include "engine/init.h"
 #include "engine/rootfs.h"
 #include "engine/sync.h"
@@ -173,6 +174,7 @@ static int create(const struct zl_container_spec *spec, struct zl_container *c,
     r = zl_sync_pair(ends, err);
   if (r < 0)
     return r;
+  zl_caps_learn();
   c->sync_fd = ends[0];
   init.sync_fd = ends[1];
   r = clone_init(&init, spec->cgroup_fd, c, err);

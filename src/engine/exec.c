@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "engine/caps.h"
 #include "engine/console.h"
 #include "engine/launch.h"
 #include "engine/namespaces.h"
@@ -34,6 +35,16 @@ static int check_root(const struct stat *expected, struct zl_error *err)
   return 0;
 }
 
+/* While this process still sees the host's /proc, and may lower the score. */
+static int set_oom_score(const struct zl_exec_spec *spec, struct zl_error *err)
+{
+  const struct zl_process *own = spec->process, *first = &spec->config->process;
+
+  if (own->has_oom_score_adj)
+    return zl_child_set_oom_score(0, own->oom_score_adj, err);
+  return first->has_oom_score_adj ? zl_child_set_oom_score(0, first->oom_score_adj, err) : 0;
+}
+
 /* From here on the container can see this process: it is not dumpable, holds nothing of the host
  * but the descriptors it needs, and executes nothing before it has given up its privileges. */
 static int enter(const struct zl_exec_spec *spec, int sync_fd, struct zl_error *err)
@@ -47,9 +58,9 @@ static int enter(const struct zl_exec_spec *spec, int sync_fd, struct zl_error *
   if (r == 0 && fstat(c->rootfs_fd, &root) < 0)
     r = zl_fail_errno(err, "the container's root file system");
   if (r == 0)
-    r = zl_child_begin(keep, ZL_COUNT(keep), err);
+    r = set_oom_score(spec, err);
   if (r == 0)
-    r = zl_sync_expect(sync_fd, ZL_BARRIER_JOINED, NULL, NULL, NULL, err);
+    r = zl_child_begin(keep, ZL_COUNT(keep), err);
   if (r < 0)
     return r;
   if (setns(c->init.pidfd, c->namespaces & ~CLONE_NEWPID) < 0)
@@ -87,8 +98,8 @@ static int prepare(const struct zl_exec_spec *spec, int sync_fd, struct zl_launc
   r = zl_launch_prepare(launch, err);
   if (r == 0)
     r = open_terminal(launch, &console, err);
-  if (r == 0)
-    r = zl_sync_send(sync_fd, ZL_BARRIER_READY, 0, &console.master, terminal ? 1 : 0, err);
+  if (r == 0 && terminal)
+    r = zl_sync_send(sync_fd, ZL_BARRIER_READY, 0, &console.master, 1, err);
   zl_fd_closep(&console.master);
   for (int i = 0; i < 3; i++)
     launch->stdio[i] = terminal ? console.slave : spec->stdio[i];
@@ -136,21 +147,14 @@ static int clone_inside(const struct zl_exec_spec *spec, const struct zl_process
   return r < 0 ? r : 0;
 }
 
-static int serve(const struct zl_exec_spec *spec, int sync_fd, const struct zl_child *child,
-                 int *ret_master, struct zl_error *err)
+/* The child goes its way alone: all that comes from it is its terminal, or why it failed. */
+static int serve(bool terminal, int sync_fd, int *ret_master, struct zl_error *err)
 {
-  const struct zl_process *p = spec->process;
   size_t n_fds = 1;
   int r = 0;
 
-  if (p->has_oom_score_adj || spec->config->process.has_oom_score_adj)
-    r = zl_child_set_oom_score(
-        child->pid, p->has_oom_score_adj ? p->oom_score_adj : spec->config->process.oom_score_adj,
-        err);
-  if (r < 0)
-    return r;
-  (void)zl_sync_send(sync_fd, ZL_BARRIER_JOINED, 0, NULL, 0, NULL);
-  r = zl_sync_expect(sync_fd, ZL_BARRIER_READY, NULL, ret_master, &n_fds, err);
+  if (terminal)
+    r = zl_sync_expect(sync_fd, ZL_BARRIER_READY, NULL, ret_master, &n_fds, err);
   return r < 0 ? r : zl_sync_await_exec(sync_fd, err);
 }
 
@@ -167,10 +171,11 @@ int zl_exec_start(const struct zl_exec_spec *spec, struct zl_child *ret, int *re
     process.caps = spec->config->process.caps;
   if (spec->config->process.no_new_privileges)
     process.no_new_privileges = true;
+  zl_caps_learn();
   r = clone_inside(spec, &process, ends, &child, err);
   zl_fd_closep(&ends[1]);
   if (r == 0)
-    r = serve(spec, ends[0], &child, &master, err);
+    r = serve(process.terminal, ends[0], &master, err);
   zl_fd_closep(&ends[0]);
   if (r < 0) {
     zl_child_kill(&child);

@@ -11,6 +11,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/compiler.h"
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/path.h"
@@ -172,7 +173,7 @@ static int change_user(const struct zl_user *user, struct zl_error *err)
  * inside the root, so this can only fail if the directory was moved since. */
 static int enter_cwd(const struct zl_launch *launch, struct zl_error *err)
 {
-  char text[4096];
+  ZL_UNCLEARED char text[4096];
 
   if (fchdir(launch->cwd_fd) < 0)
     return zl_fail_errno(err, "working directory '%s'", launch->process->cwd);
@@ -215,13 +216,10 @@ static int drop_privileges(const struct zl_launch *launch, struct zl_error *err)
   return r;
 }
 
-static void reset_signals(void)
+static void unblock_signals(void)
 {
-  struct sigaction dfl = { .sa_handler = SIG_DFL };
   sigset_t none;
 
-  for (int sig = 1; sig < NSIG; sig++)
-    (void)sigaction(sig, &dfl, NULL);
   (void)sigemptyset(&none);
   (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -237,7 +235,7 @@ int zl_launch_exec(struct zl_launch *launch, struct zl_error *err)
   if (r < 0)
     return r;
   (void)umask(p->has_umask ? p->umask : DEFAULT_UMASK);
-  reset_signals();
+  unblock_signals();
   /* Whatever was missed above, by us or by who started us, does not reach the program. */
   if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
     return zl_fail_errno(err, "marking descriptors");

@@ -15,6 +15,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/proc.h"
 #include "base/strv.h"
 #include "bridge/guest.h"
 #include "guest/agent.h"
@@ -30,6 +31,7 @@ static int prepare_process(struct zl_error *err)
   sigset_t all;
 
   (void)umask(022);
+  zl_proc_default_signals();
   (void)sigfillset(&all);
   (void)sigprocmask(SIG_SETMASK, &all, NULL);
   if (chdir("/") < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/lock.h"
 #include "base/path.h"
+#include "base/proc.h"
 #include "base/time.h"
 #include "shim/conn.h"
 #include "shim/footprint.h"
@@ -38,6 +39,7 @@ int shim_prepare_process(struct zl_error *err)
   sigset_t all;
 
   (void)umask(077);
+  zl_proc_default_signals();
   (void)sigfillset(&all);
   (void)sigprocmask(SIG_SETMASK, &all, NULL);
   if (chdir("/") < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)

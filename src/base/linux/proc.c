@@ -69,6 +69,14 @@ NO_SANITIZE static int arrange_fds(const struct child *c, int *exec_fd)
   return 0;
 }
 
+NO_SANITIZE void zl_proc_default_signals(void)
+{
+  struct sigaction dfl = { .sa_handler = SIG_DFL };
+
+  for (int sig = 1; sig < NSIG; sig++)
+    (void)sigaction(sig, &dfl, NULL);
+}
+
 /* Runs on the parent's memory with its own stack until exec: nothing here may touch shared state
  * except c->failure. */
 NO_SANITIZE static int child_main(void *arg)
@@ -76,12 +84,10 @@ NO_SANITIZE static int child_main(void *arg)
   struct child *c = arg;
   static const char *const no_env[] = { NULL };
   const char *const *envp = c->opt->envp != NULL ? c->opt->envp : no_env;
-  struct sigaction dfl = { .sa_handler = SIG_DFL };
   sigset_t none;
   int exec_fd = c->opt->exec_fd;
 
-  for (int sig = 1; sig < NSIG; sig++)
-    (void)sigaction(sig, &dfl, NULL);
+  zl_proc_default_signals();
   if (c->opt->new_session)
     (void)setsid();
   /* The signal is not sent for a parent that has gone before. */
