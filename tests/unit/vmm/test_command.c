@@ -102,7 +102,7 @@ static void a_boot_has_what_it_is_given(void **state)
       built.argv,
       HEAD "-M microvm,acpi=off,rtc=on,memory-backend=mem\n"
            "-accel tcg,tb-size=64\n"
-           "-cpu max\n"
+           "-cpu max,-erms\n"
            "-smp 2\n"
            "-m 256M\n"
            "-object memory-backend-ram,id=mem,size=256M\n"
