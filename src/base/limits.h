@@ -33,6 +33,7 @@ enum {
   ZL_MAX_BUNDLE = 4 << 20,     /* config.json given to the shim */
   ZL_MAX_CONTROL_MSG =
       192 << 10,                 /* one control message; exec's argv and env must fit (SO_SNDBUF) */
+  ZL_MAX_PRESERVED_FDS = 256,    /* descriptors of the caller that a container gets */
   ZL_MAX_CONTROL_FDS = 4,        /* descriptors with one control message */
   ZL_MAX_CONTROL_CONNS = 96,     /* clients of one shim at once: sessions, attachments, waiters */
   ZL_MAX_CONTROL_WAITS = 16,     /* answers owed to one client at the end of the container */

@@ -206,6 +206,12 @@ int zl_container_start(struct zl_container *container, struct zl_error *err)
   return r;
 }
 
+void zl_container_leave(struct zl_container *container)
+{
+  zl_fd_closep(&container->init.pidfd);
+  zl_container_done(container);
+}
+
 void zl_container_done(struct zl_container *container)
 {
   zl_child_kill(&container->init);

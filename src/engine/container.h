@@ -34,6 +34,11 @@ struct zl_container_spec {
   int netns_fd;  /* a fresh network namespace to use instead of making one; -1: none. Borrowed. Only
                     for a container that has no user namespace of its own */
   struct zl_container_hooks hooks;
+  bool is_free;           /* outlives its creator, instead of dying with it */
+  int gate_fd;            /* the start comes by this FIFO (engine/gate.h) and not by
+                             zl_container_start; -1: not so. Borrowed */
+  unsigned preserved_fds; /* this many descriptors from 3 on are the program's too; at most
+                             ZL_MAX_PRESERVED_FDS, and open */
 };
 
 struct zl_container {
@@ -60,6 +65,9 @@ int zl_container_create(const struct zl_container_spec *spec, struct zl_containe
 /* Executes the program and blocks until that has succeeded. ZL_E_NO_COMMAND,
  * ZL_E_NOT_EXECUTABLE: it could not be executed; the container has ended then. Call it once. */
 int zl_container_start(struct zl_container *container, struct zl_error *err);
+
+/* Closes what is held and leaves the process alone; for one that is_free. */
+void zl_container_leave(struct zl_container *container);
 
 /* Closes what is held; a process that still runs is killed and reaped. */
 void zl_container_done(struct zl_container *container);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/limits.h"
 #include "engine/caps.h"
 #include "engine/console.h"
 #include "engine/launch.h"
@@ -50,17 +51,21 @@ static int set_oom_score(const struct zl_exec_spec *spec, struct zl_error *err)
 static int enter(const struct zl_exec_spec *spec, int sync_fd, struct zl_error *err)
 {
   const struct zl_container *c = spec->container;
-  int keep[] = { sync_fd, c->init.pidfd, spec->stdio[0], spec->stdio[1], spec->stdio[2] };
+  int keep[5 + ZL_MAX_PRESERVED_FDS] = { sync_fd, c->init.pidfd, spec->stdio[0], spec->stdio[1],
+                                         spec->stdio[2] };
+  size_t n = 5;
   const struct zl_container_hooks *hooks = &spec->hooks;
   struct stat root;
   int r = hooks->enter != NULL ? hooks->enter(hooks->ctx, err) : 0;
 
+  for (unsigned i = 0; i < spec->preserved_fds; i++)
+    keep[n++] = 3 + (int)i;
   if (r == 0 && fstat(c->rootfs_fd, &root) < 0)
     r = zl_fail_errno(err, "the container's root file system");
   if (r == 0)
     r = set_oom_score(spec, err);
   if (r == 0)
-    r = zl_child_begin(keep, ZL_COUNT(keep), err);
+    r = zl_child_begin(keep, n, err);
   if (r < 0)
     return r;
   if (setns(c->init.pidfd, c->namespaces & ~CLONE_NEWPID) < 0)
@@ -115,6 +120,8 @@ _Noreturn static void child_main(const struct zl_exec_spec *spec, const struct z
   int r;
 
   launch.filter = c->confined ? &c->filter : NULL;
+  launch.is_free = spec->is_free;
+  launch.preserved_fds = spec->preserved_fds;
   r = prepare(spec, sync_fd, &launch, &err);
   if (r == 0)
     (void)zl_launch_exec(&launch, &err);

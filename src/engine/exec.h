@@ -17,6 +17,8 @@ struct zl_exec_spec {
   int stdio[3];                          /* -1: null device; not used with a terminal */
   int cgroup_fd;                         /* as in zl_container_spec */
   struct zl_container_hooks hooks;       /* `enter` only */
+  bool is_free;                          /* as in zl_container_spec, as is the next */
+  unsigned preserved_fds;
 };
 
 /* Starts the process and blocks until its program executes. ZL_E_NO_COMMAND and

@@ -6,12 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/limits.h"
 #include "base/path.h"
 #include "engine/console.h"
+#include "engine/gate.h"
 #include "engine/launch.h"
 #include "engine/masks.h"
 #include "engine/mount_fd.h"
@@ -46,7 +49,9 @@ static int keep_parts(const struct zl_init *init, struct zl_error *err)
 {
   size_t n_mounts = init->mounts.fds != NULL ? init->mounts.config->n_mounts : 0, n = 0;
   size_t n_devices = init->device_binds.count;
-  zl_autofree int *keep = calloc(n_mounts + n_devices + ZL_NS_COUNT + 5, sizeof(*keep));
+  size_t n_preserved = init->spec->preserved_fds;
+  zl_autofree int *keep =
+      calloc(n_mounts + n_devices + n_preserved + ZL_NS_COUNT + 6, sizeof(*keep));
 
   if (keep == NULL)
     return zl_fail_nomem(err, "descriptors");
@@ -58,8 +63,11 @@ static int keep_parts(const struct zl_init *init, struct zl_error *err)
     keep[n++] = init->plan.join_fd[i];
   for (size_t i = 0; i < 3; i++)
     keep[n++] = init->spec->stdio[i];
+  for (size_t i = 0; i < n_preserved; i++)
+    keep[n++] = 3 + (int)i;
   keep[n++] = init->rootfs_fd;
   keep[n++] = init->sync_fd;
+  keep[n++] = init->spec->gate_fd;
   return zl_child_begin(keep, n, err);
 }
 
@@ -219,10 +227,37 @@ static int report_ready(struct build *b, struct zl_launch *launch, struct zl_err
     launch->stdio[i] = terminal ? b->console.slave : b->init->spec->stdio[i];
   zl_fd_closep(&b->console.master);
   zl_fd_closep(&b->init->rootfs_fd);
-  zl_fd_closep(&b->proc_fd);
   zl_ns_plan_done(&b->init->plan);
   zl_device_binds_done(&b->init->device_binds);
   return r;
+}
+
+/* *ret_fd: where to say why the program cannot be executed. */
+static int await_start(struct build *b, struct zl_launch *launch, int *ret_fd, struct zl_error *err)
+{
+  const struct zl_container_spec *spec = b->init->spec;
+  int r;
+
+  /* Whoever has made it may go as soon as all is built, and not before. */
+  if (spec->is_free && prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) < 0)
+    return zl_fail_errno(err, "letting go of the runtime");
+  r = report_ready(b, launch, err);
+  if (r < 0)
+    return r;
+  if (spec->gate_fd < 0)
+    r = zl_sync_expect(b->init->sync_fd, ZL_BARRIER_START, NULL, NULL, NULL, err);
+  else
+    r = zl_gate_wait(spec->gate_fd, b->proc_fd, ret_fd, err);
+  zl_fd_closep(&b->proc_fd);
+  return r;
+}
+
+static void tell_failure(const struct zl_init *init, int gate_fd, const struct zl_error *failure)
+{
+  if (gate_fd >= 0)
+    zl_gate_report(gate_fd, failure);
+  else
+    zl_sync_send_error(init->sync_fd, failure);
 }
 
 _Noreturn void zl_init_main(struct zl_init *init)
@@ -234,16 +269,17 @@ _Noreturn void zl_init_main(struct zl_init *init)
                      .console = { .master = -1, .slave = -1 } };
   struct zl_launch launch = { .process = &b.config->process, .filter = init->filter, .cwd_fd = -1 };
   struct zl_error err = { 0 };
+  int gate_fd = -1;
   int r = build(&b, &launch, &err);
 
+  launch.is_free = init->spec->is_free;
+  launch.preserved_fds = init->spec->preserved_fds;
   if (r == 0)
-    r = report_ready(&b, &launch, &err);
-  if (r == 0)
-    r = zl_sync_expect(init->sync_fd, ZL_BARRIER_START, NULL, NULL, NULL, &err);
+    r = await_start(&b, &launch, &gate_fd, &err);
   if (r == 0 && b.config->zlayer.init)
     _exit(zl_reaper_run(&launch, init->sync_fd));
   if (r == 0)
     (void)zl_launch_exec(&launch, &err);
-  zl_sync_send_error(init->sync_fd, &err);
+  tell_failure(init, gate_fd, &err);
   _exit(EXIT_NO_START);
 }

@@ -237,13 +237,14 @@ int zl_launch_exec(struct zl_launch *launch, struct zl_error *err)
   (void)umask(p->has_umask ? p->umask : DEFAULT_UMASK);
   unblock_signals();
   /* Whatever was missed above, by us or by who started us, does not reach the program. */
-  if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+  if (close_range(3 + launch->preserved_fds, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
     return zl_fail_errno(err, "marking descriptors");
   r = drop_privileges(launch, err);
   if (r < 0)
     return r;
   /* Both were reset by the kernel when the ids changed. */
-  if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+  if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
+      prctl(PR_SET_PDEATHSIG, launch->is_free ? 0 : SIGKILL, 0, 0, 0) < 0)
     return zl_fail_errno(err, "binding the process to its parent");
   return zl_execve(p->args, launch->env, err);
 }

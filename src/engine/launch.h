@@ -17,6 +17,8 @@ struct zl_launch {
   const struct zl_process *process;       /* borrowed */
   const struct zl_seccomp_filter *filter; /* borrowed; NULL: unconfined */
   int root_fd;                            /* borrowed: "/" of the container */
+  bool is_free;           /* the program may outlive its parent */
+  unsigned preserved_fds; /* descriptors from 3 on that the program gets */
   int stdio[3]; /* borrowed; -1: the container's null device. With a terminal all three are it */
 
   /* Filled by zl_launch_prepare, released with zl_launch_done. */
@@ -32,7 +34,7 @@ void zl_launch_done(struct zl_launch *launch);
 
 /* Turns the calling process into the program. Returns only on failure: ZL_E_NO_COMMAND (127) or
  * ZL_E_NOT_EXECUTABLE (126) when it was the program's fault; the process must then end. The caller
- * leads its session. Every descriptor but 0..2 is closed by the exec itself. Signals that
+ * leads its session. Every other descriptor is closed by the exec itself. Signals that
  * the runtime ignores stay ignored: it calls zl_proc_default_signals when it begins, and ignores none. */
 int zl_launch_exec(struct zl_launch *launch, struct zl_error *err);
 

@@ -9,9 +9,8 @@
 
 struct message {
   int barrier;
-  int value; /* enum zl_code with ZL_BARRIER_FAILED */
-  int os_error;
-  char text[ZL_ERROR_MSG_MAX];
+  int value;
+  struct zl_sync_failure failure; /* sent with ZL_BARRIER_FAILED only */
 };
 
 int zl_sync_pair(int ends[2], struct zl_error *err)
@@ -25,32 +24,38 @@ int zl_sync_send(int fd, enum zl_barrier barrier, int value, const int *fds, siz
                  struct zl_error *err)
 {
   struct message m = { .barrier = (int)barrier, .value = value };
-  ssize_t n = zl_fd_send(fd, &m, offsetof(struct message, text), fds, n_fds);
+  ssize_t n = zl_fd_send(fd, &m, offsetof(struct message, failure), fds, n_fds);
 
   if (n < 0)
     return zl_fail(err, ZL_E_REMOTE, (int)-n, "the other side of the start-up has ended");
   return 0;
 }
 
-void zl_sync_send_error(int fd, const struct zl_error *failure)
+void zl_sync_failure_set(struct zl_sync_failure *record, const struct zl_error *failure)
 {
-  struct message m = { .barrier = ZL_BARRIER_FAILED,
-                       .value = (int)failure->code,
-                       .os_error = failure->os_error };
-  size_t len = strnlen(failure->msg, sizeof(m.text) - 1);
-
-  memcpy(m.text, failure->msg, len);
-  (void)zl_fd_send(fd, &m, offsetof(struct message, text) + len + 1, NULL, 0);
+  *record = (struct zl_sync_failure){ .code = (int)failure->code, .os_error = failure->os_error };
+  memcpy(record->text, failure->msg, strnlen(failure->msg, sizeof(record->text) - 1));
 }
 
-static void take_error(const struct message *m, struct zl_error *err)
+int zl_sync_failure_get(const struct zl_sync_failure *record, struct zl_error *err)
 {
+  int code = record->code > 0 && record->code < ZL_E_MAX_ ? record->code : ZL_E_INTERNAL;
+
   if (err == NULL)
-    return;
-  err->code = m->value > 0 && m->value < ZL_E_MAX_ ? (enum zl_code)m->value : ZL_E_INTERNAL;
-  err->os_error = m->os_error;
-  memcpy(err->msg, m->text, sizeof(err->msg));
+    return -code;
+  err->code = (enum zl_code)code;
+  err->os_error = record->os_error;
+  memcpy(err->msg, record->text, sizeof(err->msg));
   err->msg[sizeof(err->msg) - 1] = '\0';
+  return -code;
+}
+
+void zl_sync_send_error(int fd, const struct zl_error *failure)
+{
+  struct message m = { .barrier = ZL_BARRIER_FAILED };
+
+  zl_sync_failure_set(&m.failure, failure);
+  (void)zl_fd_send(fd, &m, sizeof(m), NULL, 0);
 }
 
 /* 1: a message; 0: the connection has ended. */
@@ -64,12 +69,9 @@ static int receive(int fd, struct message *m, int *fds, size_t *n_fds, struct zl
     return 0;
   if (n < 0)
     return zl_fail(err, ZL_E_SYSTEM, (int)-n, "waiting for the container's first process");
-  if ((size_t)n < offsetof(struct message, text))
+  if ((size_t)n < offsetof(struct message, failure))
     return zl_fail(err, ZL_E_INTERNAL, 0, "short start-up message");
-  if (m->barrier != ZL_BARRIER_FAILED)
-    return 1;
-  take_error(m, err);
-  return -(m->value > 0 && m->value < ZL_E_MAX_ ? m->value : (int)ZL_E_INTERNAL);
+  return m->barrier == ZL_BARRIER_FAILED ? zl_sync_failure_get(&m->failure, err) : 1;
 }
 
 int zl_sync_expect(int fd, enum zl_barrier expected, int *ret_value, int *fds, size_t *n_fds,

@@ -33,6 +33,17 @@ void zl_sync_send_error(int fd, const struct zl_error *failure);
 int zl_sync_expect(int fd, enum zl_barrier expected, int *ret_value, int *fds, size_t *n_fds,
                    struct zl_error *err);
 
+/* An error on its way to another process: a fixed shape, smaller than PIPE_BUF. */
+struct zl_sync_failure {
+  int code; /* enum zl_code */
+  int os_error;
+  char text[ZL_ERROR_MSG_MAX];
+};
+void zl_sync_failure_set(struct zl_sync_failure *record, const struct zl_error *failure);
+/* Fills *err, which may be NULL, and returns its negative code. A record of nonsense is
+ * ZL_E_INTERNAL with its text. */
+int zl_sync_failure_get(const struct zl_sync_failure *record, struct zl_error *err);
+
 /* Blocks until the child has executed (the connection ends: 0) or says why not. */
 int zl_sync_await_exec(int fd, struct zl_error *err);
 

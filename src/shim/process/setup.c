@@ -126,6 +126,7 @@ int setup_create(struct shim *shim, struct zl_error *err)
   struct process_shim *self = process_of(shim);
   ZL_CLEANUP(stdio_done) struct stdio stdio = { .fds = { -1, -1, -1 } };
   struct zl_container_spec spec = { .config = self->config,
+                                    .gate_fd = -1,
                                     .dir_fd = shim->dir_fd,
                                     .hooks = {
                                         .ctx = self,
