@@ -17,6 +17,11 @@ struct owned_process {
   struct zl_arena arena;
 };
 
+struct owned_resources {
+  struct zl_resources resources; /* first, as above */
+  struct zl_arena arena;
+};
+
 static const struct {
   int flag;
   const char *file;
@@ -66,7 +71,7 @@ static char *fold_unlimited(const char *json, size_t len)
   return text;
 }
 
-static int parse_text(const char *json, size_t len, json_t **ret, struct zl_error *err)
+int zl_engine_document_parse(const char *json, size_t len, json_t **ret, struct zl_error *err)
 {
   zl_autofree char *text = NULL;
 
@@ -185,7 +190,7 @@ int zl_engine_config_parse(const char *json, size_t len, struct zl_engine_config
                            struct zl_error *err)
 {
   zl_autojson *doc = NULL;
-  int r = parse_text(json, len, &doc, err);
+  int r = zl_engine_document_parse(json, len, &doc, err);
 
   return r < 0 ? r : zl_engine_config_read(doc, ret, err);
 }
@@ -226,6 +231,36 @@ int zl_engine_process_parse(const json_t *process, const char *path, struct zl_p
 void zl_engine_process_free(struct zl_process *process)
 {
   struct owned_process *owned = (struct owned_process *)process;
+
+  if (owned == NULL)
+    return;
+  zl_arena_done(&owned->arena);
+  free(owned);
+}
+
+int zl_engine_resources_parse(const json_t *resources, const char *path, struct zl_resources **ret,
+                              struct zl_error *err)
+{
+  zl_autojson *parent = json_object();
+  zl_autoresources *parsed = NULL;
+  struct owned_resources *owned = calloc(1, sizeof(*owned));
+  struct zl_config_reader rd = { .err = err };
+  int r;
+
+  parsed = (struct zl_resources *)owned;
+  if (owned == NULL || parent == NULL ||
+      json_object_set(parent, "resources", (json_t *)(uintptr_t)resources) < 0)
+    return zl_fail_nomem(err, "resources");
+  rd.arena = &owned->arena;
+  r = zl_config_resources(&rd, parent, path, parsed);
+  if (r == 0)
+    *ret = zl_steal_ptr(&parsed);
+  return r;
+}
+
+void zl_engine_resources_free(struct zl_resources *resources)
+{
+  struct owned_resources *owned = (struct owned_resources *)resources;
 
   if (owned == NULL)
     return;

@@ -215,6 +215,10 @@ struct zl_engine_config {
  * ZL_E_UNSUPPORTED a setting that this engine could only ignore. No I/O. The caller frees *ret. */
 int zl_engine_config_parse(const char *json, size_t len, struct zl_engine_config **ret,
                            struct zl_error *err);
+/* Only the JSON of such a document, for those who need it beside its typed form: 2^64-1, which
+ * others write for "unlimited", has become -1. The caller owns *ret. */
+int zl_engine_document_parse(const char *json, size_t len, struct json_t **ret,
+                             struct zl_error *err);
 /* The same for a document that has been parsed; nothing of it is kept. */
 int zl_engine_config_read(const struct json_t *doc, struct zl_engine_config **ret,
                           struct zl_error *err);
@@ -229,6 +233,14 @@ int zl_engine_process_parse(const struct json_t *process, const char *path, stru
 void zl_engine_process_free(struct zl_process *process);
 ZL_DEFINE_CLEANUP(struct zl_process, zl_engine_process_free)
 #define zl_autoprocess ZL_CLEANUP(zl_engine_process_freep) struct zl_process
+
+/* An object like `linux.resources` (`path` names it in errors), for an update. What it does not have
+ * is unset. Nothing of the JSON object is kept; the caller frees *ret. */
+int zl_engine_resources_parse(const struct json_t *resources, const char *path,
+                              struct zl_resources **ret, struct zl_error *err);
+void zl_engine_resources_free(struct zl_resources *resources);
+ZL_DEFINE_CLEANUP(struct zl_resources, zl_engine_resources_free)
+#define zl_autoresources ZL_CLEANUP(zl_engine_resources_freep) struct zl_resources
 
 /* CLONE_NEW* of a namespace, and its name below /proc/<pid>/ns/. */
 int zl_ns_flag(enum zl_ns ns);

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "oci/create.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/proc.h"
+#include "base/strv.h"
+#include "base/time.h"
+#include "engine/gate.h"
+#include "net/linux/link.h"
+#include "oci/console.h"
+#include "oci/pidfile.h"
+
+size_t oci_create_options(struct oci_create *create, struct oci_option *options)
+{
+  const struct oci_option all[] = {
+    { .name = "bundle", .letter = 'b', .kind = OCI_TEXT, .variable = &create->bundle },
+    { .name = "pid-file", .kind = OCI_TEXT, .variable = &create->pid_file },
+    { .name = "console-socket", .kind = OCI_TEXT, .variable = &create->console_socket },
+    { .name = "preserve-fds", .kind = OCI_NUMBER, .variable = &create->preserved_fds },
+    { .name = "no-new-keyring", .kind = OCI_FLAG, .variable = &create->no_new_keyring },
+    { .name = "no-pivot",
+      .kind = OCI_REFUSED,
+      .why = "a root that cannot be pivoted (an initramfs) is not supported" },
+  };
+
+  _Static_assert(ZL_COUNT(all) <= OCI_CREATE_OPTIONS, "room for all");
+  memcpy(options, all, sizeof(all));
+  return ZL_COUNT(all);
+}
+
+/* What is on its way to a container. */
+struct plan {
+  const struct oci_create *options;
+  struct oci_container *c;
+  char *bundle; /* absolute */
+  char *rootfs; /* absolute */
+  json_t *doc;
+  struct zl_engine_config *config;
+};
+
+static void plan_done(struct plan *plan)
+{
+  free(plan->bundle);
+  free(plan->rootfs);
+  json_decref(plan->doc);
+  zl_engine_config_free(plan->config);
+}
+
+/* ---- Reading the bundle -------------------------------------------------------------------- */
+
+static int find_bundle(struct plan *plan, struct zl_error *err)
+{
+  const char *path = plan->options->bundle != NULL ? plan->options->bundle : ".";
+
+  plan->bundle = realpath(path, NULL);
+  return plan->bundle != NULL ? 0 : zl_fail_errno(err, "--bundle '%s'", path);
+}
+
+static int find_rootfs(struct plan *plan, struct zl_error *err)
+{
+  const char *path = plan->config->root_path;
+  zl_autofree char *whole = NULL;
+
+  if (path == NULL)
+    return zl_fail(err, ZL_E_INVALID, 0, "config.json: root.path: must be given");
+  whole = *path == '/' ? strdup(path) : zl_asprintf("%s/%s", plan->bundle, path);
+  if (whole == NULL)
+    return zl_fail_nomem(err, "root.path");
+  plan->rootfs = realpath(whole, NULL);
+  if (plan->rootfs == NULL)
+    return zl_fail_errno(err, "config.json: root.path '%s'", path);
+  plan->config->root_path = plan->rootfs;
+  return 0;
+}
+
+static int read_bundle(struct plan *plan, struct zl_error *err)
+{
+  zl_autobuf text = ZL_BUF_INIT(ZL_MAX_BUNDLE);
+  zl_autofd dir = -1;
+  int r = find_bundle(plan, err);
+
+  if (r < 0)
+    return r;
+  dir = zl_fd_open(AT_FDCWD, plan->bundle, O_PATH | O_DIRECTORY, 0);
+  if (dir < 0)
+    return zl_fail(err, ZL_E_SYSTEM, -dir, "--bundle '%s'", plan->bundle);
+  r = zl_file_read(dir, "config.json", &text, err);
+  if (r == 0)
+    r = zl_engine_document_parse(text.data, text.len, &plan->doc, err);
+  if (r == 0)
+    r = zl_engine_config_read(plan->doc, &plan->config, err);
+  if (r == 0 && plan->config->zlayer.present)
+    r = zl_fail(err, ZL_E_UNSUPPORTED, 0, "config.json: zlayer: is for zlayer's own containers");
+  if (r == 0)
+    r = find_rootfs(plan, err);
+  if (r == 0)
+    r = zl_file_replace(plan->c->dir_fd, "config.json", text.data, text.len, 0600, false, err);
+  return r;
+}
+
+/* ---- The state ----------------------------------------------------------------------------- */
+
+static const char *cgroup_path(const struct plan *plan, char text[OCI_MAX_ID + 2])
+{
+  if (plan->config->cgroups_path != NULL)
+    return plan->config->cgroups_path;
+  *text = '/';
+  (void)stpcpy(text + 1, plan->c->id);
+  return text;
+}
+
+/* Written before anything is made: whoever finds the directory of a runtime that was killed knows
+ * what to remove. */
+static int save_intent(struct plan *plan, struct zl_error *err)
+{
+  char path[OCI_MAX_ID + 2], time[ZL_TIME_TEXT];
+  json_t *annotations = json_object_get(plan->doc, "annotations");
+
+  (void)zl_time_format(zl_time_wall(), time);
+  plan->c->state =
+      json_pack("{s:s, s:s, s:s, s:s, s:O*, s:s}", "bundle", plan->bundle, "rootfs", plan->rootfs,
+                "created", time, "cgroup", cgroup_path(plan, path), "annotations", annotations,
+                "owner", geteuid() == 0 ? "root" : "");
+  return plan->c->state != NULL ? oci_container_save(plan->c, err)
+                                : zl_fail_nomem(err, "state.json");
+}
+
+static int save_process(struct plan *plan, const struct zl_container *made, struct zl_error *err)
+{
+  struct oci_container *c = plan->c;
+  int r = zl_proc_start_time(made->init.pid, &c->start_time, err);
+
+  if (r < 0)
+    return r;
+  c->pid = made->init.pid;
+  if (json_object_set_new(c->state, "pid", json_integer(c->pid)) < 0 ||
+      json_object_set_new(c->state, "startTime", json_integer((json_int_t)c->start_time)) < 0)
+    return zl_fail_nomem(err, "state.json");
+  c->pidfd = zl_fd_copy(made->init.pidfd);
+  return c->pidfd < 0 ? zl_fail(err, ZL_E_SYSTEM, -zl_steal_fd(&c->pidfd), "pidfd")
+                      : oci_container_save(c, err);
+}
+
+/* ---- The container ------------------------------------------------------------------------- */
+
+static int make_cgroup(struct plan *plan, struct zl_error *err)
+{
+  const struct zl_resources *res = &plan->config->resources;
+  struct oci_container *c = plan->c;
+  char path[OCI_MAX_ID + 2];
+  int r = zl_cgroup_root_open(&c->cgroup_root, err);
+
+  if (r == 0)
+    r = zl_cgroup_create(&c->cgroup_root, cgroup_path(plan, path), res, &c->cgroup, err);
+  c->has_cgroup = r == 0;
+  if (r == 0)
+    r = zl_cgroup_apply(&c->cgroup, res, err);
+  return r == 0 ? zl_cgroup_set_devices(&c->cgroup, res->devices, res->n_devices, err) : r;
+}
+
+static int enter(void *ctx, struct zl_error *err)
+{
+  const struct oci_container *c = ctx;
+
+  return zl_cgroup_add(&c->cgroup, 0, c->cgroup.unified_fd >= 0, err);
+}
+
+/* A network namespace that nobody else sets up has its loopback up, as every runtime does it. */
+static int configure(void *ctx, int proc_fd, struct zl_error *err)
+{
+  (void)ctx;
+  (void)proc_fd;
+  return zl_link_lo_up(err);
+}
+
+static bool has_new_network(const struct zl_engine_config *config)
+{
+  return config->namespaces[ZL_NS_NETWORK].present &&
+         config->namespaces[ZL_NS_NETWORK].path == NULL;
+}
+
+static int build(struct plan *plan, struct zl_container *made, struct zl_error *err)
+{
+  struct oci_container *c = plan->c;
+  zl_autofd gate = -1;
+  struct zl_container_spec spec = { .config = plan->config,
+                                    .dir_fd = -1,
+                                    .stdio = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO },
+                                    .netns_fd = -1,
+                                    .is_free = true,
+                                    .preserved_fds = (unsigned)plan->options->preserved_fds,
+                                    .hooks = { .ctx = c, .enter = enter } };
+  int r = make_cgroup(plan, err);
+
+  if (has_new_network(plan->config))
+    spec.hooks.configure = configure;
+  if (r == 0)
+    r = zl_gate_make(c->dir_fd, OCI_GATE, &gate, err);
+  if (r < 0)
+    return r;
+  spec.gate_fd = gate;
+  spec.cgroup_fd = c->cgroup.unified_fd;
+  return zl_container_create(&spec, made, err);
+}
+
+/* ---- The whole ----------------------------------------------------------------------------- */
+
+static int check_options(const struct plan *plan, struct zl_error *err)
+{
+  const struct oci_create *options = plan->options;
+
+  if (options->preserved_fds < 0 || options->preserved_fds > ZL_MAX_PRESERVED_FDS)
+    return zl_fail(err, ZL_E_INVALID, 0, "--preserve-fds: 0 to %d", ZL_MAX_PRESERVED_FDS);
+  for (int i = 0; i < (int)options->preserved_fds; i++)
+    if (fcntl(3 + i, F_GETFD) < 0)
+      return zl_fail(err, ZL_E_INVALID, 0, "--preserve-fds: descriptor %d is not open", 3 + i);
+  return 0;
+}
+
+static int check_terminal(const struct plan *plan, struct zl_error *err)
+{
+  bool terminal = plan->config->process.terminal;
+
+  if (plan->options->console_socket != NULL && !terminal)
+    return zl_fail(err, ZL_E_INVALID, 0,
+                   "--console-socket: config.json has no process.terminal: true");
+  return 0;
+}
+
+static int make(struct plan *plan, struct zl_container *made, struct zl_error *err)
+{
+  const struct oci_create *options = plan->options;
+  int r = check_options(plan, err);
+
+  if (r == 0)
+    r = read_bundle(plan, err);
+  if (r == 0)
+    r = check_terminal(plan, err);
+  if (r == 0)
+    r = save_intent(plan, err);
+  if (r == 0)
+    r = build(plan, made, err);
+  if (r == 0 && options->console_socket != NULL)
+    r = oci_console_send(options->console_socket, &made->master, err);
+  if (r == 0)
+    r = save_process(plan, made, err);
+  if (r == 0 && options->pid_file != NULL)
+    r = oci_pidfile_write(options->pid_file, made->init.pid, err);
+  return r;
+}
+
+static void undo(struct oci_container *c, struct zl_container *made)
+{
+  struct zl_error err = { 0 };
+
+  zl_container_done(made);
+  if (c->has_cgroup && (zl_cgroup_kill(&c->cgroup, &err) < 0 ||
+                        zl_cgroup_wait_empty(&c->cgroup, 10 * ZL_NS_PER_S, &err) < 0 ||
+                        zl_cgroup_remove(&c->cgroup, &err) < 0))
+    zl_warning("%s", err.msg);
+  if (oci_container_forget(c, &err) < 0)
+    zl_warning("%s", err.msg);
+}
+
+int oci_create_container(const struct oci *oci, const char *id, const struct oci_create *create,
+                         struct oci_container *c, struct zl_container *made, struct zl_error *err)
+{
+  ZL_CLEANUP(plan_done) struct plan plan = { .options = create, .c = c };
+  int r = oci_container_new(oci, id, c, err);
+
+  if (r < 0)
+    return r;
+  r = make(&plan, made, err);
+  if (r < 0)
+    undo(c, made);
+  return r;
+}
+
+int oci_create(const struct oci *oci, int argc, char **argv, struct zl_error *err)
+{
+  struct oci_create create = { .bundle = NULL };
+  struct oci_option options[OCI_CREATE_OPTIONS];
+  oci_autocontainer c = OCI_CONTAINER_INIT;
+  struct zl_container made = ZL_CONTAINER_INIT;
+  size_t n = oci_create_options(&create, options);
+  const char *id;
+  int r = oci_options_id(options, n, argc, argv, &id, err);
+
+  if (r == 0)
+    r = oci_create_container(oci, id, &create, &c, &made, err);
+  if (r == 0 && made.master >= 0) {
+    r = zl_fail(err, ZL_E_INVALID, 0,
+                "config.json: process.terminal: needs --console-socket, as this command ends");
+    undo(&c, &made);
+  }
+  zl_container_leave(&made);
+  return r;
+}

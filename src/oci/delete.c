@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "oci/delete.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/pidfd.h>
+
+#include "base/time.h"
+#include "oci/options.h"
+
+#define KILL_PATIENCE (10 * ZL_NS_PER_S)
+
+static int end_first(struct oci_container *c, struct zl_error *err)
+{
+  struct pollfd fd = { .fd = c->pidfd, .events = POLLIN };
+
+  if (c->pidfd < 0)
+    return 0;
+  (void)pidfd_send_signal(c->pidfd, SIGKILL, NULL, 0);
+  if (poll(&fd, 1, (int)(KILL_PATIENCE / ZL_NS_PER_MS)) > 0)
+    return 0;
+  return zl_fail(err, ZL_E_TIMEOUT, 0, "the first process of '%s' does not die", c->id);
+}
+
+static int end_all(struct oci_container *c, struct zl_error *err)
+{
+  int r;
+
+  if (!c->has_cgroup)
+    return end_first(c, err);
+  r = zl_cgroup_kill(&c->cgroup, err);
+  (void)zl_cgroup_freeze(&c->cgroup, false, NULL); /* frozen processes of v1 do not die */
+  if (r == 0)
+    r = end_first(c, err);
+  if (r == 0)
+    r = zl_cgroup_wait_empty(&c->cgroup, KILL_PATIENCE, err);
+  return r == 0 ? zl_cgroup_remove(&c->cgroup, err) : r;
+}
+
+int oci_destroy(struct oci_container *c, struct zl_error *err)
+{
+  int r = end_all(c, err);
+
+  /* With processes left its state must stay: it is what finds them again. */
+  return r < 0 ? r : oci_container_forget(c, err);
+}
+
+int oci_delete(const struct oci *oci, int argc, char **argv, struct zl_error *err)
+{
+  oci_autocontainer c = OCI_CONTAINER_INIT;
+  bool force = false;
+  const struct oci_option options[] = {
+    { .name = "force", .letter = 'f', .kind = OCI_FLAG, .variable = &force },
+  };
+  enum oci_status status;
+  const char *id;
+  int r = oci_options_id(options, ZL_COUNT(options), argc, argv, &id, err);
+
+  if (r < 0)
+    return r;
+  r = oci_container_open(oci, id, true, &c, err);
+  if (r == -ZL_E_NOT_FOUND && force)
+    return 0; /* as with rm -f */
+  if (r < 0)
+    return r;
+  status = oci_container_status(&c);
+  if (!force && (status == OCI_RUNNING || status == OCI_PAUSED))
+    return zl_fail(err, ZL_E_CONFLICT, 0, "cannot delete container '%s' that is not stopped: %s", id,
+                   oci_status_name(status));
+  return oci_destroy(&c, err);
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * zlayer-oci: docs/oci.md.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlayer/version.h>
+
+#include "base/log.h"
+#include "base/proc.h"
+#include "base/strv.h"
+#include "oci/oci.h"
+#include "oci/options.h"
+#include "oci/report.h"
+
+#define ROOT          "/run/zlayer-oci"
+#define ROOTLESS_ROOT "zlayer-oci" /* below $XDG_RUNTIME_DIR */
+
+static const struct {
+  const char *name;
+  oci_verb_fn fn;
+  const char *text;
+} verbs[] = {
+  { "checkpoint", oci_checkpoint, "unsupported" },
+  { "create", oci_create, "make a container: create [-b BUNDLE] ID" },
+  { "delete", oci_delete, "remove a container: delete [-f] ID" },
+  { "events", oci_events, "use of resources: events [--stats] ID" },
+  { "exec", oci_exec, "one more process: exec [-d] [-t] ID COMMAND..." },
+  { "features", oci_features, "what this runtime can do, as JSON" },
+  { "kill", oci_kill, "send a signal: kill [--all] ID [SIGNAL]" },
+  { "list", oci_list, "containers below the root: list [-q] [-f json]" },
+  { "pause", oci_pause, "stop all processes: pause ID" },
+  { "ps", oci_ps, "processes of a container: ps [-f json] ID" },
+  { "restore", oci_checkpoint, "unsupported" },
+  { "resume", oci_resume, "continue all processes: resume ID" },
+  { "run", oci_run, "create, start and wait: run [-d] [-b BUNDLE] ID" },
+  { "spec", oci_spec, "write an example config.json" },
+  { "start", oci_start, "execute the program: start ID" },
+  { "state", oci_state, "the state of a container, as JSON: state ID" },
+  { "update", oci_update, "change limits: update [-r FILE] ID" },
+};
+
+static void print_version(void)
+{
+  (void)printf("zlayer-oci version %s\nspec: %s\n", ZL_VERSION, OCI_SPEC_VERSION);
+}
+
+static void print_help(void)
+{
+  (void)printf("usage: zlayer-oci [--root DIR] [--log FILE] [--log-format text|json] [--debug] "
+               "COMMAND ...\n\n");
+  for (size_t i = 0; i < ZL_COUNT(verbs); i++)
+    (void)printf("  %-11s %s\n", verbs[i].name, verbs[i].text);
+}
+
+static oci_verb_fn find_verb(const char *name)
+{
+  for (size_t i = 0; i < ZL_COUNT(verbs); i++)
+    if (strcmp(verbs[i].name, name) == 0)
+      return verbs[i].fn;
+  return NULL;
+}
+
+/* A descriptor 0, 1 or 2 that the caller has closed would be taken by the first file opened. */
+static int fill_streams(struct zl_error *err)
+{
+  int fd;
+
+  do
+    fd = open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd < 0)
+    return zl_fail_errno(err, "/dev/null");
+  (void)close(fd);
+  return 0;
+}
+
+static int choose_root(struct oci *oci, char **ret_own, struct zl_error *err)
+{
+  const char *runtime_dir = getenv("XDG_RUNTIME_DIR");
+
+  if (oci->root != NULL)
+    return *oci->root == '/' ? 0 : zl_fail(err, ZL_E_INVALID, 0, "--root: must be absolute");
+  oci->root = ROOT;
+  if (geteuid() == 0 || runtime_dir == NULL || *runtime_dir != '/')
+    return 0;
+  *ret_own = zl_asprintf("%s/%s", runtime_dir, ROOTLESS_ROOT);
+  if (*ret_own == NULL)
+    return zl_fail_nomem(err, "--root");
+  oci->root = *ret_own;
+  return 0;
+}
+
+static int run(struct oci *oci, int argc, char **argv, struct zl_error *err)
+{
+  static const char no_systemd[] = "this build drives cgroups by their files; run the caller with "
+                                   "its cgroupfs manager";
+  const char *format = "text", *manager = "cgroupfs";
+  zl_autofree char *root = NULL;
+  bool version = false, help = false;
+  const struct oci_option options[] = {
+    { .name = "root", .kind = OCI_TEXT, .variable = &oci->root },
+    { .name = "log", .kind = OCI_TEXT, .variable = &oci->log },
+    { .name = "log-format", .kind = OCI_TEXT, .variable = &format },
+    { .name = "debug", .kind = OCI_FLAG, .variable = &oci->debug },
+    { .name = "cgroup-manager", .kind = OCI_TEXT, .variable = &manager },
+    { .name = "systemd-cgroup", .kind = OCI_REFUSED, .why = no_systemd },
+    { .name = "rootless", .kind = OCI_NOTHING, .takes_value = true },
+    { .name = "criu", .kind = OCI_NOTHING, .takes_value = true },
+    { .name = "version", .letter = 'v', .kind = OCI_FLAG, .variable = &version },
+    { .name = "help", .letter = 'h', .kind = OCI_FLAG, .variable = &help },
+  };
+  int first = argc, r = oci_options(options, ZL_COUNT(options), argc, argv, &first, err);
+  oci_verb_fn verb;
+
+  oci->log_json = strcmp(format, "json") == 0;
+  if (r < 0)
+    return r;
+  if (version || help) {
+    (version ? print_version : print_help)();
+    return 0;
+  }
+  if (!oci->log_json && strcmp(format, "text") != 0)
+    return zl_fail(err, ZL_E_INVALID, 0, "--log-format: '%.40s' is neither text nor json", format);
+  if (strcmp(manager, "cgroupfs") != 0)
+    return zl_fail(err, ZL_E_UNSUPPORTED, 0, "--cgroup-manager %.40s: %s", manager, no_systemd);
+  if (first == argc || strcmp(argv[first], "help") == 0) {
+    print_help();
+    return first == argc;
+  }
+  verb = find_verb(argv[first]);
+  if (verb == NULL)
+    return zl_fail(err, ZL_E_INVALID, 0, "no such command '%.100s'; see zlayer-oci --help",
+                   argv[first]);
+  r = choose_root(oci, &root, err);
+  return r < 0 ? r : verb(oci, argc - first, argv + first, err);
+}
+
+int main(int argc, char **argv)
+{
+  struct oci oci = { .root = NULL };
+  struct zl_error err = { 0 };
+  int r = fill_streams(&err);
+
+  zl_proc_default_signals();
+  if (r == 0)
+    r = run(&oci, argc, argv, &err);
+  if (r < 0)
+    report_error(&oci, &err);
+  /* Callers tell a runtime that has failed from a program that ended so by the log. */
+  return r < 0 ? report_exit_code(&err) : r;
+}

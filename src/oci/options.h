@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Options of one command by a table: getopt_long(3) does the work.
+ */
+#ifndef ZL_OCI_OPTIONS_H
+#define ZL_OCI_OPTIONS_H
+
+#include <getopt.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <zlayer/error.h>
+
+enum oci_option_kind {
+  OCI_FLAG,    /* bool */
+  OCI_TEXT,    /* const char *; the last one given counts */
+  OCI_LIST,    /* char **: a vector (base/strv.h) of all given, freed by the caller */
+  OCI_NUMBER,  /* int64_t, decimal; left alone when not given */
+  OCI_REFUSED, /* no variable: known to others, refused here with the text of `why` */
+  OCI_NOTHING  /* a flag whose effect this program always has */
+};
+
+struct oci_option {
+  const char *name; /* without the dashes */
+  char letter;      /* 0: none */
+  enum oci_option_kind kind;
+  void *variable;
+  const char *why;
+  bool takes_value; /* of OCI_REFUSED and OCI_NOTHING */
+};
+
+/* Fills the variables from argv[1 ..]; parsing stops at the first operand. *ret_first is its index,
+ * or argc. ZL_E_INVALID names what is wrong; ZL_E_UNSUPPORTED for one that is refused. */
+int oci_options(const struct oci_option *options, size_t n, int argc, char **argv, int *ret_first,
+                struct zl_error *err);
+
+/* The same for a command that takes exactly one operand, a container's id, after or before its
+ * options (as runc reads it). */
+int oci_options_id(const struct oci_option *options, size_t n, int argc, char **argv,
+                   const char **ret_id, struct zl_error *err);
+
+#endif

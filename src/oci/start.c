@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/gate.h"
+#include "oci/container.h"
+#include "oci/options.h"
+#include "oci/start.h"
+
+int oci_start_container(struct oci_container *c, struct zl_error *err)
+{
+  enum oci_status status = oci_container_status(c);
+
+  if (status != OCI_CREATED)
+    return zl_fail(err, ZL_E_CONFLICT, 0, "cannot start container '%s': it is %s, not created",
+                   c->id, oci_status_name(status));
+  return zl_gate_open(c->dir_fd, OCI_GATE, c->pidfd, err);
+}
+
+int oci_start(const struct oci *oci, int argc, char **argv, struct zl_error *err)
+{
+  oci_autocontainer c = OCI_CONTAINER_INIT;
+  const char *id;
+  int r = oci_options_id(NULL, 0, argc, argv, &id, err);
+
+  if (r == 0)
+    r = oci_container_open(oci, id, true, &c, err);
+  return r == 0 ? oci_start_container(&c, err) : r;
+}
