@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/execve.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -41,28 +42,46 @@ static int failure(const char *name, int os_error, struct zl_error *err)
   }
 }
 
-/* A directory answers EACCES: in a search it is passed over like a missing file. */
-static int try_file(const char *path, char *const *args, char *const *env)
-{
-  struct stat st;
+/* Tries one path: the errno of why it cannot be executed, 0 if it can. */
+struct attempt {
+  int (*fn)(const struct attempt *attempt, const char *path);
+  char *const *args, *const *env;
+  int cwd_fd;
+};
 
-  (void)execve(path, args, env);
-  if (errno == EACCES && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-    return ENOENT;
+static int execute(const struct attempt *attempt, const char *path)
+{
+  (void)execve(path, attempt->args, attempt->env);
   return errno;
 }
 
-int zl_execve(char *const *args, char *const *env, struct zl_error *err)
+static int look(const struct attempt *attempt, const char *path)
 {
-  const char *dirs = zl_env_get(env, "PATH"), *name = args[0];
+  struct stat st;
+
+  if (fstatat(attempt->cwd_fd, path, &st, 0) < 0)
+    return errno;
+  if (!S_ISREG(st.st_mode))
+    return EACCES;
+  return faccessat(attempt->cwd_fd, path, X_OK, AT_EACCESS) < 0 ? errno : 0;
+}
+
+/* A directory answers EACCES: in a search it is passed over like a missing file. */
+static int try_file(const struct attempt *attempt, const char *path)
+{
+  int os_error = attempt->fn(attempt, path);
+  struct stat st;
+
+  if (os_error == EACCES && fstatat(attempt->cwd_fd, path, &st, 0) == 0 && S_ISDIR(st.st_mode))
+    return ENOENT;
+  return os_error;
+}
+
+static int search(const struct attempt *attempt, const char *name, struct zl_error *err)
+{
+  const char *dirs = zl_env_get(attempt->env, "PATH");
   int seen = ENOENT;
 
-  if (*name == '\0')
-    return failure(name, ENOENT, err);
-  if (strchr(name, '/') != NULL) {
-    (void)execve(name, args, env);
-    return failure(name, errno, err);
-  }
   if (dirs == NULL)
     dirs = DEFAULT_PATH;
   for (;;) {
@@ -72,7 +91,9 @@ int zl_execve(char *const *args, char *const *env, struct zl_error *err)
 
     if (path == NULL)
       return zl_fail_nomem(err, "command path");
-    os_error = try_file(len > 0 ? path : name, args, env);
+    os_error = try_file(attempt, len > 0 ? path : name);
+    if (os_error == 0)
+      return 0;
     if (os_error != ENOENT && os_error != ENOTDIR && os_error != EACCES)
       return failure(path, os_error, err);
     if (os_error == EACCES)
@@ -81,4 +102,31 @@ int zl_execve(char *const *args, char *const *env, struct zl_error *err)
       return failure(name, seen, err);
     dirs += len + 1;
   }
+}
+
+static int attempt_name(const struct attempt *attempt, struct zl_error *err)
+{
+  const char *name = attempt->args[0];
+  int os_error;
+
+  if (*name == '\0')
+    return failure(name, ENOENT, err);
+  if (strchr(name, '/') == NULL)
+    return search(attempt, name, err);
+  os_error = attempt->fn(attempt, name);
+  return os_error == 0 ? 0 : failure(name, os_error, err);
+}
+
+int zl_execve(char *const *args, char *const *env, struct zl_error *err)
+{
+  const struct attempt attempt = { .fn = execute, .args = args, .env = env, .cwd_fd = AT_FDCWD };
+
+  return attempt_name(&attempt, err);
+}
+
+int zl_execve_check(char *const *args, char *const *env, int cwd_fd, struct zl_error *err)
+{
+  const struct attempt attempt = { .fn = look, .args = args, .env = env, .cwd_fd = cwd_fd };
+
+  return attempt_name(&attempt, err);
 }

@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "base/path.h"
 #include "engine/console.h"
+#include "engine/execve.h"
 #include "engine/gate.h"
 #include "engine/launch.h"
 #include "engine/masks.h"
@@ -188,6 +189,9 @@ static int build_rest(struct build *b, struct zl_launch *launch, struct zl_error
   launch->root_fd = b->root_fd;
   if (r == 0)
     r = zl_launch_prepare(launch, err);
+  /* Callers of a container that waits expect to hear now that its program is not there. */
+  if (r == 0 && b->init->spec->gate_fd >= 0)
+    r = zl_execve_check(config->process.args, launch->env, launch->cwd_fd, err);
   if (r == 0)
     r = make_console(b, launch->user.uid, err);
   if (r == 0 && config->root_readonly)
