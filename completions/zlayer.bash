@@ -3,7 +3,7 @@
 _zlayer_containers() { zlayer "${globals[@]}" ps -aq 2>/dev/null; }
 _zlayer_images() { zlayer "${globals[@]}" images -q 2>/dev/null; }
 
-_zlayer_verbs() { echo 'run exec ps logs inspect stats wait stop kill pause unpause rm up down validate pull images rmi events info system vm version completion help'; }
+_zlayer_verbs() { echo 'run exec ps logs inspect stats wait stop kill pause unpause rm up down validate pull images rmi events info system vm oci version completion help'; }
 _zlayer_options() {
   case $1 in
     '') echo '--root --slice-cidr --log-level --help --version' ;;
@@ -35,6 +35,7 @@ _zlayer_options() {
     'vm status') echo ' --json --root --slice-cidr --log-level --help' ;;
     'vm pool') echo ' --no-wait --json --root --slice-cidr --log-level --help' ;;
     'vm template') echo ' --rebuild --root --slice-cidr --log-level --help' ;;
+    'oci') echo ' --root --slice-cidr --log-level --help' ;;
     'version') echo ' --json --root --slice-cidr --log-level --help' ;;
     'completion') echo ' --root --slice-cidr --log-level --help' ;;
     'help') echo ' --root --slice-cidr --log-level --help' ;;
@@ -71,6 +72,7 @@ _zlayer_operands() {
     'vm status') echo '' ;;
     'vm pool') echo '' ;;
     'vm template') echo '' ;;
+    'oci') echo '' ;;
     'version') echo '' ;;
     'completion') echo 'bash' ;;
     'help') echo '@verb' ;;

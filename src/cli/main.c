@@ -72,8 +72,13 @@ static int run_verb(struct zl_cli *cli, const struct zl_args *before, int argc, 
   struct zl_error err = { 0 };
   struct zl_args args;
   unsigned flags = cli->verb->flags | (cli->verb->sub != NULL ? ZL_VERB_OPTIONS_FIRST : 0U);
-  int r = zl_args_parse(&args, cli->verb->options, flags, argc, argv, before, &err), rc;
+  int r, rc;
 
+  if ((flags & ZL_VERB_RAW) != 0) {
+    args = (struct zl_args){ .operands = argv, .n_operands = (size_t)argc };
+    return cli->verb->run(cli, &args);
+  }
+  r = zl_args_parse(&args, cli->verb->options, flags, argc, argv, before, &err);
   if (r >= 0 && zl_args_has(&args, "help")) {
     rc = help(cli);
   } else if (r < 0 || (r = zl_args_check_operands(&args, cli->verb, &err)) < 0) {

@@ -22,31 +22,41 @@ void zl_program_set_argv(char **argv)
   own_argv = argv;
 }
 
-static void execute(const char *dir)
+static void execute(const char *dir, const char *name, char *const *argv)
 {
-  zl_autofree char *path = zl_asprintf("%s/" NAME, dir);
+  zl_autofree char *path = zl_asprintf("%s/%s", dir, name);
   sigset_t none, mask;
 
   if (path == NULL)
     return;
   (void)sigemptyset(&none);
   (void)sigprocmask(SIG_SETMASK, &none, &mask);
-  (void)execv(path, own_argv);
+  (void)execv(path, argv);
   (void)sigprocmask(SIG_SETMASK, &mask, NULL);
 }
 
 /* Beside this program in a build directory, else where it is installed. */
-void zl_program_complete(void)
+int zl_program_execute(const char *name, char *const *argv)
 {
   zl_autofree char *own = calloc(1, MAX_PATH);
   char *slash;
 
-  if (zl_program_is_complete || own_argv == NULL || own == NULL)
-    return;
+  if (own == NULL)
+    return -ENOMEM;
   if (readlink("/proc/self/exe", own, MAX_PATH - 1) > 0 && (slash = strrchr(own, '/')) != NULL) {
     *slash = '\0';
-    execute(own);
+    execute(own, name, argv);
   }
-  execute(ZL_LIBEXEC_DIR);
-  zl_warning("cannot execute " NAME ": %s", strerror(errno));
+  execute(ZL_LIBEXEC_DIR, name, argv);
+  return -errno;
+}
+
+void zl_program_complete(void)
+{
+  int r;
+
+  if (zl_program_is_complete || own_argv == NULL)
+    return;
+  r = zl_program_execute(NAME, own_argv);
+  zl_warning("cannot execute " NAME ": %s", strerror(-r));
 }

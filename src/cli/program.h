@@ -21,4 +21,8 @@ void zl_program_set_argv(char **argv);
  * then says that they are missing. */
 void zl_program_complete(void);
 
+/* Becomes the program `name` that is built or installed with this one. Returns -errno if that
+ * fails. */
+int zl_program_execute(const char *name, char *const *argv);
+
 #endif

@@ -45,7 +45,8 @@ struct zl_option {
 enum {
   ZL_VERB_OPTIONS_FIRST = 1, /* options end at the first operand: the rest belongs to a workload */
   ZL_VERB_WORKLOAD = 2,      /* exit codes as of `run` */
-  ZL_VERB_HIDDEN = 4
+  ZL_VERB_HIDDEN = 4,
+  ZL_VERB_RAW = 8 /* everything behind its name is an operand: another program's command line */
 };
 
 enum {

@@ -17,6 +17,7 @@ extern const struct zl_verb zl_verb_info;
 extern const struct zl_verb zl_verb_inspect;
 extern const struct zl_verb zl_verb_kill;
 extern const struct zl_verb zl_verb_logs;
+extern const struct zl_verb zl_verb_oci;
 extern const struct zl_verb zl_verb_pause;
 extern const struct zl_verb zl_verb_ps;
 extern const struct zl_verb zl_verb_pull;
