@@ -15,21 +15,25 @@
 #include "base/strv.h"
 #include "oci/oci.h"
 #include "oci/options.h"
+#include "oci/protect.h"
 #include "oci/report.h"
 
 #define ROOT          "/run/zlayer-oci"
 #define ROOTLESS_ROOT "zlayer-oci" /* below $XDG_RUNTIME_DIR */
 
-static const struct {
+struct verb {
   const char *name;
   oci_verb_fn fn;
   const char *text;
-} verbs[] = {
+  bool enters; /* processes of this program go into a container */
+};
+
+static const struct verb verbs[] = {
   { "checkpoint", oci_checkpoint, "unsupported" },
-  { "create", oci_create, "make a container: create [-b BUNDLE] ID" },
+  { "create", oci_create, "make a container: create [-b BUNDLE] ID", true },
   { "delete", oci_delete, "remove a container: delete [-f] ID" },
   { "events", oci_events, "use of resources: events [--stats] ID" },
-  { "exec", oci_exec, "one more process: exec [-d] [-t] ID COMMAND..." },
+  { "exec", oci_exec, "one more process: exec [-d] [-t] ID COMMAND...", true },
   { "features", oci_features, "what this runtime can do, as JSON" },
   { "kill", oci_kill, "send a signal: kill [--all] ID [SIGNAL]" },
   { "list", oci_list, "containers below the root: list [-q] [-f json]" },
@@ -37,7 +41,7 @@ static const struct {
   { "ps", oci_ps, "processes of a container: ps [-f json] ID" },
   { "restore", oci_checkpoint, "unsupported" },
   { "resume", oci_resume, "continue all processes: resume ID" },
-  { "run", oci_run, "create, start and wait: run [-d] [-b BUNDLE] ID" },
+  { "run", oci_run, "create, start and wait: run [-d] [-b BUNDLE] ID", true },
   { "spec", oci_spec, "write an example config.json" },
   { "start", oci_start, "execute the program: start ID" },
   { "state", oci_state, "the state of a container, as JSON: state ID" },
@@ -57,11 +61,11 @@ static void print_help(void)
     (void)printf("  %-11s %s\n", verbs[i].name, verbs[i].text);
 }
 
-static oci_verb_fn find_verb(const char *name)
+static const struct verb *find_verb(const char *name)
 {
   for (size_t i = 0; i < ZL_COUNT(verbs); i++)
     if (strcmp(verbs[i].name, name) == 0)
-      return verbs[i].fn;
+      return &verbs[i];
   return NULL;
 }
 
@@ -115,7 +119,7 @@ static int run(struct oci *oci, int argc, char **argv, struct zl_error *err)
     { .name = "help", .letter = 'h', .kind = OCI_FLAG, .variable = &help },
   };
   int first = argc, r = oci_options(options, ZL_COUNT(options), argc, argv, &first, err);
-  oci_verb_fn verb;
+  const struct verb *verb;
 
   oci->log_json = strcmp(format, "json") == 0;
   if (r < 0)
@@ -136,8 +140,11 @@ static int run(struct oci *oci, int argc, char **argv, struct zl_error *err)
   if (verb == NULL)
     return zl_fail(err, ZL_E_INVALID, 0, "no such command '%.100s'; see zlayer-oci --help",
                    argv[first]);
-  r = choose_root(oci, &root, err);
-  return r < 0 ? r : verb(oci, argc - first, argv + first, err);
+  if (verb->enters)
+    r = oci_protect(argv, err);
+  if (r == 0)
+    r = choose_root(oci, &root, err);
+  return r < 0 ? r : verb->fn(oci, argc - first, argv + first, err);
 }
 
 int main(int argc, char **argv)
