@@ -140,6 +140,11 @@ static int run(struct oci *oci, int argc, char **argv, struct zl_error *err)
   if (verb == NULL)
     return zl_fail(err, ZL_E_INVALID, 0, "no such command '%.100s'; see zlayer-oci --help",
                    argv[first]);
+  if (verb->enters && geteuid() != 0)
+    return zl_fail(err, ZL_E_UNSUPPORTED, 0,
+                   "%s: needs root: containers of users without privileges are not supported; a user "
+                   "namespace in config.json maps their ids",
+                   verb->name);
   if (verb->enters)
     r = oci_protect(argv, err);
   if (r == 0)
