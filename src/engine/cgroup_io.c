@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/fd.h"
 #include "base/compiler.h"
+#include "base/fd.h"
 #include "base/strv.h"
 #include "engine/cgroup_private.h"
 

@@ -73,10 +73,10 @@ struct zl_idmap {
 };
 
 struct zl_mount {
-  const char *destination;
-  const char *type;   /* NULL: not said (a bind mount) */
-  const char *source; /* NULL: not said */
-  char **options;     /* as written */
+  const char *destination; /* begins with "/"; ends with none, unless it is the root */
+  const char *type;        /* NULL: not said (a bind mount) */
+  const char *source;      /* NULL: not said */
+  char **options;          /* as written */
   /* The options, understood: */
   bool bind, recursive;            /* "bind", "rbind" (or type "bind") */
   bool remount;                    /* change an existing mount */
@@ -188,7 +188,8 @@ struct zl_private_config {
 
 struct zl_engine_config {
   struct zl_process process;
-  const char *root_path; /* NULL: not said */
+  const char *root_path; /* as written, may be relative to the bundle: who knows the bundle puts an
+                            absolute path here before a container is made. NULL: not said */
   bool root_readonly;
   const char *hostname, *domainname; /* NULL: left as it is */
   const struct zl_mount *mounts;     /* in the order in which they are made */
@@ -199,7 +200,8 @@ struct zl_engine_config {
   size_t n_uid_maps, n_gid_maps;
   const struct zl_device *devices;
   size_t n_devices;
-  const char *cgroups_path; /* absolute, without ".." or "."; NULL: not said */
+  const char *cgroups_path; /* begins with "/" (a relative one is taken from the root too), without
+                               ".." or "."; NULL: not said */
   struct zl_resources resources;
   const struct zl_sysctl *sysctls;
   size_t n_sysctls;

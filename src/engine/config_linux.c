@@ -149,18 +149,36 @@ static bool is_plain_path(const char *path)
   return true;
 }
 
+/* "system.slice:prefix:name" asks for a scope of systemd, which has to be asked for it. */
+static bool is_systemd_path(const char *path)
+{
+  const char *colon = strchr(path, ':');
+
+  return *path != '/' && colon != NULL && strchr(colon + 1, ':') != NULL;
+}
+
+/* A relative one is the runtime's to place: we take it from the root, like an absolute one. */
 static int read_cgroups_path(struct zl_config_reader *rd, const json_t *object,
                              struct zl_engine_config *c)
 {
-  int r = zl_config_string(rd, object, "linux", "cgroupsPath", &c->cgroups_path);
+  const char *text;
+  int r = zl_config_string(rd, object, "linux", "cgroupsPath", &text);
 
-  if (r < 0 || c->cgroups_path == NULL)
+  if (r < 0 || text == NULL || *text == '\0')
+    return r;
+  if (is_systemd_path(text))
+    return zl_fail(rd->err, ZL_E_UNSUPPORTED, 0,
+                   "linux.cgroupsPath: '%.100s' is the systemd form; only the path of a cgroup is "
+                   "supported (cgroup manager cgroupfs)",
+                   text);
+  r = zl_config_rooted(rd, text, &c->cgroups_path);
+  if (r < 0)
     return r;
   if (strlen(c->cgroups_path) > ZL_MAX_CGROUP_PATH || !is_plain_path(c->cgroups_path))
     return zl_fail(rd->err, ZL_E_INVALID, 0,
-                   "linux.cgroupsPath: '%.100s' is not an absolute path of at most %d bytes "
+                   "linux.cgroupsPath: '%.100s' is not a path of at most %d bytes "
                    "without empty parts, '.' and '..'",
-                   c->cgroups_path, ZL_MAX_CGROUP_PATH);
+                   text, ZL_MAX_CGROUP_PATH);
   return 0;
 }
 

@@ -32,6 +32,8 @@ const char *zl_config_path(char text[ZL_CONFIG_PATH], const char *path, const ch
 
 /* A copy of `text` in the arena. */
 int zl_config_copy(struct zl_config_reader *rd, const char *text, const char **ret);
+/* `text`, of the arena, with a "/" in front unless it has one. */
+int zl_config_rooted(struct zl_config_reader *rd, const char *text, const char **ret);
 /* NULL when absent. */
 int zl_config_string(struct zl_config_reader *rd, const json_t *object, const char *path,
                      const char *key, const char **ret);

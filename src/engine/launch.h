@@ -33,7 +33,8 @@ void zl_launch_done(struct zl_launch *launch);
 /* Turns the calling process into the program. Returns only on failure: ZL_E_NO_COMMAND (127) or
  * ZL_E_NOT_EXECUTABLE (126) when it was the program's fault; the process must then end. The caller
  * leads its session. Every descriptor but 0..2 is closed by the exec itself. Signals that
- * the runtime ignores stay ignored: it calls zl_proc_default_signals when it begins, and ignores none. */
+ * the runtime ignores stay ignored: it calls zl_proc_default_signals when it begins, and ignores
+ * none. */
 int zl_launch_exec(struct zl_launch *launch, struct zl_error *err);
 
 #endif
