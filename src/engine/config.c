@@ -105,16 +105,25 @@ static int read_name(struct zl_config_reader *rd, const json_t *doc, const char 
   return 0;
 }
 
+/* A container of zlayer's own shim is under its library's control: nobody runs hooks for it. */
+static int read_hooks(struct zl_config_reader *rd, const json_t *doc, struct zl_engine_config *c)
+{
+  static const char *const unsupported[] = { "hooks" };
+
+  if (json_object_get(doc, "zlayer") != NULL)
+    return zl_config_refuse(rd, doc, "", unsupported, ZL_COUNT(unsupported));
+  return zl_config_hooks(rd, doc, c);
+}
+
 static int read_document(struct zl_config_reader *rd, const json_t *doc,
                          struct zl_engine_config *config)
 {
-  static const char *const unsupported[] = { "hooks" };
   void *mounts;
   json_t *process;
   int r = zl_json_get_object(doc, "", "process", &process, rd->err);
 
   if (r == 0)
-    r = zl_config_refuse(rd, doc, "", unsupported, ZL_COUNT(unsupported));
+    r = read_hooks(rd, doc, config);
   if (r == 0 && process == NULL)
     r = zl_fail(rd->err, ZL_E_INVALID, 0, "process: must be given");
   if (r == 0)

@@ -153,6 +153,30 @@ struct zl_resources {
   size_t n_devices;
 };
 
+/* In the order in which they are run. The first two are the runtime's, the next two the container's
+ * own (docs of zl_hooks_run), the last two again the runtime's. */
+enum zl_hook_phase {
+  ZL_HOOK_PRESTART,
+  ZL_HOOK_CREATE_RUNTIME,
+  ZL_HOOK_CREATE_CONTAINER,
+  ZL_HOOK_START_CONTAINER,
+  ZL_HOOK_POSTSTART,
+  ZL_HOOK_POSTSTOP,
+  ZL_HOOK_PHASES
+};
+
+struct zl_hook {
+  const char *path;   /* absolute */
+  char **args;        /* argv[0] included; empty: the path alone */
+  char **env;         /* all of it */
+  unsigned timeout_s; /* 0: none */
+};
+
+struct zl_hook_list {
+  const struct zl_hook *items;
+  size_t n;
+};
+
 enum zl_seccomp_mode {
   ZL_SECCOMP_DEFAULT,
   ZL_SECCOMP_UNCONFINED
@@ -209,6 +233,8 @@ struct zl_engine_config {
   const struct zl_seccomp_profile *seccomp; /* replaces zlayer.seccomp; NULL: not said */
   unsigned long rootfs_propagation;         /* as zl_mount.propagation; 0: not said */
 
+  struct zl_hook_list hooks[ZL_HOOK_PHASES]; /* empty when the document has `zlayer` */
+
   struct zl_private_config zlayer;
 };
 
@@ -231,6 +257,9 @@ int zl_engine_process_parse(const struct json_t *process, const char *path, stru
 void zl_engine_process_free(struct zl_process *process);
 ZL_DEFINE_CLEANUP(struct zl_process, zl_engine_process_free)
 #define zl_autoprocess ZL_CLEANUP(zl_engine_process_freep) struct zl_process
+
+/* "prestart" … */
+const char *zl_hook_phase_name(enum zl_hook_phase phase);
 
 /* CLONE_NEW* of a namespace, and its name below /proc/<pid>/ns/. */
 int zl_ns_flag(enum zl_ns ns);

@@ -77,6 +77,8 @@ int zl_config_resources(struct zl_config_reader *rd, const json_t *object, const
                         struct zl_resources *res);
 int zl_config_seccomp(struct zl_config_reader *rd, const json_t *object, const char *path,
                       const struct zl_seccomp_profile **ret);
+int zl_config_hooks(struct zl_config_reader *rd, const json_t *doc,
+                    struct zl_engine_config *config);
 int zl_config_private(struct zl_config_reader *rd, const json_t *object,
                       struct zl_engine_config *config);
 

@@ -265,7 +265,8 @@ static const struct {
     "\"mounts\":[{\"destination\":\"/a\",\"uidMappings\":[{\"containerID\":0,\"hostID\":0,"
     "\"size\":0}]}]",
     BAD, "mounts[0].uidMappings[0].size:" },
-  { TOP, "\"hooks\":{\"prestart\":[{\"path\":\"/x\"}]}", -ZL_E_UNSUPPORTED, "hooks:" },
+  { TOP, "\"zlayer\":{},\"hooks\":{\"prestart\":[{\"path\":\"/x\"}]}", -ZL_E_UNSUPPORTED,
+    "hooks:" },
   { TOP, "\"hostname\":\"x\"", BAD, "hostname: needs a uts namespace" },
   { PROCESS, "\"terminal\":\"yes\"", BAD, "process.terminal: expected true or false" },
   { PROCESS, "\"consoleSize\":{\"height\":70000}", BAD, "process.consoleSize.height: 70000" },

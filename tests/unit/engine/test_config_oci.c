@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Members that only documents of other tools have: podman's, containerd's, the specification's own.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "base/strv.h"
+#include "engine/config.h"
+
+#define TOP     "{"
+#define PROCESS "\"process\":{"
+#define LINUX   "\"linux\":{"
+#define BAD     -ZL_E_INVALID
+#define NO      -ZL_E_UNSUPPORTED
+
+static const char least[] = "{\"process\":{\"args\":[\"a\"],\"cwd\":\"/\"},"
+                            "\"linux\":{\"namespaces\":[{\"type\":\"mount\"}]}}";
+
+/* `least` with one more member in one of its objects. */
+static int parse_with(const char *where, const char *member, struct zl_engine_config **ret,
+                      struct zl_error *err)
+{
+  const char *at = strstr(least, where) + strlen(where);
+  zl_autofree char *text = zl_asprintf("%.*s%s,%s", (int)(at - least), least, member, at);
+
+  return zl_engine_config_parse(text, strlen(text), ret, err);
+}
+
+#define PARSE(where, member, config)                     \
+  do {                                                   \
+    struct zl_error err_ = { 0 };                        \
+    if (parse_with(where, member, &(config), &err_) < 0) \
+      fail_msg("%s", err_.msg);                          \
+  } while (0)
+
+static void hooks(void **state)
+{
+  zl_autoconfig *c = NULL;
+  const struct zl_hook *hook;
+
+  (void)state;
+  PARSE(TOP,
+        "\"hooks\":{\"createRuntime\":[{\"path\":\"/a\"},{\"path\":\"/b\",\"args\":[\"b\",\"c\"],"
+        "\"env\":[\"A=1\"],\"timeout\":5}],\"poststop\":[{\"path\":\"/z\",\"timeout\":null}]}",
+        c);
+  assert_int_equal(c->hooks[ZL_HOOK_PRESTART].n, 0);
+  assert_int_equal(c->hooks[ZL_HOOK_CREATE_RUNTIME].n, 2);
+  assert_int_equal(c->hooks[ZL_HOOK_POSTSTOP].n, 1);
+  hook = c->hooks[ZL_HOOK_CREATE_RUNTIME].items;
+  assert_string_equal(hook[0].path, "/a");
+  assert_null(hook[0].args[0]);
+  assert_null(hook[0].env[0]);
+  assert_int_equal(hook[0].timeout_s, 0);
+  assert_string_equal(hook[1].args[1], "c");
+  assert_string_equal(hook[1].env[0], "A=1");
+  assert_int_equal(hook[1].timeout_s, 5);
+  assert_string_equal(zl_hook_phase_name(ZL_HOOK_POSTSTOP), "poststop");
+}
+
+static const struct {
+  const char *where, *member;
+  int code;
+  const char *message; /* begins with, after "config.json: " */
+} wrong[] = {
+  { TOP, "\"hooks\":[]", BAD, "hooks: expected an object" },
+  { TOP, "\"hooks\":{\"poststart\":{}}", BAD, "hooks.poststart: expected an array" },
+  { TOP, "\"hooks\":{\"poststart\":[{}]}", BAD, "hooks.poststart[0].path: must be given" },
+  { TOP, "\"hooks\":{\"poststart\":[{\"path\":\"a\"}]}", BAD, "hooks.poststart[0].path: 'a'" },
+  { TOP, "\"hooks\":{\"prestart\":[{\"path\":\"/a\",\"timeout\":0}]}", BAD,
+    "hooks.prestart[0].timeout: 0 is not" },
+  { TOP, "\"hooks\":{\"prestart\":[{\"path\":\"/a\",\"args\":[1]}]}", BAD,
+    "hooks.prestart[0].args[0]:" },
+};
+
+static void errors_name_the_path(void **state)
+{
+  (void)state;
+  for (size_t i = 0; i < ZL_COUNT(wrong); i++) {
+    zl_autofree char *want = zl_asprintf("config.json: %s", wrong[i].message);
+    struct zl_engine_config *c = NULL;
+    struct zl_error err = { 0 };
+    int r = parse_with(wrong[i].where, wrong[i].member, &c, &err);
+
+    if (r != wrong[i].code || !zl_has_prefix(err.msg, want) || c != NULL)
+      fail_msg("%s: %d '%s'", wrong[i].member, r, err.msg);
+  }
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(hooks),
+    cmocka_unit_test(errors_name_the_path),
+  };
+
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
