@@ -35,6 +35,7 @@ struct zl_container_spec {
                     for a container that has no user namespace of its own */
   const char *state_json; /* the OCI state of the container for the hooks of `config`; the members
                              "status" and "pid" are put in here. NULL: there are none */
+  const char *keyring; /* name of a session keyring of its own ("_ses.<id>"); NULL: the caller's */
   struct zl_container_hooks hooks;
 };
 

@@ -13,6 +13,7 @@
 #include "base/path.h"
 #include "engine/console.h"
 #include "engine/hooks.h"
+#include "engine/keyring.h"
 #include "engine/launch.h"
 #include "engine/masks.h"
 #include "engine/mount_fd.h"
@@ -256,6 +257,8 @@ static int build(struct build *b, struct zl_launch *launch, struct zl_error *err
     r = zl_ns_join(&b->init->plan, err);
   if (r == 0)
     r = set_names(b, err);
+  if (r == 0 && b->init->spec->keyring != NULL)
+    r = zl_keyring_join(b->init->spec->keyring, (b->init->plan.own & CLONE_NEWUSER) != 0, err);
   if (r == 0)
     r = make_cgroup_namespace(b, err);
   if (r == 0)

@@ -16,9 +16,10 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/json.h"
 #include "base/path.h"
 #include "base/strv.h"
-#include "engine/container.h"
+#include "engine/exec.h"
 
 struct box {
   /* Set by the case; each may be NULL. Members begin with a comma. */
@@ -89,9 +90,12 @@ static inline char *box_document(const struct box *box)
 static inline int box_create(struct box *box, struct zl_error *err)
 {
   zl_autofree char *text = box_document(box);
-  struct zl_container_spec spec = {
-    .dir_fd = -1, .stdio = { -1, -1, -1 }, .cgroup_fd = -1, .netns_fd = -1, .state_json = box->state
-  };
+  struct zl_container_spec spec = { .dir_fd = -1,
+                                    .stdio = { -1, -1, -1 },
+                                    .cgroup_fd = -1,
+                                    .netns_fd = -1,
+                                    .state_json = box->state,
+                                    .keyring = box->keyring };
   int ends[2], r = zl_engine_config_parse(text, strlen(text), &box->config, err);
 
   box->out = -1;
@@ -105,6 +109,46 @@ static inline int box_create(struct box *box, struct zl_error *err)
   r = zl_container_create(&spec, &box->container, err);
   zl_fd_closep(&ends[1]);
   box->out = ends[0];
+  return r;
+}
+
+/* Executes `script` in a started box; its output and status become those of the box. `process` is
+ * more members of its process object. */
+static inline int box_exec(struct box *box, const char *process, const char *script,
+                           struct zl_error *err)
+{
+  zl_autofree char *text = zl_asprintf(
+      "{\"args\":[\"/bin/sh\",\"-c\",\"%s\"],\"cwd\":\"/\",\"env\":[\"PATH=/bin:/sbin\"]%s}",
+      script, BOX_PART(process));
+  zl_autojson *doc = NULL;
+  zl_autoprocess *p = NULL;
+  struct zl_exec_spec spec = { .container = &box->container,
+                               .config = box->config,
+                               .stdio = { -1, -1, -1 },
+                               .cgroup_fd = -1,
+                               .state_json = box->state,
+                               .keyring = box->keyring };
+  struct zl_child child;
+  int ends[2], master, r = zl_json_parse(text, strlen(text), "process", &doc, err);
+  ssize_t n;
+
+  if (r == 0)
+    r = zl_engine_process_parse(doc, "process", &p, err);
+  if (r == 0)
+    r = zl_fd_pipe(ends, err);
+  if (r < 0)
+    return r;
+  spec.process = p;
+  spec.stdio[1] = spec.stdio[2] = ends[1];
+  r = zl_exec_start(&spec, &child, &master, err);
+  zl_fd_closep(&ends[1]);
+  n = r == 0 ? zl_fd_read_full(ends[0], box->text, sizeof(box->text) - 1) : 0;
+  zl_fd_closep(&ends[0]);
+  box->text[n > 0 ? n : 0] = '\0';
+  if (r == 0 && waitpid(child.pid, &box->status, 0) < 0)
+    return zl_fail_errno(err, "waiting");
+  if (r == 0)
+    zl_fd_closep(&child.pidfd);
   return r;
 }
 

@@ -96,6 +96,30 @@ static void a_staged_root_is_like_any_other(void **state)
   assert_string_equal(plain.text, staged.text);
 }
 
+/* ---- Keyring -------------------------------------------------------------------------------- */
+
+static void a_session_keyring_of_its_own(void **state)
+{
+  static const char count[] = "grep -c _ses.zlbox /proc/keys";
+  autobox plain = { .script = count };
+  autobox box = { .script = "exec sleep 1000", .keyring = "_ses.zlbox" };
+  struct zl_error err = { 0 };
+
+  (void)state;
+  if (access("/proc/keys", R_OK) < 0)
+    skip();
+  assert_int_equal(box_run(&plain, &err), 0);
+  assert_string_equal(plain.text, "0\n");
+  if (box_create(&box, &err) < 0 || zl_container_start(&box.container, &err) < 0 ||
+      box_exec(&box, NULL, count, &err) < 0)
+    fail_msg("%s", err.msg);
+  assert_string_equal(box.text, "1\n");
+  /* Another name is another keyring. */
+  box.keyring = "_ses.zlother";
+  assert_int_equal(box_exec(&box, NULL, count, &err), 0);
+  assert_string_equal(box.text, "0\n");
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -103,6 +127,7 @@ int main(void)
     cmocka_unit_test(hooks_run_in_their_namespaces_and_order),
     cmocka_unit_test(a_failing_hook_fails_the_container),
     cmocka_unit_test(a_staged_root_is_like_any_other),
+    cmocka_unit_test(a_session_keyring_of_its_own),
   };
 
   return cmocka_run_group_tests(tests, box_setup, box_teardown);
