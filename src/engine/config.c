@@ -12,6 +12,11 @@ struct owned_config {
   struct zl_arena arena;
 };
 
+struct owned_resources {
+  struct zl_resources resources; /* first, as above */
+  struct zl_arena arena;
+};
+
 struct owned_process {
   struct zl_process process; /* first, as above */
   struct zl_arena arena;
@@ -235,6 +240,37 @@ int zl_engine_process_parse(const json_t *process, const char *path, struct zl_p
 void zl_engine_process_free(struct zl_process *process)
 {
   struct owned_process *owned = (struct owned_process *)process;
+
+  if (owned == NULL)
+    return;
+  zl_arena_done(&owned->arena);
+  free(owned);
+}
+
+int zl_engine_resources_parse(const json_t *resources, const char *path, struct zl_resources **ret,
+                              struct zl_error *err)
+{
+  zl_autoresources *res = NULL;
+  struct owned_resources *owned = calloc(1, sizeof(*owned));
+  struct zl_config_reader rd = { .err = err };
+  int r;
+
+  if (owned == NULL)
+    return zl_fail_nomem(err, "resources");
+  res = &owned->resources;
+  rd.arena = &owned->arena;
+  if (!json_is_object(resources))
+    return zl_fail(err, ZL_E_INVALID, 0, "%s: expected an object", path);
+  r = zl_config_resources(&rd, resources, path, res);
+  if (r < 0)
+    return r;
+  *ret = zl_steal_ptr(&res);
+  return 0;
+}
+
+void zl_engine_resources_free(struct zl_resources *resources)
+{
+  struct owned_resources *owned = (struct owned_resources *)resources;
 
   if (owned == NULL)
     return;

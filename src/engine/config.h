@@ -129,6 +129,16 @@ struct zl_hugepage_limit {
   uint64_t limit;        /* bytes */
 };
 
+struct zl_rdma_limit {
+  const char *device;               /* "mlx5_1" */
+  int64_t hca_handles, hca_objects; /* ZL_UNSET: not said */
+};
+
+struct zl_net_priority {
+  const char *interface;
+  uint32_t priority;
+};
+
 struct zl_key_value {
   const char *key, *value;
 };
@@ -140,13 +150,20 @@ struct zl_resources {
   const char *cpus, *mems;                               /* cpuset lists or NULL */
   int64_t memory_limit, memory_reservation, memory_swap; /* bytes; swap is memory + swap */
   int64_t memory_swappiness;
-  bool disable_oom_killer;
+  int64_t memory_kernel, memory_kernel_tcp; /* bytes; 0 is not said either */
+  bool disable_oom_killer, use_hierarchy;
+  bool check_before_update; /* refuse a memory limit below what is in use */
   int64_t pids_limit;
   int64_t blkio_weight; /* 10..1000 */
   struct zl_blkio_list blkio_weight_device;
   struct zl_blkio_list read_bps, write_bps, read_iops, write_iops;
   const struct zl_hugepage_limit *hugepages;
   size_t n_hugepages;
+  const struct zl_rdma_limit *rdma;
+  size_t n_rdma;
+  uint32_t net_class; /* 0: not said */
+  const struct zl_net_priority *net_priorities;
+  size_t n_net_priorities;
   const struct zl_key_value *unified; /* v2 files set verbatim */
   size_t n_unified;
   const struct zl_device_rule *devices;
@@ -257,6 +274,13 @@ int zl_engine_process_parse(const struct json_t *process, const char *path, stru
 void zl_engine_process_free(struct zl_process *process);
 ZL_DEFINE_CLEANUP(struct zl_process, zl_engine_process_free)
 #define zl_autoprocess ZL_CLEANUP(zl_engine_process_freep) struct zl_process
+
+/* A `resources` object by itself, of an update request; as above. The caller frees *ret. */
+int zl_engine_resources_parse(const struct json_t *resources, const char *path,
+                              struct zl_resources **ret, struct zl_error *err);
+void zl_engine_resources_free(struct zl_resources *resources);
+ZL_DEFINE_CLEANUP(struct zl_resources, zl_engine_resources_free)
+#define zl_autoresources ZL_CLEANUP(zl_engine_resources_freep) struct zl_resources
 
 /* "prestart" … */
 const char *zl_hook_phase_name(enum zl_hook_phase phase);

@@ -248,7 +248,7 @@ int zl_config_linux(struct zl_config_reader *rd, const json_t *object, struct zl
     read_namespaces, read_idmaps, read_devices,     read_cgroups_path,
     read_sysctls,    read_paths,  read_propagation,
   };
-  json_t *linux_object;
+  json_t *linux_object, *resources;
   int r = zl_json_get_object(object, "", "linux", &linux_object, rd->err);
 
   if (r == 0)
@@ -256,7 +256,9 @@ int zl_config_linux(struct zl_config_reader *rd, const json_t *object, struct zl
   for (size_t i = 0; r == 0 && i < ZL_COUNT(parts); i++)
     r = parts[i](rd, linux_object, c);
   if (r == 0)
-    r = zl_config_resources(rd, linux_object, "linux", &c->resources);
+    r = zl_json_get_object(linux_object, "linux", "resources", &resources, rd->err);
+  if (r == 0)
+    r = zl_config_resources(rd, resources, "linux.resources", &c->resources);
   if (r == 0)
     r = zl_config_seccomp(rd, linux_object, "linux", &c->seccomp);
   return r;

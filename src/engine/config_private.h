@@ -73,6 +73,7 @@ int zl_config_process(struct zl_config_reader *rd, const json_t *object, const c
 int zl_config_mount(struct zl_config_reader *rd, const json_t *item, const char *path, void *out);
 int zl_config_linux(struct zl_config_reader *rd, const json_t *object,
                     struct zl_engine_config *config);
+/* `path` is the path of the resources themselves. */
 int zl_config_resources(struct zl_config_reader *rd, const json_t *object, const char *path,
                         struct zl_resources *res);
 int zl_config_seccomp(struct zl_config_reader *rd, const json_t *object, const char *path,

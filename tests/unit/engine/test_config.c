@@ -320,8 +320,6 @@ static const struct {
     "linux.resources.devices[0].access:" },
   { LINUX, "\"resources\":{\"devices\":[{\"allow\":true,\"type\":\"x\"}]}", BAD,
     "linux.resources.devices[0].type:" },
-  { LINUX, "\"resources\":{\"network\":{\"classID\":1}}", -ZL_E_UNSUPPORTED,
-    "linux.resources.network:" },
   { LINUX, "\"seccomp\":{}", BAD, "linux.seccomp.defaultAction: must be given" },
   { LINUX, "\"seccomp\":{\"defaultAction\":\"ALLOW\"}", BAD, "linux.seccomp.defaultAction: 'AL" },
   { LINUX,

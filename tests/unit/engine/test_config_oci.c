@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "base/json.h"
 #include "base/strv.h"
 #include "engine/config.h"
 
@@ -64,6 +65,51 @@ static void hooks(void **state)
   assert_string_equal(zl_hook_phase_name(ZL_HOOK_POSTSTOP), "poststop");
 }
 
+static void resources(void **state)
+{
+  zl_autoconfig *c = NULL;
+  const struct zl_resources *r;
+
+  (void)state;
+  PARSE(LINUX,
+        "\"resources\":{\"memory\":{\"kernel\":5,\"kernelTCP\":6,\"useHierarchy\":true,"
+        "\"checkBeforeUpdate\":true},\"rdma\":{\"mlx5_1\":{\"hcaHandles\":3},\"mlx5_2\":{"
+        "\"hcaObjects\":9}},\"network\":{\"classID\":1048577,\"priorities\":[{\"name\":\"eth0\","
+        "\"priority\":500}]},\"blockIO\":{\"leafWeight\":0}}",
+        c);
+  r = &c->resources;
+  assert_int_equal(r->memory_kernel, 5);
+  assert_int_equal(r->memory_kernel_tcp, 6);
+  assert_true(r->use_hierarchy && r->check_before_update);
+  assert_int_equal(r->n_rdma, 2);
+  assert_string_equal(r->rdma[0].device, "mlx5_1");
+  assert_int_equal(r->rdma[0].hca_handles, 3);
+  assert_true(r->rdma[0].hca_objects == ZL_UNSET);
+  assert_int_equal(r->rdma[1].hca_objects, 9);
+  assert_int_equal(r->net_class, 1048577);
+  assert_int_equal(r->n_net_priorities, 1);
+  assert_string_equal(r->net_priorities[0].interface, "eth0");
+  assert_int_equal(r->net_priorities[0].priority, 500);
+}
+
+static void resources_by_themselves(void **state)
+{
+  zl_autojson *good = json_pack("{s:{s:i}}", "memory", "limit", 4096);
+  zl_autojson *bad = json_pack("{s:{s:s}}", "memory", "limit", "x");
+  zl_autoresources *res = NULL;
+  struct zl_resources *none = NULL;
+  struct zl_error err = { 0 };
+
+  (void)state;
+  assert_int_equal(zl_engine_resources_parse(good, "resources", &res, &err), 0);
+  assert_int_equal(res->memory_limit, 4096);
+  assert_true(res->pids_limit == ZL_UNSET);
+  assert_int_equal(zl_engine_resources_parse(bad, "resources", &none, &err), BAD);
+  assert_string_equal(err.msg, "resources.memory.limit: expected an integer");
+  assert_int_equal(zl_engine_resources_parse(NULL, "resources", &none, &err), BAD);
+  assert_null(none);
+}
+
 static const struct {
   const char *where, *member;
   int code;
@@ -77,6 +123,17 @@ static const struct {
     "hooks.prestart[0].timeout: 0 is not" },
   { TOP, "\"hooks\":{\"prestart\":[{\"path\":\"/a\",\"args\":[1]}]}", BAD,
     "hooks.prestart[0].args[0]:" },
+  { LINUX, "\"resources\":{\"network\":{\"classID\":-1}}", BAD,
+    "linux.resources.network.classID:" },
+  { LINUX, "\"resources\":{\"network\":{\"priorities\":[{\"name\":\"a b\",\"priority\":1}]}}", BAD,
+    "linux.resources.network.priorities[0].name:" },
+  { LINUX, "\"resources\":{\"rdma\":{\"a b\":{}}}", BAD, "linux.resources.rdma: 'a b'" },
+  { LINUX, "\"resources\":{\"rdma\":{\"a\":5}}", BAD, "linux.resources.rdma.a:" },
+  { LINUX, "\"resources\":{\"blockIO\":{\"leafWeight\":10}}", NO,
+    "linux.resources.blockIO.leafWeight:" },
+  { LINUX,
+    "\"resources\":{\"blockIO\":{\"weightDevice\":[{\"major\":8,\"minor\":0,\"leafWeight\":9}]}}",
+    NO, "linux.resources.blockIO.weightDevice[0].leafWeight:" },
 };
 
 static void errors_name_the_path(void **state)
@@ -97,6 +154,8 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(hooks),
+    cmocka_unit_test(resources),
+    cmocka_unit_test(resources_by_themselves),
     cmocka_unit_test(errors_name_the_path),
   };
 
