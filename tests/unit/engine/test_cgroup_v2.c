@@ -331,10 +331,10 @@ static void v2_hands_controllers_down(void **state)
 {
   struct tree *t = *state;
 
-  expect_enabled(t, "cpu io memory pids\n", "+hugetlb");
+  expect_enabled(t, "cpu io memory pids rdma misc\n", "+hugetlb");
   /* "cpuset" is not "cpu". */
-  expect_enabled(t, "cpuset io memory pids hugetlb\n", "+cpu");
-  expect_enabled(t, "cpuset cpu io memory pids hugetlb\n", "cpuset cpu");
+  expect_enabled(t, "cpuset io memory pids hugetlb rdma misc\n", "+cpu");
+  expect_enabled(t, "cpuset cpu io memory pids hugetlb rdma misc\n", "cpuset cpu");
 }
 
 int main(void)
