@@ -60,6 +60,10 @@ enum {
   ZL_MAX_SYSCTL_TEXT = 1024,      /* key or value of one setting */
   ZL_MAX_SYSCTLS = 256,           /* settings of one container */
   ZL_MAX_CGROUP_SETTINGS = 256,   /* entries of any list in linux.resources */
+  ZL_MAX_HOOKS = 64,              /* hooks of one phase: they run one after the other */
+  ZL_MAX_HOOK_TIMEOUT_S = 86400,  /* of one hook: whoever waits for a day has not meant it */
+  ZL_MAX_HOOK_STDERR = 1024,      /* of a failed hook's complaint, in the error */
+  ZL_MAX_STATE_JSON = 1 << 20,    /* the state of a container: its annotations are not limited */
   ZL_MAX_SECCOMP_RULES = 1024,    /* rules of one filter: a long one has some hundred */
   ZL_MAX_SECCOMP_ARGS = 12,       /* conditions of one rule: twice the arguments of a call */
   ZL_MAX_URL = 8192,              /* an address; signed blob addresses of clouds reach 3 KiB */

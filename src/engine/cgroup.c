@@ -86,7 +86,8 @@ static bool has_word(const char *text, const char *word)
  * given to a v1 tree, is missed when its file is to be written. */
 static void enable_controllers(const struct zl_cgroup_root *root, const char *parent)
 {
-  static const char *const wanted[] = { "+cpu", "+memory", "+pids", "+io", "+cpuset", "+hugetlb" };
+  static const char *const wanted[] = { "+cpu",    "+memory",  "+pids", "+io",
+                                        "+cpuset", "+hugetlb", "+rdma", "+misc" };
   char path[ZL_CGROUP_FILE];
   zl_autobuf buf = ZL_BUF_INIT(ZL_CGROUP_LINE);
 

@@ -7,16 +7,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/fd.h"
 #include "base/compiler.h"
+#include "base/fd.h"
 #include "base/strv.h"
 #include "engine/cgroup_private.h"
 
 static const char tree_dirs[ZL_TREE_COUNT][12] = {
-  [ZL_TREE_UNIFIED] = "unified/", [ZL_TREE_PIDS] = "pids/",       [ZL_TREE_MEMORY] = "memory/",
-  [ZL_TREE_CPU] = "cpu/",         [ZL_TREE_CPUACCT] = "cpuacct/", [ZL_TREE_DEVICES] = "devices/",
-  [ZL_TREE_FREEZER] = "freezer/", [ZL_TREE_CPUSET] = "cpuset/",   [ZL_TREE_BLKIO] = "blkio/",
-  [ZL_TREE_HUGETLB] = "hugetlb/",
+  [ZL_TREE_UNIFIED] = "unified/",   [ZL_TREE_PIDS] = "pids/",       [ZL_TREE_MEMORY] = "memory/",
+  [ZL_TREE_CPU] = "cpu/",           [ZL_TREE_CPUACCT] = "cpuacct/", [ZL_TREE_DEVICES] = "devices/",
+  [ZL_TREE_FREEZER] = "freezer/",   [ZL_TREE_CPUSET] = "cpuset/",   [ZL_TREE_BLKIO] = "blkio/",
+  [ZL_TREE_HUGETLB] = "hugetlb/",   [ZL_TREE_RDMA] = "rdma/",       [ZL_TREE_NET_CLS] = "net_cls/",
+  [ZL_TREE_NET_PRIO] = "net_prio/",
 };
 
 const char *zl_cgroup_tree_dir(const struct zl_cgroup_root *root, enum zl_cgroup_tree tree)

@@ -19,6 +19,9 @@ enum zl_cgroup_tree {
   ZL_TREE_CPUSET,
   ZL_TREE_BLKIO,
   ZL_TREE_HUGETLB,
+  ZL_TREE_RDMA,
+  ZL_TREE_NET_CLS,
+  ZL_TREE_NET_PRIO,
   ZL_TREE_COUNT
 };
 
@@ -71,6 +74,12 @@ int zl_cgroup_each_dir(int dirfd, const char *path, zl_cgroup_fn fn, void *paylo
 /* The two halves of zl_cgroup_apply. */
 int zl_cgroup_apply_v1(struct zl_cgroup *cg, const struct zl_resources *res, struct zl_error *err);
 int zl_cgroup_apply_v2(struct zl_cgroup *cg, const struct zl_resources *res, struct zl_error *err);
+/* What v1 and v2 have under one name. */
+int zl_cgroup_apply_rdma(const struct zl_cgroup *cg, enum zl_cgroup_tree tree,
+                         const struct zl_resources *res, struct zl_error *err);
+/* checkBeforeUpdate: ZL_E_INVALID when `file` says that more than the new limit is in use. */
+int zl_cgroup_check_memory(const struct zl_cgroup *cg, enum zl_cgroup_tree tree, const char *file,
+                           const struct zl_resources *res, struct zl_error *err);
 /* Trees of a v1 host that `res` needs besides the usual ones. */
 unsigned zl_cgroup_trees_for(const struct zl_cgroup_root *root, const struct zl_resources *res);
 /* A fresh v1 cpuset has no processors and no memory, and takes no process until it has: each level

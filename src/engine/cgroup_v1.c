@@ -75,10 +75,31 @@ static int apply_memory_and_swap(const struct zl_cgroup *cg, const struct zl_res
   return r == 0 ? put_number(cg, ZL_TREE_MEMORY, limit, res->memory_limit, err) : r;
 }
 
+/* Accounting of kernel memory of its own went away in Linux 5.16; its file says so itself. */
+static int apply_kernel_memory(const struct zl_cgroup *cg, const struct zl_resources *res,
+                               struct zl_error *err)
+{
+  int r = 0;
+
+  if (res->memory_kernel != 0)
+    r = put_number(cg, ZL_TREE_MEMORY, "memory.kmem.limit_in_bytes", res->memory_kernel, err);
+  if (r == 0 && res->memory_kernel_tcp != 0)
+    r = put_number(cg, ZL_TREE_MEMORY, "memory.kmem.tcp.limit_in_bytes", res->memory_kernel_tcp,
+                   err);
+  if (r == 0 && res->use_hierarchy)
+    r = zl_cgroup_write(cg, ZL_TREE_MEMORY, "memory.use_hierarchy", "1", err);
+  return r;
+}
+
 static int apply_memory(const struct zl_cgroup *cg, const struct zl_resources *res,
                         struct zl_error *err)
 {
-  int r = apply_memory_and_swap(cg, res, err);
+  int r = zl_cgroup_check_memory(cg, ZL_TREE_MEMORY, "memory.usage_in_bytes", res, err);
+
+  if (r == 0)
+    r = apply_kernel_memory(cg, res, err);
+  if (r == 0)
+    r = apply_memory_and_swap(cg, res, err);
 
   if (r == 0)
     r = put_number(cg, ZL_TREE_MEMORY, "memory.soft_limit_in_bytes", res->memory_reservation, err);
@@ -157,7 +178,34 @@ static int apply_hugepages(const struct zl_cgroup *cg, const struct zl_resources
                    v1 ? "limit_in_bytes" : "max");
     r = zl_cgroup_writef(cg, v1 ? ZL_TREE_HUGETLB : ZL_TREE_UNIFIED, err, file, "%" PRIu64,
                          res->hugepages[i].limit);
+    /* Reservations are counted apart since Linux 5.7, and would not be limited by the first. */
+    (void)snprintf(file, sizeof(file), "hugetlb.%s.rsvd.%s", res->hugepages[i].page_size,
+                   v1 ? "limit_in_bytes" : "max");
+    if (r == 0 && zl_cgroup_file_exists(cg, v1 ? ZL_TREE_HUGETLB : ZL_TREE_UNIFIED, file))
+      r = zl_cgroup_writef(cg, v1 ? ZL_TREE_HUGETLB : ZL_TREE_UNIFIED, err, file, "%" PRIu64,
+                           res->hugepages[i].limit);
   }
+  return r;
+}
+
+/* The v1 hierarchy where there is one. */
+static int apply_rdma(const struct zl_cgroup *cg, const struct zl_resources *res,
+                      struct zl_error *err)
+{
+  return zl_cgroup_apply_rdma(cg, zl_cgroup_has(cg, ZL_TREE_RDMA) ? ZL_TREE_RDMA : ZL_TREE_UNIFIED,
+                              res, err);
+}
+
+static int apply_network(const struct zl_cgroup *cg, const struct zl_resources *res,
+                         struct zl_error *err)
+{
+  int r = 0;
+
+  if (res->net_class != 0)
+    r = zl_cgroup_writef(cg, ZL_TREE_NET_CLS, err, "net_cls.classid", "%" PRIu32, res->net_class);
+  for (size_t i = 0; r == 0 && i < res->n_net_priorities; i++)
+    r = zl_cgroup_writef(cg, ZL_TREE_NET_PRIO, err, "net_prio.ifpriomap", "%s %" PRIu32,
+                         res->net_priorities[i].interface, res->net_priorities[i].priority);
   return r;
 }
 
@@ -181,6 +229,14 @@ static bool has_blkio(const struct zl_resources *res)
                                               0;
 }
 
+static bool is_mounted(const struct zl_cgroup_root *root, const char *dir)
+{
+  char path[ZL_CGROUP_LINE];
+
+  (void)snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
+  return faccessat(root->fd, path, F_OK, 0) == 0;
+}
+
 unsigned zl_cgroup_trees_for(const struct zl_cgroup_root *root, const struct zl_resources *res)
 {
   unsigned trees = 0;
@@ -189,8 +245,14 @@ unsigned zl_cgroup_trees_for(const struct zl_cgroup_root *root, const struct zl_
     trees |= ZL_TREE_BIT(ZL_TREE_CPUSET);
   if (has_blkio(res))
     trees |= ZL_TREE_BIT(ZL_TREE_BLKIO);
-  if (res->n_hugepages > 0 && faccessat(root->fd, "hugetlb/cgroup.procs", F_OK, 0) == 0)
+  if (res->n_hugepages > 0 && is_mounted(root, "hugetlb"))
     trees |= ZL_TREE_BIT(ZL_TREE_HUGETLB);
+  if (res->n_rdma > 0 && is_mounted(root, "rdma"))
+    trees |= ZL_TREE_BIT(ZL_TREE_RDMA);
+  if (res->net_class != 0 && is_mounted(root, "net_cls"))
+    trees |= ZL_TREE_BIT(ZL_TREE_NET_CLS);
+  if (res->n_net_priorities > 0 && is_mounted(root, "net_prio"))
+    trees |= ZL_TREE_BIT(ZL_TREE_NET_PRIO);
   return trees;
 }
 
@@ -275,7 +337,8 @@ int zl_cgroup_apply_v1(struct zl_cgroup *cg, const struct zl_resources *res, str
 {
   static int (*const parts[])(const struct zl_cgroup *, const struct zl_resources *,
                               struct zl_error *) = {
-    apply_memory, apply_cpu, apply_pids, apply_cpuset, apply_blkio, apply_hugepages, apply_unified,
+    apply_memory,    apply_cpu,  apply_pids,    apply_cpuset,  apply_blkio,
+    apply_hugepages, apply_rdma, apply_network, apply_unified,
   };
   bool joined = false;
   int r = join_missing(cg, res, &joined, err);

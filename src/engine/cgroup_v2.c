@@ -121,7 +121,14 @@ static int apply_memory(const struct zl_cgroup *cg, const struct zl_resources *r
     return refuse("memory.disableOOMKiller", err);
   if (res->memory_swappiness != ZL_UNSET)
     return refuse("memory.swappiness", err);
-  r = apply_swap(cg, res, err);
+  if (res->memory_kernel != 0 && res->memory_kernel != ZL_UNSET)
+    return refuse("memory.kernel", err);
+  if (res->memory_kernel_tcp != 0 && res->memory_kernel_tcp != ZL_UNSET)
+    return refuse("memory.kernelTCP", err);
+  /* useHierarchy: there is nothing else here. */
+  r = zl_cgroup_check_memory(cg, ZL_TREE_UNIFIED, "memory.current", res, err);
+  if (r == 0)
+    r = apply_swap(cg, res, err);
   if (r == 0)
     r = put_limit(cg, "memory.max", res->memory_limit, err);
   if (r == 0)
@@ -203,6 +210,40 @@ static int apply_io(const struct zl_cgroup *cg, const struct zl_resources *res,
   return r;
 }
 
+int zl_cgroup_apply_rdma(const struct zl_cgroup *cg, enum zl_cgroup_tree tree,
+                         const struct zl_resources *res, struct zl_error *err)
+{
+  int r = 0;
+
+  for (size_t i = 0; r == 0 && i < res->n_rdma; i++) {
+    const struct zl_rdma_limit *limit = &res->rdma[i];
+
+    if (limit->hca_handles != ZL_UNSET)
+      r = zl_cgroup_writef(cg, tree, err, "rdma.max", "%s hca_handle=%" PRId64, limit->device,
+                           limit->hca_handles);
+    if (r == 0 && limit->hca_objects != ZL_UNSET)
+      r = zl_cgroup_writef(cg, tree, err, "rdma.max", "%s hca_object=%" PRId64, limit->device,
+                           limit->hca_objects);
+  }
+  return r;
+}
+
+int zl_cgroup_check_memory(const struct zl_cgroup *cg, enum zl_cgroup_tree tree, const char *file,
+                           const struct zl_resources *res, struct zl_error *err)
+{
+  uint64_t used = 0;
+  int r;
+
+  if (!res->check_before_update || res->memory_limit <= 0)
+    return 0;
+  r = zl_cgroup_read_number(cg, tree, file, &used, err);
+  if (r == 0 && used > (uint64_t)res->memory_limit)
+    r = zl_fail(err, ZL_E_INVALID, 0,
+                "resources.memory.limit: %" PRId64 " bytes are less than the %" PRIu64 " in use",
+                res->memory_limit, used);
+  return r;
+}
+
 static int apply_others(const struct zl_cgroup *cg, const struct zl_resources *res,
                         struct zl_error *err)
 {
@@ -212,7 +253,16 @@ static int apply_others(const struct zl_cgroup *cg, const struct zl_resources *r
   for (size_t i = 0; r == 0 && i < res->n_hugepages; i++) {
     (void)snprintf(file, sizeof(file), "hugetlb.%s.max", res->hugepages[i].page_size);
     r = zl_cgroup_writef(cg, ZL_TREE_UNIFIED, err, file, "%" PRIu64, res->hugepages[i].limit);
+    (void)snprintf(file, sizeof(file), "hugetlb.%s.rsvd.max", res->hugepages[i].page_size);
+    if (r == 0 && zl_cgroup_file_exists(cg, ZL_TREE_UNIFIED, file))
+      r = zl_cgroup_writef(cg, ZL_TREE_UNIFIED, err, file, "%" PRIu64, res->hugepages[i].limit);
   }
+  if (r == 0)
+    r = zl_cgroup_apply_rdma(cg, ZL_TREE_UNIFIED, res, err);
+  if (r == 0 && res->net_class != 0)
+    return refuse("network.classID", err);
+  if (r == 0 && res->n_net_priorities > 0)
+    return refuse("network.priorities", err);
   for (size_t i = 0; r == 0 && i < res->n_unified; i++)
     r = zl_cgroup_write(cg, ZL_TREE_UNIFIED, res->unified[i].key, res->unified[i].value, err);
   return r;

@@ -12,13 +12,13 @@ struct owned_config {
   struct zl_arena arena;
 };
 
-struct owned_process {
-  struct zl_process process; /* first, as above */
+struct owned_resources {
+  struct zl_resources resources; /* first, as above */
   struct zl_arena arena;
 };
 
-struct owned_resources {
-  struct zl_resources resources; /* first, as above */
+struct owned_process {
+  struct zl_process process; /* first, as above */
   struct zl_arena arena;
 };
 
@@ -110,16 +110,25 @@ static int read_name(struct zl_config_reader *rd, const json_t *doc, const char 
   return 0;
 }
 
+/* A container of zlayer's own shim is under its library's control: nobody runs hooks for it. */
+static int read_hooks(struct zl_config_reader *rd, const json_t *doc, struct zl_engine_config *c)
+{
+  static const char *const unsupported[] = { "hooks" };
+
+  if (json_object_get(doc, "zlayer") != NULL)
+    return zl_config_refuse(rd, doc, "", unsupported, ZL_COUNT(unsupported));
+  return zl_config_hooks(rd, doc, c);
+}
+
 static int read_document(struct zl_config_reader *rd, const json_t *doc,
                          struct zl_engine_config *config)
 {
-  static const char *const unsupported[] = { "hooks" };
   void *mounts;
   json_t *process;
   int r = zl_json_get_object(doc, "", "process", &process, rd->err);
 
   if (r == 0)
-    r = zl_config_refuse(rd, doc, "", unsupported, ZL_COUNT(unsupported));
+    r = read_hooks(rd, doc, config);
   if (r == 0 && process == NULL)
     r = zl_fail(rd->err, ZL_E_INVALID, 0, "process: must be given");
   if (r == 0)
@@ -241,21 +250,22 @@ void zl_engine_process_free(struct zl_process *process)
 int zl_engine_resources_parse(const json_t *resources, const char *path, struct zl_resources **ret,
                               struct zl_error *err)
 {
-  zl_autojson *parent = json_object();
-  zl_autoresources *parsed = NULL;
+  zl_autoresources *res = NULL;
   struct owned_resources *owned = calloc(1, sizeof(*owned));
   struct zl_config_reader rd = { .err = err };
   int r;
 
-  parsed = (struct zl_resources *)owned;
-  if (owned == NULL || parent == NULL ||
-      json_object_set(parent, "resources", (json_t *)(uintptr_t)resources) < 0)
+  if (owned == NULL)
     return zl_fail_nomem(err, "resources");
+  res = &owned->resources;
   rd.arena = &owned->arena;
-  r = zl_config_resources(&rd, parent, path, parsed);
-  if (r == 0)
-    *ret = zl_steal_ptr(&parsed);
-  return r;
+  if (!json_is_object(resources))
+    return zl_fail(err, ZL_E_INVALID, 0, "%s: expected an object", path);
+  r = zl_config_resources(&rd, resources, path, res);
+  if (r < 0)
+    return r;
+  *ret = zl_steal_ptr(&res);
+  return 0;
 }
 
 void zl_engine_resources_free(struct zl_resources *resources)

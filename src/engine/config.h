@@ -73,10 +73,10 @@ struct zl_idmap {
 };
 
 struct zl_mount {
-  const char *destination;
-  const char *type;   /* NULL: not said (a bind mount) */
-  const char *source; /* NULL: not said */
-  char **options;     /* as written */
+  const char *destination; /* begins with "/"; ends with none, unless it is the root */
+  const char *type;        /* NULL: not said (a bind mount) */
+  const char *source;      /* NULL: not said */
+  char **options;          /* as written */
   /* The options, understood: */
   bool bind, recursive;            /* "bind", "rbind" (or type "bind") */
   bool remount;                    /* change an existing mount */
@@ -129,6 +129,16 @@ struct zl_hugepage_limit {
   uint64_t limit;        /* bytes */
 };
 
+struct zl_rdma_limit {
+  const char *device;               /* "mlx5_1" */
+  int64_t hca_handles, hca_objects; /* ZL_UNSET: not said */
+};
+
+struct zl_net_priority {
+  const char *interface;
+  uint32_t priority;
+};
+
 struct zl_key_value {
   const char *key, *value;
 };
@@ -140,17 +150,48 @@ struct zl_resources {
   const char *cpus, *mems;                               /* cpuset lists or NULL */
   int64_t memory_limit, memory_reservation, memory_swap; /* bytes; swap is memory + swap */
   int64_t memory_swappiness;
-  bool disable_oom_killer;
+  int64_t memory_kernel, memory_kernel_tcp; /* bytes; 0 is not said either */
+  bool disable_oom_killer, use_hierarchy;
+  bool check_before_update; /* refuse a memory limit below what is in use */
   int64_t pids_limit;
   int64_t blkio_weight; /* 10..1000 */
   struct zl_blkio_list blkio_weight_device;
   struct zl_blkio_list read_bps, write_bps, read_iops, write_iops;
   const struct zl_hugepage_limit *hugepages;
   size_t n_hugepages;
+  const struct zl_rdma_limit *rdma;
+  size_t n_rdma;
+  uint32_t net_class; /* 0: not said */
+  const struct zl_net_priority *net_priorities;
+  size_t n_net_priorities;
   const struct zl_key_value *unified; /* v2 files set verbatim */
   size_t n_unified;
   const struct zl_device_rule *devices;
   size_t n_devices;
+};
+
+/* In the order in which they are run. The first two are the runtime's, the next two the container's
+ * own (docs of zl_hooks_run), the last two again the runtime's. */
+enum zl_hook_phase {
+  ZL_HOOK_PRESTART,
+  ZL_HOOK_CREATE_RUNTIME,
+  ZL_HOOK_CREATE_CONTAINER,
+  ZL_HOOK_START_CONTAINER,
+  ZL_HOOK_POSTSTART,
+  ZL_HOOK_POSTSTOP,
+  ZL_HOOK_PHASES
+};
+
+struct zl_hook {
+  const char *path;   /* absolute */
+  char **args;        /* argv[0] included; empty: the path alone */
+  char **env;         /* all of it */
+  unsigned timeout_s; /* 0: none */
+};
+
+struct zl_hook_list {
+  const struct zl_hook *items;
+  size_t n;
 };
 
 enum zl_seccomp_mode {
@@ -188,7 +229,8 @@ struct zl_private_config {
 
 struct zl_engine_config {
   struct zl_process process;
-  const char *root_path; /* NULL: not said */
+  const char *root_path; /* as written, may be relative to the bundle: who knows the bundle puts an
+                            absolute path here before a container is made. NULL: not said */
   bool root_readonly;
   const char *hostname, *domainname; /* NULL: left as it is */
   const struct zl_mount *mounts;     /* in the order in which they are made */
@@ -199,13 +241,16 @@ struct zl_engine_config {
   size_t n_uid_maps, n_gid_maps;
   const struct zl_device *devices;
   size_t n_devices;
-  const char *cgroups_path; /* absolute, without ".." or "."; NULL: not said */
+  const char *cgroups_path; /* begins with "/" (a relative one is taken from the root too), without
+                               ".." or "."; NULL: not said */
   struct zl_resources resources;
   const struct zl_sysctl *sysctls;
   size_t n_sysctls;
   char **masked_paths, **readonly_paths;
   const struct zl_seccomp_profile *seccomp; /* replaces zlayer.seccomp; NULL: not said */
   unsigned long rootfs_propagation;         /* as zl_mount.propagation; 0: not said */
+
+  struct zl_hook_list hooks[ZL_HOOK_PHASES]; /* empty when the document has `zlayer` */
 
   struct zl_private_config zlayer;
 };
@@ -234,13 +279,15 @@ void zl_engine_process_free(struct zl_process *process);
 ZL_DEFINE_CLEANUP(struct zl_process, zl_engine_process_free)
 #define zl_autoprocess ZL_CLEANUP(zl_engine_process_freep) struct zl_process
 
-/* An object like `linux.resources` (`path` names it in errors), for an update. What it does not have
- * is unset. Nothing of the JSON object is kept; the caller frees *ret. */
+/* A `resources` object by itself, of an update request; as above. The caller frees *ret. */
 int zl_engine_resources_parse(const struct json_t *resources, const char *path,
                               struct zl_resources **ret, struct zl_error *err);
 void zl_engine_resources_free(struct zl_resources *resources);
 ZL_DEFINE_CLEANUP(struct zl_resources, zl_engine_resources_free)
 #define zl_autoresources ZL_CLEANUP(zl_engine_resources_freep) struct zl_resources
+
+/* "prestart" … */
+const char *zl_hook_phase_name(enum zl_hook_phase phase);
 
 /* CLONE_NEW* of a namespace, and its name below /proc/<pid>/ns/. */
 int zl_ns_flag(enum zl_ns ns);

@@ -149,18 +149,36 @@ static bool is_plain_path(const char *path)
   return true;
 }
 
+/* "system.slice:prefix:name" asks for a scope of systemd, which has to be asked for it. */
+static bool is_systemd_path(const char *path)
+{
+  const char *colon = strchr(path, ':');
+
+  return *path != '/' && colon != NULL && strchr(colon + 1, ':') != NULL;
+}
+
+/* A relative one is the runtime's to place: we take it from the root, like an absolute one. */
 static int read_cgroups_path(struct zl_config_reader *rd, const json_t *object,
                              struct zl_engine_config *c)
 {
-  int r = zl_config_string(rd, object, "linux", "cgroupsPath", &c->cgroups_path);
+  const char *text;
+  int r = zl_config_string(rd, object, "linux", "cgroupsPath", &text);
 
-  if (r < 0 || c->cgroups_path == NULL)
+  if (r < 0 || text == NULL || *text == '\0')
+    return r;
+  if (is_systemd_path(text))
+    return zl_fail(rd->err, ZL_E_UNSUPPORTED, 0,
+                   "linux.cgroupsPath: '%.100s' is the systemd form; only the path of a cgroup is "
+                   "supported (cgroup manager cgroupfs)",
+                   text);
+  r = zl_config_rooted(rd, text, &c->cgroups_path);
+  if (r < 0)
     return r;
   if (strlen(c->cgroups_path) > ZL_MAX_CGROUP_PATH || !is_plain_path(c->cgroups_path))
     return zl_fail(rd->err, ZL_E_INVALID, 0,
-                   "linux.cgroupsPath: '%.100s' is not an absolute path of at most %d bytes "
+                   "linux.cgroupsPath: '%.100s' is not a path of at most %d bytes "
                    "without empty parts, '.' and '..'",
-                   c->cgroups_path, ZL_MAX_CGROUP_PATH);
+                   text, ZL_MAX_CGROUP_PATH);
   return 0;
 }
 
@@ -230,7 +248,7 @@ int zl_config_linux(struct zl_config_reader *rd, const json_t *object, struct zl
     read_namespaces, read_idmaps, read_devices,     read_cgroups_path,
     read_sysctls,    read_paths,  read_propagation,
   };
-  json_t *linux_object;
+  json_t *linux_object, *resources;
   int r = zl_json_get_object(object, "", "linux", &linux_object, rd->err);
 
   if (r == 0)
@@ -238,7 +256,9 @@ int zl_config_linux(struct zl_config_reader *rd, const json_t *object, struct zl
   for (size_t i = 0; r == 0 && i < ZL_COUNT(parts); i++)
     r = parts[i](rd, linux_object, c);
   if (r == 0)
-    r = zl_config_resources(rd, linux_object, "linux", &c->resources);
+    r = zl_json_get_object(linux_object, "linux", "resources", &resources, rd->err);
+  if (r == 0)
+    r = zl_config_resources(rd, resources, "linux.resources", &c->resources);
   if (r == 0)
     r = zl_config_seccomp(rd, linux_object, "linux", &c->seccomp);
   return r;

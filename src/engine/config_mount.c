@@ -198,11 +198,37 @@ int zl_config_idmap(struct zl_config_reader *rd, const json_t *item, const char 
   return 0;
 }
 
+/* A relative one, which old documents have, is taken from the root. Other code compares with
+ * "/dev", so there is one way to write it. */
+static int read_destination(struct zl_config_reader *rd, const json_t *item, const char *path,
+                            struct zl_mount *m)
+{
+  const char *part;
+  size_t len;
+  char *end;
+  int r = zl_config_required(rd, item, path, "destination", &part);
+
+  if (r < 0)
+    return r;
+  m->destination = end = zl_arena_alloc(rd->arena, strlen(part) + 2);
+  if (end == NULL)
+    return zl_fail_nomem(rd->err, "configuration");
+  for (; (len = strcspn(part += strspn(part, "/"), "/")) > 0; part += len) {
+    if (len == 1 && *part == '.')
+      continue;
+    *end++ = '/';
+    end = mempcpy(end, part, len);
+  }
+  if (end == m->destination)
+    *end = '/';
+  return 0;
+}
+
 int zl_config_mount(struct zl_config_reader *rd, const json_t *item, const char *path, void *out)
 {
   struct zl_mount *m = out;
   void *uids, *gids;
-  int r = zl_config_required(rd, item, path, "destination", &m->destination);
+  int r = read_destination(rd, item, path, m);
 
   if (r == 0)
     r = zl_config_string(rd, item, path, "type", &m->type);

@@ -32,6 +32,8 @@ const char *zl_config_path(char text[ZL_CONFIG_PATH], const char *path, const ch
 
 /* A copy of `text` in the arena. */
 int zl_config_copy(struct zl_config_reader *rd, const char *text, const char **ret);
+/* `text`, of the arena, with a "/" in front unless it has one. */
+int zl_config_rooted(struct zl_config_reader *rd, const char *text, const char **ret);
 /* NULL when absent. */
 int zl_config_string(struct zl_config_reader *rd, const json_t *object, const char *path,
                      const char *key, const char **ret);
@@ -71,10 +73,13 @@ int zl_config_process(struct zl_config_reader *rd, const json_t *object, const c
 int zl_config_mount(struct zl_config_reader *rd, const json_t *item, const char *path, void *out);
 int zl_config_linux(struct zl_config_reader *rd, const json_t *object,
                     struct zl_engine_config *config);
+/* `path` is the path of the resources themselves. */
 int zl_config_resources(struct zl_config_reader *rd, const json_t *object, const char *path,
                         struct zl_resources *res);
 int zl_config_seccomp(struct zl_config_reader *rd, const json_t *object, const char *path,
                       const struct zl_seccomp_profile **ret);
+int zl_config_hooks(struct zl_config_reader *rd, const json_t *doc,
+                    struct zl_engine_config *config);
 int zl_config_private(struct zl_config_reader *rd, const json_t *object,
                       struct zl_engine_config *config);
 

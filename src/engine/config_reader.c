@@ -79,6 +79,23 @@ int zl_config_copy(struct zl_config_reader *rd, const char *text, const char **r
   return 0;
 }
 
+int zl_config_rooted(struct zl_config_reader *rd, const char *text, const char **ret)
+{
+  char *copy;
+
+  if (*text == '/') {
+    *ret = text;
+    return 0;
+  }
+  copy = zl_arena_alloc(rd->arena, strlen(text) + 2);
+  if (copy == NULL)
+    return zl_fail_nomem(rd->err, "configuration");
+  copy[0] = '/';
+  (void)stpcpy(copy + 1, text);
+  *ret = copy;
+  return 0;
+}
+
 int zl_config_string(struct zl_config_reader *rd, const json_t *object, const char *path,
                      const char *key, const char **ret)
 {

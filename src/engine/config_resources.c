@@ -61,6 +61,16 @@ static int read_memory(struct zl_config_reader *rd, const json_t *object, const 
     { "limit", -1, INT64_MAX, &res->memory_limit },
     { "reservation", -1, INT64_MAX, &res->memory_reservation },
     { "swap", -1, INT64_MAX, &res->memory_swap },
+    { "kernel", -1, INT64_MAX, &res->memory_kernel },
+    { "kernelTCP", -1, INT64_MAX, &res->memory_kernel_tcp },
+  };
+  const struct {
+    const char *key;
+    bool *ret;
+  } flags[] = {
+    { "disableOOMKiller", &res->disable_oom_killer },
+    { "useHierarchy", &res->use_hierarchy },
+    { "checkBeforeUpdate", &res->check_before_update },
   };
   const struct number swappiness = { "swappiness", 0, 100, &res->memory_swappiness };
   int r = read_numbers(rd, object, path, numbers, ZL_COUNT(numbers));
@@ -69,9 +79,8 @@ static int read_memory(struct zl_config_reader *rd, const json_t *object, const 
     r = read_numbers(rd, object, path, &swappiness, 1);
   if (r == 0)
     forget_zeros(numbers, ZL_COUNT(numbers));
-  if (r == 0)
-    r = zl_json_get_bool(object, path, "disableOOMKiller", false, &res->disable_oom_killer,
-                         rd->err);
+  for (size_t i = 0; r == 0 && i < ZL_COUNT(flags); i++)
+    r = zl_json_get_bool(object, path, flags[i].key, false, flags[i].ret, rd->err);
   if (r < 0)
     return r;
   if (res->memory_swap > 0 && res->memory_limit > res->memory_swap)
@@ -86,6 +95,18 @@ static int read_pids(struct zl_config_reader *rd, const json_t *object, const ch
                      struct zl_resources *res)
 {
   return zl_json_get_int(object, path, "limit", -1, INT64_MAX, ZL_UNSET, &res->pids_limit, rd->err);
+}
+
+/* It went away with the CFQ scheduler, in Linux 5.0. */
+static int refuse_leaf_weight(struct zl_config_reader *rd, const json_t *object, const char *path)
+{
+  int64_t weight;
+  int r = zl_json_get_int(object, path, "leafWeight", 0, 1000, 0, &weight, rd->err);
+
+  if (r < 0 || weight == 0)
+    return r;
+  return zl_fail(rd->err, ZL_E_UNSUPPORTED, 0,
+                 "%s.leafWeight: kernels have no such setting since 5.0", path);
 }
 
 static int read_blkio_device(struct zl_config_reader *rd, const json_t *item, const char *path,
@@ -111,7 +132,9 @@ static int read_throttle(struct zl_config_reader *rd, const json_t *item, const 
 
 static int read_weight(struct zl_config_reader *rd, const json_t *item, const char *path, void *out)
 {
-  return read_blkio_device(rd, item, path, "weight", 1000, out);
+  int r = refuse_leaf_weight(rd, item, path);
+
+  return r < 0 ? r : read_blkio_device(rd, item, path, "weight", 1000, out);
 }
 
 static int read_blkio(struct zl_config_reader *rd, const json_t *object, const char *path,
@@ -130,6 +153,8 @@ static int read_blkio(struct zl_config_reader *rd, const json_t *object, const c
   };
   int r = zl_json_get_int(object, path, "weight", 0, 1000, ZL_UNSET, &res->blkio_weight, rd->err);
 
+  if (r == 0)
+    r = refuse_leaf_weight(rd, object, path);
   /* Docker writes 0 for "not said"; 1 to 9 the kernel refuses. */
   if (r == 0 && res->blkio_weight == 0)
     res->blkio_weight = ZL_UNSET;
@@ -162,6 +187,87 @@ static int read_hugepage(struct zl_config_reader *rd, const json_t *item, const 
     return zl_fail(rd->err, ZL_E_INVALID, 0, "%s.pageSize: '%.40s' is not like 2MB", path,
                    h->page_size);
   h->limit = (uint64_t)limit;
+  return 0;
+}
+
+/* A name becomes one word of a line in a kernel file. */
+static bool is_word(const char *text)
+{
+  return *text != '\0' && strlen(text) < ZL_MAX_NAME && strpbrk(text, " \t\n=") == NULL;
+}
+
+static int read_rdma_device(struct zl_config_reader *rd, const char *name, const json_t *value,
+                            const char *path, struct zl_rdma_limit *limit)
+{
+  const struct number numbers[] = {
+    { "hcaHandles", 0, UINT32_MAX, &limit->hca_handles },
+    { "hcaObjects", 0, UINT32_MAX, &limit->hca_objects },
+  };
+
+  if (!is_word(name))
+    return zl_fail(rd->err, ZL_E_INVALID, 0, "%s: '%.60s' is not a device", path, name);
+  if (!json_is_object(value))
+    return zl_fail(rd->err, ZL_E_INVALID, 0, "%s.%s: expected an object", path, name);
+  if (zl_config_copy(rd, name, &limit->device) < 0)
+    return -ZL_E_NO_MEMORY;
+  return read_numbers(rd, value, path, numbers, ZL_COUNT(numbers));
+}
+
+static int read_rdma(struct zl_config_reader *rd, const json_t *object, const char *path,
+                     struct zl_resources *res)
+{
+  size_t n = json_object_size(object), i = 0;
+  struct zl_rdma_limit *list;
+  const char *name;
+  json_t *value;
+
+  if (n > ZL_MAX_CGROUP_SETTINGS)
+    return zl_fail(rd->err, ZL_E_LIMIT, 0, "%s: %zu devices, the limit is %d", path, n,
+                   ZL_MAX_CGROUP_SETTINGS);
+  list = zl_arena_alloc(rd->arena, (n + 1) * sizeof(*list));
+  if (list == NULL)
+    return zl_fail_nomem(rd->err, "configuration");
+  /* The library's macro takes no const, and changes nothing. */
+  json_object_foreach ((json_t *)(uintptr_t)object, name, value) {
+    int r = read_rdma_device(rd, name, value, path, &list[i++]);
+
+    if (r < 0)
+      return r;
+  }
+  res->rdma = list;
+  res->n_rdma = n;
+  return 0;
+}
+
+static int read_priority(struct zl_config_reader *rd, const json_t *item, const char *path,
+                         void *out)
+{
+  struct zl_net_priority *p = out;
+  int r = zl_config_required(rd, item, path, "name", &p->interface);
+
+  if (r == 0)
+    r = zl_config_required_u32(rd, item, path, "priority", UINT32_MAX, &p->priority);
+  if (r == 0 && !is_word(p->interface))
+    r = zl_fail(rd->err, ZL_E_INVALID, 0, "%s.name: '%.60s' is not an interface", path,
+                p->interface);
+  return r;
+}
+
+static int read_network(struct zl_config_reader *rd, const json_t *object, const char *path,
+                        struct zl_resources *res)
+{
+  int64_t class_id;
+  void *items;
+  int r = zl_json_get_int(object, path, "classID", 0, UINT32_MAX, 0, &class_id, rd->err);
+
+  if (r == 0)
+    r = zl_config_items(rd, object, path, "priorities", ZL_MAX_CGROUP_SETTINGS,
+                        sizeof(struct zl_net_priority), read_priority, &items,
+                        &res->n_net_priorities);
+  if (r < 0)
+    return r;
+  res->net_class = (uint32_t)class_id;
+  res->net_priorities = items;
   return 0;
 }
 
@@ -251,24 +357,19 @@ static int read_lists(struct zl_config_reader *rd, const json_t *object, const c
 int zl_config_resources(struct zl_config_reader *rd, const json_t *object, const char *path,
                         struct zl_resources *res)
 {
-  static const char *const unsupported[] = { "network", "rdma" };
   const struct {
     const char *key;
     int (*read)(struct zl_config_reader *, const json_t *, const char *, struct zl_resources *);
-  } parts[] = {
-    { "cpu", read_cpu }, { "memory", read_memory }, { "pids", read_pids }, { "blockIO", read_blkio }
-  };
-  char at[ZL_CONFIG_PATH], part_at[ZL_CONFIG_PATH];
-  json_t *resources, *part;
-  int r = zl_json_get_object(object, path, "resources", &resources, rd->err);
+  } parts[] = { { "cpu", read_cpu },       { "memory", read_memory }, { "pids", read_pids },
+                { "blockIO", read_blkio }, { "rdma", read_rdma },     { "network", read_network } };
+  char at[ZL_CONFIG_PATH];
+  json_t *part;
+  int r = 0;
 
-  (void)zl_config_path(at, path, "resources", -1);
-  if (r == 0)
-    r = zl_config_refuse(rd, resources, at, unsupported, ZL_COUNT(unsupported));
   for (size_t i = 0; r == 0 && i < ZL_COUNT(parts); i++) {
-    r = zl_json_get_object(resources, at, parts[i].key, &part, rd->err);
+    r = zl_json_get_object(object, path, parts[i].key, &part, rd->err);
     if (r == 0)
-      r = parts[i].read(rd, part, zl_config_path(part_at, at, parts[i].key, -1), res);
+      r = parts[i].read(rd, part, zl_config_path(at, path, parts[i].key, -1), res);
   }
-  return r == 0 ? read_lists(rd, resources, at, res) : r;
+  return r == 0 ? read_lists(rd, object, path, res) : r;
 }

@@ -156,7 +156,9 @@ static int serve_init(const struct zl_container_spec *spec, struct zl_container 
     return r;
   /* A child that has failed meanwhile has left its reason in the socket: read it in any case. */
   (void)zl_sync_send(c->sync_fd, ZL_BARRIER_JOINED, 0, NULL, 0, NULL);
-  r = zl_sync_expect(c->sync_fd, ZL_BARRIER_READY, NULL, fds, &n_fds, err);
+  r = zl_init_serve_hooks(spec, c->init.pid, c->sync_fd, err);
+  if (r == 0)
+    r = zl_sync_expect(c->sync_fd, ZL_BARRIER_READY, NULL, fds, &n_fds, err);
   if (r < 0)
     return r;
   c->master = fds[0];

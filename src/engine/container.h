@@ -33,6 +33,9 @@ struct zl_container_spec {
   int cgroup_fd; /* a unified cgroup to be born in; -1: none */
   int netns_fd;  /* a fresh network namespace to use instead of making one; -1: none. Borrowed. Only
                     for a container that has no user namespace of its own */
+  const char *state_json; /* the OCI state of the container for the hooks of `config`; the members
+                             "status" and "pid" are put in here. NULL: there are none */
+  const char *keyring; /* name of a session keyring of its own ("_ses.<id>"); NULL: the caller's */
   struct zl_container_hooks hooks;
   bool is_free;           /* outlives its creator, instead of dying with it */
   int gate_fd;            /* the start comes by this FIFO (engine/gate.h) and not by

@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "engine/caps.h"
 #include "engine/console.h"
+#include "engine/keyring.h"
 #include "engine/launch.h"
 #include "engine/namespaces.h"
 #include "engine/sync.h"
@@ -74,7 +75,9 @@ static int enter(const struct zl_exec_spec *spec, int sync_fd, struct zl_error *
       (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, 0, 0, 0) < 0 ||
        syscall(SYS_setresuid, 0, 0, 0) < 0))
     return zl_fail_errno(err, "becoming root of the user namespace");
-  return check_root(&root, err);
+  if (spec->keyring != NULL)
+    r = zl_keyring_join(spec->keyring, (c->namespaces & CLONE_NEWUSER) != 0, err);
+  return r == 0 ? check_root(&root, err) : r;
 }
 
 static int open_terminal(const struct zl_launch *launch, struct zl_console *ret,

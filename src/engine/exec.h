@@ -16,6 +16,8 @@ struct zl_exec_spec {
   const struct zl_engine_config *config; /* the container's */
   int stdio[3];                          /* -1: null device; not used with a terminal */
   int cgroup_fd;                         /* as in zl_container_spec */
+  const char *state_json;                /* as there: for who is sent its notify descriptor */
+  const char *keyring;                   /* as there: the same name */
   struct zl_container_hooks hooks;       /* `enter` only */
   bool is_free;                          /* as in zl_container_spec, as is the next */
   unsigned preserved_fds;

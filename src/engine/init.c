@@ -16,6 +16,8 @@
 #include "engine/console.h"
 #include "engine/execve.h"
 #include "engine/gate.h"
+#include "engine/hooks.h"
+#include "engine/keyring.h"
 #include "engine/launch.h"
 #include "engine/masks.h"
 #include "engine/mount_fd.h"
@@ -33,6 +35,7 @@ struct build {
   struct zl_init *init;
   const struct zl_engine_config *config;
   int root_fd, proc_fd;
+  bool staged; /* the root file system is attached, but not the root yet */
   struct zl_console console;
 };
 
@@ -110,18 +113,32 @@ static int make_cgroup_namespace(const struct build *b, struct zl_error *err)
   return 0;
 }
 
-static int enter_root(struct build *b, struct zl_error *err)
+/* Hooks find the root file system with its mounts where the document says it is. Without them it
+ * becomes the root at once. */
+static int attach_root(struct build *b, struct zl_error *err)
 {
   uint64_t kind = b->config->rootfs_propagation & ~(unsigned long)MS_REC;
+  const char *path = b->staged ? b->config->root_path : "/";
   int r;
 
-  r = zl_rootfs_enter(b->init->rootfs_fd,
+  if (path == NULL)
+    return zl_fail(err, ZL_E_INVALID, 0, "hooks: need root.path");
+  r = zl_rootfs_stage(b->init->rootfs_fd, path,
                       kind == MS_SLAVE || kind == MS_SHARED ? MS_SLAVE : MS_PRIVATE, err);
+  if (r == 0 && !b->staged)
+    r = zl_rootfs_pivot(b->init->rootfs_fd, err);
   if (r < 0)
     return r;
-  b->root_fd = zl_fd_open(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
+  b->root_fd = zl_fd_copy(b->init->rootfs_fd);
   if (b->root_fd < 0)
     return zl_fail(err, ZL_E_SYSTEM, -b->root_fd, "opening the new root");
+  return 0;
+}
+
+static int share_root(const struct build *b, struct zl_error *err)
+{
+  uint64_t kind = b->config->rootfs_propagation & ~(unsigned long)MS_REC;
+
   if (kind == 0 || kind == MS_SLAVE)
     return 0;
   return zl_mount_change(b->root_fd, (b->config->rootfs_propagation & MS_REC) != 0, 0, 0, kind,
@@ -152,6 +169,13 @@ static int make_console(struct build *b, uid_t uid, struct zl_error *err)
   return r < 0 ? r : zl_console_bind(b->root_fd, b->console.slave, err);
 }
 
+static int protect_files(const struct build *b, struct zl_error *err)
+{
+  int r = zl_masks_protect(b->root_fd, b->config->readonly_paths, err);
+
+  return r == 0 ? zl_masks_hide(b->root_fd, b->config->masked_paths, err) : r;
+}
+
 static int build_files(struct build *b, struct zl_error *err)
 {
   const struct zl_engine_config *config = b->config;
@@ -160,18 +184,49 @@ static int build_files(struct build *b, struct zl_error *err)
   if (r == 0)
     r = zl_mounts_open_new(&b->init->mounts, err);
   if (r == 0)
-    r = enter_root(b, err);
+    r = attach_root(b, err);
+  if (r == 0 && !b->staged)
+    r = share_root(b, err);
   if (r == 0)
     r = attach_mounts(b, err);
   if (r == 0 && !zl_mounts_has_foreign_dev(config))
     r = zl_devices_create(b->root_fd, config, &b->init->device_binds, err);
   if (r == 0)
     r = zl_mounts_verify(config, b->root_fd, err);
+  return r == 0 && !b->staged ? protect_files(b, err) : r;
+}
+
+/* The runtime's hooks, then the container's own, then the change of root that waits for them. */
+static int run_hooks(struct build *b, struct zl_error *err)
+{
+  const char *state = b->init->spec->state_json;
+  int r = zl_sync_send(b->init->sync_fd, ZL_BARRIER_MOUNTED, 0, NULL, 0, err);
+
   if (r == 0)
-    r = zl_masks_protect(b->root_fd, config->readonly_paths, err);
+    r = zl_sync_expect(b->init->sync_fd, ZL_BARRIER_HOOKED, NULL, NULL, NULL, err);
   if (r == 0)
-    r = zl_masks_hide(b->root_fd, config->masked_paths, err);
-  return r;
+    r = zl_hooks_run_phase(b->config, ZL_HOOK_CREATE_CONTAINER, state, "creating", getpid(), err);
+  if (r == 0)
+    r = zl_rootfs_pivot(b->init->rootfs_fd, err);
+  if (r == 0)
+    r = share_root(b, err);
+  return r == 0 ? protect_files(b, err) : r;
+}
+
+int zl_init_serve_hooks(const struct zl_container_spec *spec, pid_t pid, int sync_fd,
+                        struct zl_error *err)
+{
+  const struct zl_engine_config *config = spec->config;
+  int r;
+
+  if (!zl_hooks_see_mounts(config))
+    return 0;
+  r = zl_sync_expect(sync_fd, ZL_BARRIER_MOUNTED, NULL, NULL, NULL, err);
+  if (r == 0)
+    r = zl_hooks_run_phase(config, ZL_HOOK_PRESTART, spec->state_json, "creating", pid, err);
+  if (r == 0)
+    r = zl_hooks_run_phase(config, ZL_HOOK_CREATE_RUNTIME, spec->state_json, "creating", pid, err);
+  return r == 0 ? zl_sync_send(sync_fd, ZL_BARRIER_HOOKED, 0, NULL, 0, err) : r;
 }
 
 /* ---- The whole ----------------------------------------------------------------------------- */
@@ -184,6 +239,8 @@ static int build_rest(struct build *b, struct zl_launch *launch, struct zl_error
 
   if (r == 0 && hooks->configure != NULL)
     r = hooks->configure(hooks->ctx, b->proc_fd, err);
+  if (r == 0 && b->staged)
+    r = run_hooks(b, err);
   if (r == 0)
     r = zl_sysctl_apply(b->proc_fd, config->sysctls, config->n_sysctls, b->init->plan.own, err);
   launch->root_fd = b->root_fd;
@@ -212,6 +269,8 @@ static int build(struct build *b, struct zl_launch *launch, struct zl_error *err
     r = zl_ns_join(&b->init->plan, err);
   if (r == 0)
     r = set_names(b, err);
+  if (r == 0 && b->init->spec->keyring != NULL)
+    r = zl_keyring_join(b->init->spec->keyring, (b->init->plan.own & CLONE_NEWUSER) != 0, err);
   if (r == 0)
     r = make_cgroup_namespace(b, err);
   if (r == 0)
@@ -268,10 +327,15 @@ _Noreturn void zl_init_main(struct zl_init *init)
 {
   struct build b = { .init = init,
                      .config = init->spec->config,
+                     .staged = zl_hooks_see_mounts(init->spec->config),
                      .root_fd = -1,
                      .proc_fd = -1,
                      .console = { .master = -1, .slave = -1 } };
-  struct zl_launch launch = { .process = &b.config->process, .filter = init->filter, .cwd_fd = -1 };
+  struct zl_launch launch = { .process = &b.config->process,
+                              .filter = init->filter,
+                              .cwd_fd = -1,
+                              .hooks_of = init->spec->config,
+                              .state_json = init->spec->state_json };
   struct zl_error err = { 0 };
   int gate_fd = -1;
   int r = build(&b, &launch, &err);

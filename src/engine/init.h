@@ -31,6 +31,10 @@ struct zl_init {
 /* Releases the runtime's copies. */
 void zl_init_done(struct zl_init *init);
 
+/* In the runtime, after its last barrier: runs its hooks when the child has made its mounts. */
+int zl_init_serve_hooks(const struct zl_container_spec *spec, pid_t pid, int sync_fd,
+                        struct zl_error *err);
+
 /* Builds the container around the calling process, waits for the start and executes the program.
  * Failures go to the runtime through sync_fd. */
 _Noreturn void zl_init_main(struct zl_init *init);

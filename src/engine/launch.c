@@ -18,6 +18,7 @@
 #include "base/strv.h"
 #include "engine/console.h"
 #include "engine/execve.h"
+#include "engine/hooks.h"
 
 enum {
   DEFAULT_UMASK = 0022,
@@ -246,5 +247,8 @@ int zl_launch_exec(struct zl_launch *launch, struct zl_error *err)
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
       prctl(PR_SET_PDEATHSIG, launch->is_free ? 0 : SIGKILL, 0, 0, 0) < 0)
     return zl_fail_errno(err, "binding the process to its parent");
-  return zl_execve(p->args, launch->env, err);
+  if (launch->hooks_of != NULL)
+    r = zl_hooks_run_phase(launch->hooks_of, ZL_HOOK_START_CONTAINER, launch->state_json, "created",
+                           getpid(), err);
+  return r < 0 ? r : zl_execve(p->args, launch->env, err);
 }

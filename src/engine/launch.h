@@ -19,6 +19,9 @@ struct zl_launch {
   int root_fd;                            /* borrowed: "/" of the container */
   bool is_free;           /* the program may outlive its parent */
   unsigned preserved_fds; /* descriptors from 3 on that the program gets */
+  const struct zl_engine_config
+      *hooks_of;          /* borrowed: its startContainer hooks are run; NULL: none */
+  const char *state_json; /* borrowed: for them (engine/hooks.h) */
   int stdio[3]; /* borrowed; -1: the container's null device. With a terminal all three are it */
 
   /* Filled by zl_launch_prepare, released with zl_launch_done. */
@@ -35,7 +38,8 @@ void zl_launch_done(struct zl_launch *launch);
 /* Turns the calling process into the program. Returns only on failure: ZL_E_NO_COMMAND (127) or
  * ZL_E_NOT_EXECUTABLE (126) when it was the program's fault; the process must then end. The caller
  * leads its session. Every other descriptor is closed by the exec itself. Signals that
- * the runtime ignores stay ignored: it calls zl_proc_default_signals when it begins, and ignores none. */
+ * the runtime ignores stay ignored: it calls zl_proc_default_signals when it begins, and ignores
+ * none. */
 int zl_launch_exec(struct zl_launch *launch, struct zl_error *err);
 
 #endif

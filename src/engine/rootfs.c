@@ -223,14 +223,19 @@ int zl_rootfs_open(const struct zl_rootfs *rootfs, int *ret_fd, struct zl_error 
   return overlay_in_fd_dir(rootfs, &layers, ret_fd, err);
 }
 
-int zl_rootfs_enter(int mount_fd, uint64_t propagation, struct zl_error *err)
+int zl_rootfs_stage(int mount_fd, const char *path, uint64_t propagation, struct zl_error *err)
 {
   struct mount_attr attr = { .propagation = propagation };
 
   if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attr, sizeof(attr)) < 0)
     return zl_fail_errno(err, "detaching from the host's mounts");
-  if (move_mount(mount_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
-    return zl_fail_errno(err, "attaching the root file system");
+  if (move_mount(mount_fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+    return zl_fail_errno(err, "attaching the root file system on '%s'", path);
+  return 0;
+}
+
+int zl_rootfs_pivot(int mount_fd, struct zl_error *err)
+{
   /* Both arguments "." stack the old root on the new one, from where it is taken off: no
    * directory of the image is needed for it (pivot_root(2)). */
   if (fchdir(mount_fd) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)

@@ -24,9 +24,12 @@ struct zl_rootfs {
  * directory is used by one running container at a time. No layer: `upper` itself. */
 int zl_rootfs_open(const struct zl_rootfs *rootfs, int *ret_fd, struct zl_error *err);
 
-/* Makes the caller's mount namespace private (or a slave of the host's, MS_SLAVE), puts the
- * detached mount in place of its root and drops the old one. Root and cwd are then "/".
- * The caller must be in a mount namespace of its own. */
-int zl_rootfs_enter(int mount_fd, uint64_t propagation, struct zl_error *err);
+/* Makes the caller's mount namespace private (or a slave of the host's, MS_SLAVE) and attaches the
+ * detached mount on `path`, a directory as the caller sees it. The caller must be in a mount
+ * namespace of its own. */
+int zl_rootfs_stage(int mount_fd, const char *path, uint64_t propagation, struct zl_error *err);
+
+/* Makes the mount the root and drops the old one. Root and cwd are then "/". */
+int zl_rootfs_pivot(int mount_fd, struct zl_error *err);
 
 #endif

@@ -65,8 +65,8 @@ struct zl_seccomp_filter {
 int zl_seccomp_compile(const struct zl_seccomp_profile *profile, struct zl_seccomp_filter *ret,
                        struct zl_error *err);
 
-/* The built-in profile for a process whose bounding set is `caps`. As above. Remembers the last one:
- * not for two threads at once. */
+/* The built-in profile for a process whose bounding set is `caps`. As above. Remembers the last
+ * one: not for two threads at once. */
 int zl_seccomp_compile_default(uint64_t caps, struct zl_seccomp_filter *ret, struct zl_error *err);
 
 /* Installs the filter in the calling thread, which needs no_new_privs or CAP_SYS_ADMIN. With a

@@ -11,11 +11,13 @@
 
 /* In the order in which they happen. */
 enum zl_barrier {
-  ZL_BARRIER_MAPPED, /* runtime: the ids of the user namespace are mapped (only with one) */
-  ZL_BARRIER_JOINED, /* runtime: what comes from outside, like the network's link, is in place */
-  ZL_BARRIER_READY,  /* child: all is built; carries the terminal's descriptors if there is one */
-  ZL_BARRIER_START,  /* runtime: execute the workload */
-  ZL_BARRIER_FAILED  /* child: an error instead of READY or of executing */
+  ZL_BARRIER_MAPPED,  /* runtime: the ids of the user namespace are mapped (only with one) */
+  ZL_BARRIER_JOINED,  /* runtime: what comes from outside, like the network's link, is in place */
+  ZL_BARRIER_MOUNTED, /* child: hooks may look at the root file system (only with hooks) */
+  ZL_BARRIER_HOOKED,  /* runtime: its hooks have run */
+  ZL_BARRIER_READY,   /* child: all is built; carries the terminal's descriptors if there is one */
+  ZL_BARRIER_START,   /* runtime: execute the workload */
+  ZL_BARRIER_FAILED   /* child: an error instead of READY or of executing */
 };
 
 /* A pair of SOCK_SEQPACKET sockets, CLOEXEC: [0] for the runtime, [1] for the child. */

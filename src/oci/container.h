@@ -16,7 +16,8 @@
 #include "engine/config.h"
 #include "oci/oci.h"
 
-#define OCI_GATE "start"
+#define OCI_GATE    "start"
+#define OCI_KEYRING "_ses." /* and the id: the name of a session keyring, as runc's */
 
 enum {
   OCI_MAX_ID = 255 /* a file name */

@@ -44,6 +44,8 @@ struct plan {
   char *rootfs; /* absolute */
   json_t *doc;
   struct zl_engine_config *config;
+  char *state;   /* the OCI state document, for hooks */
+  char *keyring; /* name of the session keyring; NULL: the caller's */
 };
 
 static void plan_done(struct plan *plan)
@@ -52,6 +54,8 @@ static void plan_done(struct plan *plan)
   free(plan->rootfs);
   json_decref(plan->doc);
   zl_engine_config_free(plan->config);
+  free(plan->state);
+  free(plan->keyring);
 }
 
 /* ---- Reading the bundle -------------------------------------------------------------------- */
@@ -126,9 +130,11 @@ static int save_intent(struct plan *plan, struct zl_error *err)
 
   (void)zl_time_format(zl_time_wall(), time);
   plan->c->state =
-      json_pack("{s:s, s:s, s:s, s:s, s:O*, s:s}", "bundle", plan->bundle, "rootfs", plan->rootfs,
+      json_pack("{s:s, s:s, s:s, s:s, s:O*, s:s, s:b, s:b}", "bundle", plan->bundle, "rootfs", plan->rootfs,
                 "created", time, "cgroup", cgroup_path(plan, path), "annotations", annotations,
-                "owner", geteuid() == 0 ? "root" : "");
+                "owner", geteuid() == 0 ? "root" : "", "hooks",
+                json_object_size(json_object_get(plan->doc, "hooks")) > 0, "keyring",
+                !plan->options->no_new_keyring);
   return plan->c->state != NULL ? oci_container_save(plan->c, err)
                                 : zl_fail_nomem(err, "state.json");
 }
@@ -187,6 +193,19 @@ static bool has_new_network(const struct zl_engine_config *config)
          config->namespaces[ZL_NS_NETWORK].path == NULL;
 }
 
+static int render_parts(struct plan *plan, struct zl_error *err)
+{
+  zl_autojson *state = oci_container_state(plan->c, OCI_CREATING);
+
+  if (!plan->options->no_new_keyring) {
+    plan->keyring = zl_asprintf(OCI_KEYRING "%s", plan->c->id);
+    if (plan->keyring == NULL)
+      return zl_fail_nomem(err, "session keyring");
+  }
+  return state != NULL ? zl_json_render(state, &plan->state, err)
+                       : zl_fail_nomem(err, "the container's state");
+}
+
 static int build(struct plan *plan, struct zl_container *made, struct zl_error *err)
 {
   struct oci_container *c = plan->c;
@@ -203,9 +222,13 @@ static int build(struct plan *plan, struct zl_container *made, struct zl_error *
   if (has_new_network(plan->config))
     spec.hooks.configure = configure;
   if (r == 0)
+    r = render_parts(plan, err);
+  if (r == 0)
     r = zl_gate_make(c->dir_fd, OCI_GATE, &gate, err);
   if (r < 0)
     return r;
+  spec.state_json = plan->state;
+  spec.keyring = plan->keyring;
   spec.gate_fd = gate;
   spec.cgroup_fd = c->cgroup.unified_fd;
   return zl_container_create(&spec, made, err);

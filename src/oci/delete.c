@@ -6,6 +6,7 @@
 #include <sys/pidfd.h>
 
 #include "base/time.h"
+#include "oci/hooks.h"
 #include "oci/options.h"
 
 #define KILL_PATIENCE (10 * ZL_NS_PER_S)
@@ -42,7 +43,10 @@ int oci_destroy(struct oci_container *c, struct zl_error *err)
   int r = end_all(c, err);
 
   /* With processes left its state must stay: it is what finds them again. */
-  return r < 0 ? r : oci_container_forget(c, err);
+  if (r < 0)
+    return r;
+  (void)oci_run_hooks(c, ZL_HOOK_POSTSTOP, OCI_STOPPED, NULL);
+  return oci_container_forget(c, err);
 }
 
 int oci_delete(const struct oci *oci, int argc, char **argv, struct zl_error *err)

@@ -133,6 +133,7 @@ static int start(const struct exec *exec, const struct oci_container *c,
 {
   ZL_CLEANUP(forget_container) struct zl_container container = ZL_CONTAINER_INIT;
   struct entrance entrance;
+  char keyring[sizeof(OCI_KEYRING) + OCI_MAX_ID];
   struct zl_exec_spec spec = { .container = &container,
                                .process = process,
                                .config = config,
@@ -150,6 +151,9 @@ static int start(const struct exec *exec, const struct oci_container *c,
     spec.cgroup_fd = entrance.cgroup.unified_fd;
     spec.hooks = (struct zl_container_hooks){ .ctx = &entrance, .enter = enter };
   }
+  (void)snprintf(keyring, sizeof(keyring), OCI_KEYRING "%s", c->id);
+  if (json_is_true(json_object_get(c->state, "keyring")))
+    spec.keyring = keyring;
   r = zl_exec_start(&spec, child, ret_master, err);
   if (c->has_cgroup)
     zl_cgroup_close(&entrance.cgroup);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/gate.h"
+#include "oci/hooks.h"
 #include "oci/container.h"
 #include "oci/options.h"
 #include "oci/start.h"
@@ -7,11 +8,13 @@
 int oci_start_container(struct oci_container *c, struct zl_error *err)
 {
   enum oci_status status = oci_container_status(c);
+  int r;
 
   if (status != OCI_CREATED)
     return zl_fail(err, ZL_E_CONFLICT, 0, "cannot start container '%s': it is %s, not created",
                    c->id, oci_status_name(status));
-  return zl_gate_open(c->dir_fd, OCI_GATE, c->pidfd, err);
+  r = zl_gate_open(c->dir_fd, OCI_GATE, c->pidfd, err);
+  return r == 0 ? oci_run_hooks(c, ZL_HOOK_POSTSTART, OCI_RUNNING, err) : r;
 }
 
 int oci_start(const struct oci *oci, int argc, char **argv, struct zl_error *err)

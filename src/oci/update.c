@@ -139,7 +139,7 @@ int oci_update(const struct oci *oci, int argc, char **argv, struct zl_error *er
     r = (doc = json_object()) != NULL ? from_options(&update, doc, err)
                                       : zl_fail_nomem(err, "resources");
   if (r == 0)
-    r = zl_engine_resources_parse(doc, "update", &resources, err);
+    r = zl_engine_resources_parse(doc, "resources", &resources, err);
   if (r == 0)
     r = zl_cgroup_apply(&c.cgroup, resources, err);
   if (r == 0 && resources->n_devices > 0)

@@ -664,6 +664,29 @@ static void errors_name_the_file(void **state)
   finish(&cg);
 }
 
+/* Network classes are v1's own and seldom mounted: refused where they are not, not forgotten. */
+static void network_settings_need_their_hierarchies(void **state)
+{
+  const struct zl_net_priority priority = { "lo", 5 };
+
+  (void)state;
+  for (size_t i = 0; i < n_roots; i++) {
+    struct zl_resources res = nothing;
+    struct zl_cgroup cg;
+    bool has = roots[i].mode != ZL_CGROUP_V2 &&
+               faccessat(roots[i].fd, "net_prio/cgroup.procs", F_OK, 0) == 0;
+
+    res.net_priorities = &priority;
+    res.n_net_priorities = 1;
+    make(i, "network", &res, &cg);
+    assert_int_equal(zl_cgroup_apply(&cg, &res, &err), has ? 0 : -ZL_E_UNSUPPORTED);
+    if (!has)
+      assert_non_null(
+          strstr(err.msg, roots[i].mode == ZL_CGROUP_V2 ? "network.priorities" : "lo 5"));
+    finish(&cg);
+  }
+}
+
 static int burn(volatile uint64_t *shared)
 {
   const uint64_t end = zl_time_boot() + 60 * ZL_NS_PER_MS;
@@ -727,6 +750,7 @@ int main(void)
     KERNEL(v1_limits_go_up_and_down),
     KERNEL(v1_update_joins_a_missing_tree),
     KERNEL(errors_name_the_file),
+    KERNEL(network_settings_need_their_hierarchies),
     KERNEL(processor_time_is_counted),
     KERNEL(odd_paths_are_refused),
   };

@@ -76,10 +76,13 @@ static int tree_new(void **state)
 {
   static struct tree t;
   static const char *const files[] = {
-    "cpu.weight",  "cpu.max",         "cpu.max.burst",   "cpu.idle",
-    "memory.max",  "memory.low",      "memory.swap.max", "pids.max",
-    "cpuset.cpus", "cpuset.mems",     "io.weight",       "io.max",
-    "cgroup.kill", "hugetlb.2MB.max", "memory.high",     "cgroup.freeze",
+    "cpu.weight",      "cpu.max",         "cpu.max.burst",
+    "cpu.idle",        "memory.max",      "memory.low",
+    "memory.swap.max", "pids.max",        "cpuset.cpus",
+    "cpuset.mems",     "io.weight",       "io.max",
+    "cgroup.kill",     "hugetlb.2MB.max", "memory.high",
+    "rdma.max",        "memory.current",  "hugetlb.2MB.rsvd.max",
+    "cgroup.freeze",
   };
 
   (void)snprintf(t.path, sizeof(t.path), "/tmp/zl-cgroup-XXXXXX");
@@ -111,6 +114,7 @@ static void v2_limits(void **state)
   const struct zl_hugepage_limit huge = { "2MB", 4 << 20 };
   const struct zl_key_value unified = { "memory.high", "1000" };
   const struct zl_blkio_device rate = { 8, 16, 1048576 };
+  const struct zl_rdma_limit rdma = { "mlx5_1", 3, ZL_UNSET };
   struct zl_resources res = nothing;
 
   res.cpu_shares = 1024;
@@ -130,6 +134,9 @@ static void v2_limits(void **state)
   res.n_hugepages = 1;
   res.unified = &unified;
   res.n_unified = 1;
+  res.rdma = &rdma;
+  res.n_rdma = 1;
+  res.use_hierarchy = true;
   OK(zl_cgroup_apply(&t->cg, &res, &err));
   expect(t, "cpu.weight", "100");
   expect(t, "cpu.max", "50000 100000");
@@ -144,7 +151,25 @@ static void v2_limits(void **state)
   expect(t, "io.weight", "4950");
   expect(t, "io.max", "8:16 rbps=1048576");
   expect(t, "hugetlb.2MB.max", "4194304");
+  expect(t, "hugetlb.2MB.rsvd.max", "4194304");
+  expect(t, "rdma.max", "mlx5_1 hca_handle=3");
   expect(t, "memory.high", "1000");
+}
+
+static void a_limit_below_what_is_in_use(void **state)
+{
+  struct tree *t = *state;
+  struct zl_resources res = nothing;
+
+  put(t, "memory.current", "5000000\n");
+  res.memory_limit = 4 << 20;
+  res.check_before_update = true;
+  assert_int_equal(zl_cgroup_apply(&t->cg, &res, &err), -ZL_E_INVALID);
+  assert_non_null(strstr(err.msg, "5000000"));
+  expect(t, "memory.max", "");
+  res.memory_limit = 8 << 20;
+  OK(zl_cgroup_apply(&t->cg, &res, &err));
+  expect(t, "memory.max", "8388608");
 }
 
 static void v2_says_max(void **state)
@@ -306,10 +331,10 @@ static void v2_hands_controllers_down(void **state)
 {
   struct tree *t = *state;
 
-  expect_enabled(t, "cpu io memory pids\n", "+hugetlb");
+  expect_enabled(t, "cpu io memory pids rdma misc\n", "+hugetlb");
   /* "cpuset" is not "cpu". */
-  expect_enabled(t, "cpuset io memory pids hugetlb\n", "+cpu");
-  expect_enabled(t, "cpuset cpu io memory pids hugetlb\n", "cpuset cpu");
+  expect_enabled(t, "cpuset io memory pids hugetlb rdma misc\n", "+cpu");
+  expect_enabled(t, "cpuset cpu io memory pids hugetlb rdma misc\n", "cpuset cpu");
 }
 
 int main(void)
@@ -317,6 +342,7 @@ int main(void)
 #define TREE(name) cmocka_unit_test_setup_teardown(name, tree_new, tree_free)
   const struct CMUnitTest tests[] = {
     TREE(v2_limits),
+    TREE(a_limit_below_what_is_in_use),
     TREE(v2_says_max),
     TREE(v2_sets_only_what_is_said),
     TREE(v2_weights),

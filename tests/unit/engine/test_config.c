@@ -265,7 +265,8 @@ static const struct {
     "\"mounts\":[{\"destination\":\"/a\",\"uidMappings\":[{\"containerID\":0,\"hostID\":0,"
     "\"size\":0}]}]",
     BAD, "mounts[0].uidMappings[0].size:" },
-  { TOP, "\"hooks\":{\"prestart\":[{\"path\":\"/x\"}]}", -ZL_E_UNSUPPORTED, "hooks:" },
+  { TOP, "\"zlayer\":{},\"hooks\":{\"prestart\":[{\"path\":\"/x\"}]}", -ZL_E_UNSUPPORTED,
+    "hooks:" },
   { TOP, "\"hostname\":\"x\"", BAD, "hostname: needs a uts namespace" },
   { PROCESS, "\"terminal\":\"yes\"", BAD, "process.terminal: expected true or false" },
   { PROCESS, "\"consoleSize\":{\"height\":70000}", BAD, "process.consoleSize.height: 70000" },
@@ -293,7 +294,8 @@ static const struct {
   { LINUX, "\"devices\":[{\"path\":\"/dev/x\",\"type\":\"cc\"}]", BAD, "linux.devices[0].type:" },
   { LINUX, "\"devices\":[{\"path\":\"/dev/x\",\"type\":\"c\",\"major\":1}]", BAD,
     "linux.devices[0].minor: must be given" },
-  { LINUX, "\"cgroupsPath\":\"web\"", BAD, "linux.cgroupsPath:" },
+  { LINUX, "\"cgroupsPath\":\"system.slice:zl:web\"", -ZL_E_UNSUPPORTED, "linux.cgroupsPath:" },
+  { LINUX, "\"cgroupsPath\":\"../web\"", BAD, "linux.cgroupsPath: '../web'" },
   { LINUX, "\"cgroupsPath\":\"/\"", BAD, "linux.cgroupsPath:" },
   { LINUX, "\"cgroupsPath\":\"/a/../b\"", BAD, "linux.cgroupsPath:" },
   { LINUX, "\"cgroupsPath\":\"/a//b\"", BAD, "linux.cgroupsPath:" },
@@ -318,8 +320,6 @@ static const struct {
     "linux.resources.devices[0].access:" },
   { LINUX, "\"resources\":{\"devices\":[{\"allow\":true,\"type\":\"x\"}]}", BAD,
     "linux.resources.devices[0].type:" },
-  { LINUX, "\"resources\":{\"network\":{\"classID\":1}}", -ZL_E_UNSUPPORTED,
-    "linux.resources.network:" },
   { LINUX, "\"seccomp\":{}", BAD, "linux.seccomp.defaultAction: must be given" },
   { LINUX, "\"seccomp\":{\"defaultAction\":\"ALLOW\"}", BAD, "linux.seccomp.defaultAction: 'AL" },
   { LINUX,
@@ -588,6 +588,35 @@ static void mount_options(void **state)
   }
 }
 
+/* ---- Paths ---------------------------------------------------------------------------------- */
+
+static void relative_paths_are_taken_from_the_root(void **state)
+{
+  static const char *const destinations[][2] = {
+    { "dev", "/dev" },         { "/dev/", "/dev" }, { "//a//b///", "/a/b" },
+    { "./srv/./x", "/srv/x" }, { "/", "/" },        { "a/../b", "/a/../b" },
+  };
+  zl_autofree char *cgroup = with(LINUX, "\"cgroupsPath\":\"pods/web\"");
+  zl_autofree char *none = with(LINUX, "\"cgroupsPath\":\"\"");
+  zl_autoconfig *c = NULL, *without = NULL;
+  struct zl_error err = { 0 };
+
+  (void)state;
+  assert_int_equal(parse(cgroup, &c, &err), 0);
+  assert_string_equal(c->cgroups_path, "/pods/web");
+  assert_int_equal(parse(none, &without, &err), 0);
+  assert_null(without->cgroups_path);
+  for (size_t i = 0; i < ZL_COUNT(destinations); i++) {
+    zl_autofree char *member =
+        zl_asprintf("\"mounts\":[{\"destination\":\"%s\",\"type\":\"tmpfs\"}]", destinations[i][0]);
+    zl_autofree char *text = with(TOP, member);
+    zl_autoconfig *one = NULL;
+
+    assert_int_equal(parse(text, &one, &err), 0);
+    assert_string_equal(one->mounts[0].destination, destinations[i][1]);
+  }
+}
+
 /* ---- exec ----------------------------------------------------------------------------------- */
 
 static void a_process_of_its_own(void **state)
@@ -638,6 +667,7 @@ int main(void)
     cmocka_unit_test(values_of_a_wrong_kind_never_harm),
     cmocka_unit_test(lists_have_limits),
     cmocka_unit_test(mount_options),
+    cmocka_unit_test(relative_paths_are_taken_from_the_root),
     cmocka_unit_test(a_process_of_its_own),
     cmocka_unit_test(namespaces_have_flags_and_files),
   };

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a document asks of the kernel, seen from inside real containers.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <linux/keyctl.h>
+#include <sys/syscall.h>
+
+#include "box.h"
+
+/* ---- The box itself ------------------------------------------------------------------------- */
+
+static void a_program_runs(void **state)
+{
+  autobox box = { .script = "hostname; echo $$" };
+
+  (void)state;
+  assert_box(&box, "box\n1\n");
+}
+
+/* ---- Hooks ---------------------------------------------------------------------------------- */
+
+/* Each hook writes where it was: the host's name or the container's, and whether it sees /usr of
+ * the container below the bundle, in its own mount namespace or in that of the state's pid. */
+static void hooks_run_in_their_namespaces_and_order(void **state)
+{
+  zl_autofree char *hooks = zl_asprintf(
+      ",\"hooks\":{\"prestart\":[{\"path\":\"/bin/sh\",\"args\":[\"sh\",\"-ec\","
+      "\"pid=$(sed 's/.*pid.:\\\\([0-9]*\\\\).*/\\\\1/'); test ! -e $0/root/usr/bin; "
+      "nsenter -t $pid -m test -e $0/root/usr/bin/env; nsenter -t $pid -u hostname >$0/order\","
+      "\"%s\"],\"env\":[\"PATH=/usr/bin:/bin\"]}],"
+      "\"createRuntime\":[{\"path\":\"/bin/sh\",\"args\":[\"sh\",\"-ec\","
+      "\"echo runtime >>$0/order; cat >$0/state\",\"%s\"],\"env\":[\"PATH=/usr/bin:/bin\"]}],"
+      "\"createContainer\":[{\"path\":\"/bin/sh\",\"args\":[\"sh\",\"-ec\","
+      "\"test -e $0/root/usr/bin/env; hostname >>$0/order; echo made >$0/root/dev/made\",\"%s\"],"
+      "\"env\":[\"PATH=/usr/bin:/bin\"]}],"
+      "\"startContainer\":[{\"path\":\"/bin/sh\",\"args\":[\"sh\",\"-ec\","
+      "\"hostname >/dev/started; cat >>/dev/started\"],\"env\":[\"PATH=/usr/bin:/bin\"]}]}",
+      box_dir, box_dir, box_dir);
+  autobox box = { .script = "cat /dev/made /dev/started; test ! -d /dev/shm/x",
+                  .top = hooks,
+                  .state = "{\"id\":\"x\"}" };
+  zl_autofree char *order = zl_asprintf("%s/order", box_dir);
+  zl_autofree char *at = zl_asprintf("%s/state", box_dir);
+  zl_autobuf text = ZL_BUF_INIT(4096);
+  struct zl_error err = { 0 };
+
+  (void)state;
+  assert_box(&box, "made\nbox\n{\"id\":\"x\",\"status\":\"created\",\"pid\":1}");
+  assert_int_equal(zl_file_read(AT_FDCWD, order, &text, &err), 0);
+  assert_string_equal(text.data, "box\nruntime\nbox\n");
+  zl_buf_clear(&text);
+  assert_int_equal(zl_file_read(AT_FDCWD, at, &text, &err), 0);
+  assert_true(zl_has_prefix(text.data, "{\"id\":\"x\",\"status\":\"creating\",\"pid\":"));
+}
+
+#define FAILING(phase)                                                                       \
+  ",\"hooks\":{\"" phase "\":[{\"path\":\"/bin/sh\",\"args\":[\"sh\",\"-c\",\"echo no >&2; " \
+  "exit 4\"]}]}"
+
+static void a_failing_hook_fails_the_container(void **state)
+{
+  autobox runtime = { .script = "true", .top = FAILING("createRuntime"), .state = "{}" };
+  autobox inside = { .script = "true", .top = FAILING("createContainer"), .state = "{}" };
+  autobox start = { .script = "true", .top = FAILING("startContainer"), .state = "{}" };
+  autobox silent = { .script = "true", .top = FAILING("prestart") };
+
+  (void)state;
+  assert_no_box(&runtime, ZL_E_SYSTEM, "createRuntime hook 0 '/bin/sh': exit code 4: no");
+  assert_no_box(&inside, ZL_E_SYSTEM, "createContainer hook 0 '/bin/sh': exit code 4: no");
+  assert_no_box(&start, ZL_E_SYSTEM, "startContainer hook 0 '/bin/sh': exit code 4: no");
+  assert_no_box(&silent, ZL_E_UNSUPPORTED, "prestart hooks:");
+}
+
+/* With hooks the root is attached below the bundle first: nothing of that may be seen later. */
+static void a_staged_root_is_like_any_other(void **state)
+{
+  static const char script[] = "awk '{print $5}' /proc/self/mountinfo | sort -u | head -n 4; ls /";
+  autobox plain = { .script = script };
+  autobox staged = {
+    .script = script,
+    .top = ",\"hooks\":{\"createRuntime\":[{\"path\":\"/bin/true\"}]}",
+    .state = "{}",
+    .linux_part = ",\"rootfsPropagation\":\"shared\",\"maskedPaths\":[\"/proc/keys\"]",
+  };
+  struct zl_error err = { 0 };
+
+  (void)state;
+  if (box_run(&plain, &err) < 0 || box_run(&staged, &err) < 0)
+    fail_msg("%s", err.msg);
+  assert_int_equal(plain.status, 0);
+  assert_true(strlen(plain.text) > 10);
+  assert_string_equal(plain.text, staged.text);
+}
+
+/* ---- Keyring -------------------------------------------------------------------------------- */
+
+/* Prints the description of the session keyring: keyctl(KEYCTL_DESCRIBE, KEY_SPEC_SESSION_KEYRING).
+ */
+static char *describe_keyring(void)
+{
+  return zl_asprintf("perl -e '$b=chr(0) x 200; syscall(%d, %d, %d, $b, 200) > 0 or die; "
+                     "$b =~ s/[^ -~]//g; print((split(/;/, $b))[4])'",
+                     SYS_keyctl, KEYCTL_DESCRIBE, KEY_SPEC_SESSION_KEYRING);
+}
+
+static void a_session_keyring_of_its_own(void **state)
+{
+  zl_autofree char *describe = describe_keyring();
+  autobox first = { .script = describe, .keyring = "_ses.zlfirst" };
+  autobox box = { .script = "exec sleep 1000", .keyring = "_ses.zlbox" };
+  struct zl_error err = { 0 };
+
+  (void)state;
+  if (access("/proc/keys", R_OK) < 0)
+    skip(); /* a kernel without keyrings */
+  assert_box(&first, "_ses.zlfirst");
+  if (box_create(&box, &err) < 0 || zl_container_start(&box.container, &err) < 0 ||
+      box_exec(&box, NULL, describe, &err) < 0)
+    fail_msg("%s", err.msg);
+  assert_string_equal(box.text, "_ses.zlbox");
+  box.keyring = NULL;
+  assert_int_equal(box_exec(&box, NULL, describe, &err), 0);
+  assert_string_not_equal(box.text, "_ses.zlbox");
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(a_program_runs),
+    cmocka_unit_test(hooks_run_in_their_namespaces_and_order),
+    cmocka_unit_test(a_failing_hook_fails_the_container),
+    cmocka_unit_test(a_staged_root_is_like_any_other),
+    cmocka_unit_test(a_session_keyring_of_its_own),
+  };
+
+  return cmocka_run_group_tests(tests, box_setup, box_teardown);
+}
