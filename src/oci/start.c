@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
+#include <sys/pidfd.h>
+
 #include "engine/gate.h"
 #include "oci/hooks.h"
 #include "oci/container.h"
@@ -14,7 +17,12 @@ int oci_start_container(struct oci_container *c, struct zl_error *err)
     return zl_fail(err, ZL_E_CONFLICT, 0, "cannot start container '%s': it is %s, not created",
                    c->id, oci_status_name(status));
   r = zl_gate_open(c->dir_fd, OCI_GATE, c->pidfd, err);
-  return r == 0 ? oci_run_hooks(c, ZL_HOOK_POSTSTART, OCI_RUNNING, err) : r;
+  if (r < 0)
+    return r;
+  r = oci_run_hooks(c, ZL_HOOK_POSTSTART, OCI_RUNNING, err);
+  if (r < 0) /* the specification has the container stopped then */
+    (void)pidfd_send_signal(c->pidfd, SIGKILL, NULL, 0);
+  return r;
 }
 
 int oci_start(const struct oci *oci, int argc, char **argv, struct zl_error *err)
