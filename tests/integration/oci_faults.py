@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every system call of zlayer-oci's create, start, exec, kill and delete failed once, by strace: the command must
+end by itself, with an error or without, never by a crash; `delete --force` then leaves nothing, and the next
+container of the same name works.
+
+In full that is some 2,000 points; a test run takes every Nth ($ZLAYER_SWEEP=full: all of them)."""
+import collections
+import os
+import re
+import signal
+import subprocess
+
+from oci_crash import COMMANDS, Bundle
+from zltest import check, main, wait_for
+
+STRIDE = 1 if os.environ.get("ZLAYER_SWEEP") == "full" else 8
+PATIENCE = 60
+# What the kernel may really answer, by call; the others lack memory.
+ERRORS = {
+    "openat": ["ENOMEM", "EMFILE"], "openat2": ["ENOMEM", "EAGAIN"], "open": ["EMFILE"],
+    "read": ["EINTR", "EIO"], "write": ["ENOSPC", "EINTR"], "mkdirat": ["ENOSPC"], "mkdir": ["ENOSPC"],
+    "renameat2": ["ENOSPC"], "poll": ["EINTR"], "clone3": ["EAGAIN", "ENOMEM"], "recvmsg": ["EINTR", "ENOMEM"],
+    "sendmsg": ["ENOBUFS"], "flock": ["EINTR"], "mknodat": ["ENOSPC"], "move_mount": ["ENOMEM", "EBUSY"],
+    "setns": ["ENOMEM"], "unlinkat": ["EIO"], "wait4": ["EINTR"], "waitid": ["EINTR"], "close": ["EIO"],
+    "seccomp": ["ENOMEM"], "execve": ["ENOMEM"], "ioctl": ["ENOMEM"], "fcntl": ["EMFILE"],
+}
+# Without these the program itself does not get as far as its first line, or strace cannot follow it.
+SKIPPED = {"execveat", "arch_prctl", "set_tid_address", "set_robust_list", "rseq", "exit_group", "exit", "brk",
+           "rt_sigreturn", "prlimit64", "restart_syscall"}
+
+
+def command_line(bundle, words):
+    return [str(bundle.dir) if word is None else word for word in words]
+
+
+def run(bundle, words, *options):
+    """The command under strace. Its exit code; negative: a signal ended it."""
+    argv = ["strace", "-f", "-qq", "-o", str(bundle.dir / "trace"), *options, *bundle.argv(*command_line(bundle, words))]
+    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               start_new_session=True)
+    try:
+        return process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise AssertionError(f"{' '.join(map(str, words))} with {options}: hangs") from None
+
+
+def prepare(bundle, steps):
+    for step in steps:
+        check(bundle.oci(*command_line(bundle, step)) == 0, f"{step[0]} without a fault fails")
+
+
+def calls_of(bundle, words):
+    """{name: how often} of all its processes, up to the user's program."""
+    run(bundle, words)
+    count = collections.Counter()
+    for line in (bundle.dir / "trace").read_text(errors="replace").splitlines():
+        found = re.match(r"\d+ +(?:<\.\.\. )?(\w+)\(", line)
+        if found:
+            count[found[1]] += 1
+    return count
+
+
+def sweep(name):
+    steps = COMMANDS[name]
+    points = number = 0
+    with Bundle() as bundle:
+        prepare(bundle, steps[:-1])
+        count = calls_of(bundle, steps[-1])
+        bundle.oci("delete", "--force", "it")
+        for call, times in sorted(count.items()):
+            for error in ERRORS.get(call, ["ENOMEM"]) if call not in SKIPPED else []:
+                for when in range(1, times + 1):
+                    number += 1
+                    if number % STRIDE:
+                        continue
+                    points += 1
+                    prepare(bundle, steps[:-1])
+                    code = run(bundle, steps[-1], f"--inject={call}:error={error}:when={when}")
+                    what = f"{name} with the {when}. {call} failing with {error}"
+                    check(0 <= code < 128, f"{what}: ended by {code}")
+                    check(bundle.oci("delete", "--force", "it") == 0, f"{what}: delete --force fails afterwards")
+                    if bundle.left():
+                        wait_for(lambda: not bundle.left(), 10, f"{what}: nothing left, but {bundle.left()}")
+        prepare(bundle, steps[:-1])
+        check(bundle.oci(*command_line(bundle, steps[-1])) == 0, f"{name} fails without a fault")
+    print(f"# {name}: {points} points of {number}", flush=True)
+
+
+def create_survives():
+    sweep("create")
+
+
+def start_survives():
+    sweep("start")
+
+
+def exec_survives():
+    sweep("exec")
+
+
+def kill_survives():
+    sweep("kill")
+
+
+def delete_survives():
+    sweep("delete")
+
+
+if __name__ == "__main__":
+    main(create_survives, start_survives, exec_survives, kill_survives, delete_survives)
