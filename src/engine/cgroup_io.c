@@ -67,7 +67,9 @@ bool zl_cgroup_file_exists(const struct zl_cgroup *cg, enum zl_cgroup_tree tree,
 {
   char path[ZL_CGROUP_FILE];
 
-  return faccessat(cg->root->fd, file_path(cg, tree, file, path), F_OK, 0) == 0;
+  /* What cannot be told is taken to be there: it is used, and that says what is wrong. */
+  return faccessat(cg->root->fd, file_path(cg, tree, file, path), F_OK, 0) == 0 ||
+         (errno != ENOENT && errno != ENOTDIR);
 }
 
 int zl_cgroup_read(const struct zl_cgroup *cg, enum zl_cgroup_tree tree, const char *file,

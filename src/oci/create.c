@@ -16,6 +16,7 @@
 #include "engine/gate.h"
 #include "net/linux/link.h"
 #include "oci/console.h"
+#include "oci/delete.h"
 #include "oci/pidfile.h"
 
 size_t oci_create_options(struct oci_create *create, struct oci_option *options)
@@ -285,11 +286,8 @@ static void undo(struct oci_container *c, struct zl_container *made)
   struct zl_error err = { 0 };
 
   zl_container_done(made);
-  if (c->has_cgroup && (zl_cgroup_kill(&c->cgroup, &err) < 0 ||
-                        zl_cgroup_wait_empty(&c->cgroup, 10 * ZL_NS_PER_S, &err) < 0 ||
-                        zl_cgroup_remove(&c->cgroup, &err) < 0))
-    zl_warning("%s", err.msg);
-  if (oci_container_forget(c, &err) < 0)
+  /* What cannot be undone stays known, for `delete --force`. */
+  if (oci_end(c, &err) < 0 || oci_container_forget(c, &err) < 0)
     zl_warning("%s", err.msg);
 }
 

@@ -23,7 +23,7 @@ static int end_first(struct oci_container *c, struct zl_error *err)
   return zl_fail(err, ZL_E_TIMEOUT, 0, "the first process of '%s' does not die", c->id);
 }
 
-static int end_all(struct oci_container *c, struct zl_error *err)
+int oci_end(struct oci_container *c, struct zl_error *err)
 {
   int r;
 
@@ -40,7 +40,7 @@ static int end_all(struct oci_container *c, struct zl_error *err)
 
 int oci_destroy(struct oci_container *c, struct zl_error *err)
 {
-  int r = end_all(c, err);
+  int r = oci_end(c, err);
 
   /* With processes left its state must stay: it is what finds them again. */
   if (r < 0)
