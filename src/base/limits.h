@@ -50,6 +50,7 @@ enum {
   ZL_MAX_PUBLISHED = 64 << 10,    /* published ports of a node: as many as a protocol has */
   ZL_MAX_MOUNTS = 512,            /* mounts of one container */
   ZL_MAX_MOUNT_DATA = 4095,       /* options of one mount joined: the kernel takes one page */
+  ZL_MAX_COPY_UP_DEPTH = 128,     /* directories below tmpcopyup: each holds three descriptors */
   ZL_MAX_HOSTNAME = 64,           /* the kernel's own maximum */
   ZL_MAX_RLIMITS = 16,            /* the kernel has sixteen */
   ZL_MAX_IDMAPS = 340,            /* extents of an id map: the kernel's own maximum */

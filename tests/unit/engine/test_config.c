@@ -36,7 +36,7 @@ static const char full[] =
     "\"mounts\":[{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"},"
     "{\"destination\":\"/data\",\"type\":\"bind\",\"source\":\"/srv/data\",\"options\":[\"rbind\","
     "\"ro\",\"rnosuid\",\"rprivate\"],\"uidMappings\":[{\"containerID\":0,\"hostID\":1000,"
-    "\"size\":10}],\"gidMappings\":[]}],"
+    "\"size\":10}],\"gidMappings\":[{\"containerID\":0,\"hostID\":1000,\"size\":10}]}],"
     "\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"mount\"},{\"type\":\"network\"},"
     "{\"type\":\"uts\"},{\"type\":\"ipc\",\"path\":\"/proc/7/ns/ipc\"},{\"type\":\"user\"}],"
     "\"uidMappings\":[{\"containerID\":0,\"hostID\":100000,\"size\":65536}],\"gidMappings\":"
@@ -265,6 +265,14 @@ static const struct {
     "\"mounts\":[{\"destination\":\"/a\",\"uidMappings\":[{\"containerID\":0,\"hostID\":0,"
     "\"size\":0}]}]",
     BAD, "mounts[0].uidMappings[0].size:" },
+  { TOP, "\"mounts\":[{\"destination\":\"/a\",\"type\":\"tmpfs\",\"options\":[\"idmap\"]}]",
+    -ZL_E_UNSUPPORTED, "mounts[0]: only a new bind mount" },
+  { TOP,
+    "\"mounts\":[{\"destination\":\"/a\",\"source\":\"/b\",\"options\":[\"bind\"],\"uidMappings\":"
+    "[{\"containerID\":0,\"hostID\":0,\"size\":1}]}]",
+    BAD, "mounts[0]: uidMappings and gidMappings" },
+  { TOP, "\"mounts\":[{\"destination\":\"/a\",\"type\":\"proc\",\"options\":[\"tmpcopyup\"]}]", BAD,
+    "mounts[0].options: tmpcopyup" },
   { TOP, "\"zlayer\":{},\"hooks\":{\"prestart\":[{\"path\":\"/x\"}]}", -ZL_E_UNSUPPORTED,
     "hooks:" },
   { TOP, "\"hostname\":\"x\"", BAD, "hostname: needs a uts namespace" },

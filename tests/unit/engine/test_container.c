@@ -12,6 +12,7 @@
 #include <linux/keyctl.h>
 #include <sys/syscall.h>
 
+#include "base/proc.h"
 #include "box.h"
 
 /* ---- The box itself ------------------------------------------------------------------------- */
@@ -99,6 +100,105 @@ static void a_staged_root_is_like_any_other(void **state)
   assert_string_equal(plain.text, staged.text);
 }
 
+/* ---- Mounts --------------------------------------------------------------------------------- */
+
+static void options_of_the_file_system_reach_it(void **state)
+{
+  autobox box = {
+    .mounts =
+        ",{\"destination\":\"srv/a\",\"type\":\"tmpfs\",\"options\":[\"sync\",\"lazytime\","
+        "\"noiversion\",\"loud\",\"size=128k\",\"nosymfollow\",\"noatime\"]},"
+        "{\"destination\":\"/srv/a/\",\"type\":\"tmpfs\",\"options\":[\"remount\",\"size=64k\"]}",
+    .script = "grep ' /srv/a ' /proc/self/mountinfo | cut -d ' ' -f 6-",
+  };
+  autobox bad = {
+    .mounts = ",{\"destination\":\"/a\",\"type\":\"tmpfs\",\"options\":[\"iversion\"]}",
+  };
+
+  (void)state;
+  assert_box(&box, "rw,noatime,nosymfollow - tmpfs tmpfs rw,sync,lazytime,size=64k\n");
+  assert_no_box(&bad, ZL_E_SYSTEM, "iversion");
+}
+
+/* The same entries (ended by a comma), in any order. */
+static void assert_same_entries(const char *a, const char *b)
+{
+  assert_int_equal(strlen(a), strlen(b));
+  for (const char *at = a; *at != '\0'; at += strcspn(at, ",") + (at[strcspn(at, ",")] == ',')) {
+    zl_autofree char *entry = zl_asprintf("%.*s", (int)strcspn(at, ","), at);
+
+    if (strstr(b, entry) == NULL)
+      fail_msg("'%s' is not in '%s'", entry, b);
+  }
+}
+
+static void a_tmpfs_starts_with_what_it_hides(void **state)
+{
+  static const char tree[] = "cd /data; find . -type d -printf '%P %m %U %G,'; "
+                             "find . ! -type d -printf '%P %y %m %U %G %s %l %T@,'; cat b/text";
+  autobox plain = { .script = tree };
+  autobox copied = {
+    .mounts = ",{\"destination\":\"/data\",\"type\":\"tmpfs\",\"options\":[\"tmpcopyup\",\"ro\"]}",
+    .script = tree,
+  };
+  autobox separate = {
+    .mounts =
+        ",{\"destination\":\"/data\",\"type\":\"tmpfs\",\"options\":[\"tmpcopyup\",\"mode=700\"]}",
+    .script = "rm -r /data/b; stat -c %a /data; ls /data",
+  };
+  autobox again = { .script = "test -e /data/b/c" };
+  struct zl_error err = { 0 };
+  zl_autofree char *make =
+      zl_asprintf("set -e; mkdir -p %s/root/data/b/c; cd %s/root/data; echo text >b/text; "
+                  "chown 7:8 b/c b/text; chmod 4751 b/text; chmod 711 b .; ln -s /nowhere link; "
+                  "mkfifo b/fifo; touch -d @5 b/text",
+                  box_dir, box_dir);
+  const char *const argv[] = { "sh", "-c", make, NULL };
+  struct zl_proc_options opt = { .path = "/bin/sh", .exec_fd = -1, .argv = argv };
+  const char *const env[] = { "PATH=/usr/bin:/bin", NULL };
+  struct zl_proc proc;
+  int status;
+
+  (void)state;
+  opt.envp = env;
+  assert_int_equal(zl_proc_spawn(&opt, &proc, &err), 0);
+  assert_int_equal(zl_proc_wait(&proc, &status, &err), 0);
+  assert_int_equal(status, 0);
+  if (box_run(&plain, &err) < 0 || box_run(&copied, &err) < 0)
+    fail_msg("%s", err.msg);
+  assert_int_equal(plain.status, 0);
+  assert_non_null(strstr(plain.text, "b/text f 4751 7 8 5  5.0"));
+  assert_same_entries(plain.text, copied.text);
+  assert_box(&separate, "700\nlink\n");
+  /* That one did not touch the image. */
+  assert_box(&again, "");
+}
+
+static void ids_of_a_bind_mount_are_mapped(void **state)
+{
+  char source[] = "/dev/shm/zlt-ids-XXXXXX";
+  zl_autofree char *mounts = NULL, *recursive = NULL;
+  zl_autofree char *file = NULL;
+  autobox box = { .script = "stat -c %u:%g /ids /ids/file" };
+  autobox odd = { .script = "true" };
+
+  (void)state;
+  assert_non_null(mkdtemp(source));
+  file = zl_asprintf("%s/file", source);
+  assert_int_equal(mknod(file, S_IFREG | 0644, 0), 0);
+  assert_int_equal(chown(file, 5, 6), 0);
+  box.mounts = mounts =
+      zl_asprintf(",{\"destination\":\"/ids\",\"source\":\"%s\",\"options\":[\"bind\",\"idmap\"],"
+                  "\"uidMappings\":[{\"containerID\":0,\"hostID\":1000,\"size\":10}],"
+                  "\"gidMappings\":[{\"containerID\":0,\"hostID\":2000,\"size\":10}]}",
+                  source);
+  odd.mounts = recursive = zl_asprintf(
+      ",{\"destination\":\"/ids\",\"source\":\"%s\",\"options\":[\"rbind\",\"ridmap\"]}", source);
+  assert_box(&box, "1000:2000\n1005:2006\n");
+  assert_no_box(&odd, ZL_E_INVALID, "mapped ids need mappings");
+  assert_int_equal(zl_path_remove_tree(AT_FDCWD, source), 0);
+}
+
 /* ---- Keyring -------------------------------------------------------------------------------- */
 
 /* Prints the description of the session keyring: keyctl(KEYCTL_DESCRIBE, KEY_SPEC_SESSION_KEYRING).
@@ -137,6 +237,9 @@ int main(void)
     cmocka_unit_test(hooks_run_in_their_namespaces_and_order),
     cmocka_unit_test(a_failing_hook_fails_the_container),
     cmocka_unit_test(a_staged_root_is_like_any_other),
+    cmocka_unit_test(options_of_the_file_system_reach_it),
+    cmocka_unit_test(a_tmpfs_starts_with_what_it_hides),
+    cmocka_unit_test(ids_of_a_bind_mount_are_mapped),
     cmocka_unit_test(a_session_keyring_of_its_own),
   };
 
