@@ -188,6 +188,9 @@ static int read_command(struct zl_config_reader *rd, const json_t *object, const
     r = zl_config_required(rd, object, path, "cwd", &p->cwd);
   if (r < 0)
     return r;
+  if (json_is_string(json_object_get(object, "commandLine")))
+    return zl_fail(rd->err, ZL_E_UNSUPPORTED, 0,
+                   "%s.commandLine: is for Windows; Linux programs have args", path);
   if (p->args[0] == NULL || p->args[0][0] == '\0')
     return zl_fail(rd->err, ZL_E_INVALID, 0, "%s.args: a command must be given", path);
   if (p->cwd[0] != '/')
@@ -215,10 +218,9 @@ int zl_config_process(struct zl_config_reader *rd, const json_t *object, const c
 {
   static const struct {
     int (*read)(struct zl_config_reader *, const json_t *, const char *, struct zl_process *);
-  } parts[] = { { read_command }, { read_console }, { read_user },
-                { read_caps },    { read_rlimits }, { read_attributes } };
-  static const char *const unsupported[] = { "apparmorProfile", "selinuxLabel", "scheduler",
-                                             "ioPriority", "execCPUAffinity" };
+  } parts[] = { { read_command }, { read_console },    { read_user },         { read_caps },
+                { read_rlimits }, { read_attributes }, { zl_config_schedule } };
+  static const char *const unsupported[] = { "apparmorProfile", "selinuxLabel" };
   int r = zl_config_refuse(rd, object, path, unsupported, ZL_COUNT(unsupported));
 
   if (r == 0)

@@ -54,7 +54,14 @@ static int enter(const struct zl_exec_spec *spec, int sync_fd, struct zl_error *
   int keep[] = { sync_fd, c->init.pidfd, spec->stdio[0], spec->stdio[1], spec->stdio[2] };
   const struct zl_container_hooks *hooks = &spec->hooks;
   struct stat root;
-  int r = hooks->enter != NULL ? hooks->enter(hooks->ctx, err) : 0;
+  int r = 0;
+
+  if (spec->process->exec_cpus_initial != NULL)
+    r = zl_cpus_apply(spec->process->exec_cpus_initial, err);
+  if (r == 0 && hooks->enter != NULL)
+    r = hooks->enter(hooks->ctx, err);
+  if (r == 0 && spec->process->exec_cpus_final != NULL)
+    r = zl_cpus_apply(spec->process->exec_cpus_final, err);
 
   if (r == 0 && fstat(c->rootfs_fd, &root) < 0)
     r = zl_fail_errno(err, "the container's root file system");
@@ -113,7 +120,9 @@ _Noreturn static void child_main(const struct zl_exec_spec *spec, const struct z
                                  int sync_fd)
 {
   const struct zl_container *c = spec->container;
-  struct zl_launch launch = { .process = process, .cwd_fd = -1, .root_fd = -1 };
+  struct zl_launch launch = {
+    .process = process, .config = spec->config, .cwd_fd = -1, .root_fd = -1
+  };
   struct zl_error err = { 0 };
   int r;
 

@@ -295,7 +295,8 @@ _Noreturn void zl_init_main(struct zl_init *init)
   struct zl_launch launch = { .process = &b.config->process,
                               .filter = init->filter,
                               .cwd_fd = -1,
-                              .hooks_of = init->spec->config,
+                              .config = init->spec->config,
+                              .is_init = true,
                               .state_json = init->spec->state_json };
   struct zl_error err = { 0 };
   int r = build(&b, &launch, &err);

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -231,6 +232,10 @@ int zl_launch_exec(struct zl_launch *launch, struct zl_error *err)
   int r;
 
   r = place_stdio(launch, err);
+  if (r == 0 && launch->config->has_personality && personality(launch->config->personality) < 0)
+    r = zl_fail_errno(err, "personality");
+  if (r == 0)
+    r = zl_schedule_apply(&p->scheduler, p->io_priority, err);
   if (r == 0)
     r = zl_rlimits_apply(0, p->rlimits, p->n_rlimits, err);
   if (r < 0)
@@ -246,8 +251,8 @@ int zl_launch_exec(struct zl_launch *launch, struct zl_error *err)
   /* Both were reset by the kernel when the ids changed. */
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
     return zl_fail_errno(err, "binding the process to its parent");
-  if (launch->hooks_of != NULL)
-    r = zl_hooks_run_phase(launch->hooks_of, ZL_HOOK_START_CONTAINER, launch->state_json, "created",
+  if (launch->is_init)
+    r = zl_hooks_run_phase(launch->config, ZL_HOOK_START_CONTAINER, launch->state_json, "created",
                            getpid(), err);
   return r < 0 ? r : zl_execve(p->args, launch->env, err);
 }

@@ -15,12 +15,12 @@
 
 struct zl_launch {
   const struct zl_process *process;       /* borrowed */
+  const struct zl_engine_config *config;  /* borrowed: the container's */
   const struct zl_seccomp_filter *filter; /* borrowed; NULL: unconfined */
   int root_fd;                            /* borrowed: "/" of the container */
-  const struct zl_engine_config
-      *hooks_of;          /* borrowed: its startContainer hooks are run; NULL: none */
-  const char *state_json; /* borrowed: for them (engine/hooks.h) */
   int stdio[3]; /* borrowed; -1: the container's null device. With a terminal all three are it */
+  bool is_init; /* the first process: startContainer hooks are run */
+  const char *state_json; /* borrowed: for them (engine/hooks.h) */
 
   /* Filled by zl_launch_prepare, released with zl_launch_done. */
   struct zl_user user;

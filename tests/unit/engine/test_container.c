@@ -10,7 +10,10 @@
 #include <cmocka.h>
 
 #include <linux/keyctl.h>
+#include <sched.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <time.h>
 
 #include "base/proc.h"
 #include "box.h"
@@ -199,6 +202,83 @@ static void ids_of_a_bind_mount_are_mapped(void **state)
   assert_int_equal(zl_path_remove_tree(AT_FDCWD, source), 0);
 }
 
+/* ---- Clocks and scheduling ------------------------------------------------------------------ */
+
+static void clocks_are_shifted(void **state)
+{
+  autobox box = {
+    .namespaces = ",{\"type\":\"time\"}",
+    .linux_part = ",\"timeOffsets\":{\"monotonic\":{\"secs\":100000,\"nanosecs\":5},"
+                  "\"boottime\":{\"secs\":1000000}}",
+    .script = "cat /proc/self/timens_offsets; cut -d . -f 1 /proc/uptime; exec sleep 1000",
+  };
+  struct zl_error err = { 0 };
+  struct timespec now;
+  char ns[2][64], path[64];
+  ssize_t n[2];
+
+  (void)state;
+  if (box_create(&box, &err) < 0 || zl_container_start(&box.container, &err) < 0 ||
+      box_exec(&box, NULL, "cut -d . -f 1 /proc/uptime", &err) < 0)
+    fail_msg("%s", err.msg);
+  assert_int_equal(clock_gettime(CLOCK_BOOTTIME, &now), 0);
+  assert_true(labs(strtol(box.text, NULL, 10) - 1000000 - now.tv_sec) < 30);
+  /* The children of this process are in its own again. */
+  (void)snprintf(path, sizeof(path), "/proc/%d/ns/time", (int)box.container.init.pid);
+  n[0] = readlink("/proc/self/ns/time_for_children", ns[0], sizeof(ns[0]));
+  n[1] = readlink("/proc/self/ns/time", ns[1], sizeof(ns[1]));
+  assert_true(n[0] > 0 && n[0] == n[1]);
+  assert_memory_equal(ns[0], ns[1], (size_t)n[0]);
+  n[1] = readlink(path, ns[1], sizeof(ns[1]));
+  assert_true(n[1] > 0);
+  assert_true(n[0] != n[1] || memcmp(ns[0], ns[1], (size_t)n[0]) != 0);
+}
+
+static void another_personality(void **state)
+{
+  autobox box = { .script = "uname -m", .linux_part = ",\"personality\":{\"domain\":\"LINUX32\"}" };
+  struct utsname host;
+
+  (void)state;
+  assert_int_equal(uname(&host), 0);
+  if (strcmp(host.machine, "x86_64") != 0)
+    skip(); /* the kernel has another name elsewhere */
+  assert_box(&box, "i686\n");
+}
+
+static void a_process_is_scheduled_as_it_says(void **state)
+{
+  autobox box = {
+    .process = ",\"scheduler\":{\"policy\":\"SCHED_BATCH\",\"nice\":5},"
+               "\"ioPriority\":{\"class\":\"IOPRIO_CLASS_BE\",\"priority\":6}",
+    .script = "chrt -p $$ | sed -n '1s/.*: //p'; nice; ionice",
+  };
+
+  (void)state;
+  assert_box(&box, "SCHED_BATCH\n5\nbest-effort: prio 6\n");
+}
+
+static void an_exec_has_its_processors(void **state)
+{
+  autobox box = { .script = "exec sleep 1000" };
+  zl_autofree char *affinity = NULL;
+  struct zl_error err = { 0 };
+  cpu_set_t cpus;
+  int cpu = 0;
+
+  (void)state;
+  assert_int_equal(sched_getaffinity(0, sizeof(cpus), &cpus), 0);
+  while (!CPU_ISSET(cpu, &cpus))
+    cpu++;
+  affinity = zl_asprintf(",\"execCPUAffinity\":{\"initial\":\"%d\",\"final\":\"%d\"}", cpu, cpu);
+  if (box_create(&box, &err) < 0 || zl_container_start(&box.container, &err) < 0 ||
+      box_exec(&box, affinity, "nproc", &err) < 0)
+    fail_msg("%s", err.msg);
+  assert_string_equal(box.text, "1\n");
+  assert_true(box_exec(&box, ",\"execCPUAffinity\":{\"final\":\"8000\"}", "nproc", &err) < 0);
+  assert_non_null(strstr(err.msg, "execCPUAffinity"));
+}
+
 /* ---- Keyring -------------------------------------------------------------------------------- */
 
 /* Prints the description of the session keyring: keyctl(KEYCTL_DESCRIBE, KEY_SPEC_SESSION_KEYRING).
@@ -240,6 +320,10 @@ int main(void)
     cmocka_unit_test(options_of_the_file_system_reach_it),
     cmocka_unit_test(a_tmpfs_starts_with_what_it_hides),
     cmocka_unit_test(ids_of_a_bind_mount_are_mapped),
+    cmocka_unit_test(clocks_are_shifted),
+    cmocka_unit_test(another_personality),
+    cmocka_unit_test(a_process_is_scheduled_as_it_says),
+    cmocka_unit_test(an_exec_has_its_processors),
     cmocka_unit_test(a_session_keyring_of_its_own),
   };
 
