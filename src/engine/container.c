@@ -60,8 +60,6 @@ static int compile_filter(const struct zl_engine_config *config, struct zl_conta
   int r;
 
   if (config->seccomp != NULL) {
-    if (config->seccomp->listener_path != NULL)
-      return zl_fail(err, ZL_E_UNSUPPORTED, 0, "linux.seccomp.listenerPath");
     r = zl_seccomp_compile(config->seccomp, &c->filter, err);
   } else if (config->zlayer.present && config->zlayer.seccomp == ZL_SECCOMP_DEFAULT) {
     r = zl_seccomp_compile_default(config->process.caps.bounding, &c->filter, err);
@@ -99,6 +97,8 @@ static int open_parts(const struct zl_container_spec *spec, struct zl_container 
     r = use_netns(spec->netns_fd, &init->plan, err);
   if (r == 0)
     r = compile_filter(config, c, err);
+  if (r == 0)
+    r = zl_listener_open(config->seccomp, &c->filter, spec->state_json, &init->listener, err);
   if (r == 0)
     r = open_rootfs(spec, &c->rootfs_fd, err);
   if (r == 0)

@@ -48,10 +48,12 @@ static int set_oom_score(const struct zl_exec_spec *spec, struct zl_error *err)
 
 /* From here on the container can see this process: it is not dumpable, holds nothing of the host
  * but the descriptors it needs, and executes nothing before it has given up its privileges. */
-static int enter(const struct zl_exec_spec *spec, int sync_fd, struct zl_error *err)
+static int enter(const struct zl_exec_spec *spec, int sync_fd, struct zl_listener *listener,
+                 struct zl_error *err)
 {
   const struct zl_container *c = spec->container;
-  int keep[] = { sync_fd, c->init.pidfd, spec->stdio[0], spec->stdio[1], spec->stdio[2] };
+  int keep[] = { sync_fd,        c->init.pidfd,  spec->stdio[0],
+                 spec->stdio[1], spec->stdio[2], listener->sock };
   const struct zl_container_hooks *hooks = &spec->hooks;
   struct stat root;
   int r = 0;
@@ -63,6 +65,8 @@ static int enter(const struct zl_exec_spec *spec, int sync_fd, struct zl_error *
   if (r == 0 && spec->process->exec_cpus_final != NULL)
     r = zl_cpus_apply(spec->process->exec_cpus_final, err);
 
+  if (r == 0)
+    r = zl_listener_describe(listener, spec->config->seccomp, spec->state_json, c->init.pid, err);
   if (r == 0 && fstat(c->rootfs_fd, &root) < 0)
     r = zl_fail_errno(err, "the container's root file system");
   if (r == 0)
@@ -93,12 +97,12 @@ static int open_terminal(const struct zl_launch *launch, struct zl_console *ret,
                          err);
 }
 
-static int prepare(const struct zl_exec_spec *spec, int sync_fd, struct zl_launch *launch,
-                   struct zl_error *err)
+static int prepare(const struct zl_exec_spec *spec, int sync_fd, struct zl_listener *listener,
+                   struct zl_launch *launch, struct zl_error *err)
 {
   struct zl_console console = { .master = -1, .slave = -1 };
   bool terminal = launch->process->terminal;
-  int r = enter(spec, sync_fd, err);
+  int r = enter(spec, sync_fd, listener, err);
 
   if (r < 0)
     return r;
@@ -117,7 +121,7 @@ static int prepare(const struct zl_exec_spec *spec, int sync_fd, struct zl_launc
 }
 
 _Noreturn static void child_main(const struct zl_exec_spec *spec, const struct zl_process *process,
-                                 int sync_fd)
+                                 struct zl_listener *listener, int sync_fd)
 {
   const struct zl_container *c = spec->container;
   struct zl_launch launch = {
@@ -127,7 +131,8 @@ _Noreturn static void child_main(const struct zl_exec_spec *spec, const struct z
   int r;
 
   launch.filter = c->confined ? &c->filter : NULL;
-  r = prepare(spec, sync_fd, &launch, &err);
+  launch.listener = listener;
+  r = prepare(spec, sync_fd, listener, &launch, &err);
   if (r == 0)
     (void)zl_launch_exec(&launch, &err);
   zl_sync_send_error(sync_fd, &err);
@@ -138,7 +143,8 @@ _Noreturn static void child_main(const struct zl_exec_spec *spec, const struct z
 
 /* A child is born in the pid namespace; the caller's later children are its own again. */
 static int clone_inside(const struct zl_exec_spec *spec, const struct zl_process *process,
-                        int ends[2], struct zl_child *ret, struct zl_error *err)
+                        struct zl_listener *listener, int ends[2], struct zl_child *ret,
+                        struct zl_error *err)
 {
   bool inside = (spec->container->namespaces & CLONE_NEWPID) != 0;
   zl_autofd own = -1;
@@ -153,7 +159,7 @@ static int clone_inside(const struct zl_exec_spec *spec, const struct zl_process
   }
   r = zl_child_clone(0, spec->cgroup_fd, ret, err);
   if (r == 0)
-    child_main(spec, process, ends[1]);
+    child_main(spec, process, listener, ends[1]);
   if (inside && setns(own, CLONE_NEWPID) < 0)
     return zl_fail_errno(err, "leaving the container's pid namespace");
   return r < 0 ? r : 0;
@@ -175,6 +181,7 @@ int zl_exec_start(const struct zl_exec_spec *spec, struct zl_child *ret, int *re
 {
   struct zl_process process = *spec->process;
   struct zl_child child = { .pidfd = -1 };
+  struct zl_listener listener = ZL_LISTENER_INIT;
   int ends[2], master = -1, r = zl_sync_pair(ends, err);
 
   if (r < 0)
@@ -184,7 +191,12 @@ int zl_exec_start(const struct zl_exec_spec *spec, struct zl_child *ret, int *re
   if (spec->config->process.no_new_privileges)
     process.no_new_privileges = true;
   zl_caps_learn();
-  r = clone_inside(spec, &process, ends, &child, err);
+  if (spec->container->confined)
+    r = zl_listener_open(spec->config->seccomp, &spec->container->filter, spec->state_json,
+                         &listener, err);
+  if (r == 0)
+    r = clone_inside(spec, &process, &listener, ends, &child, err);
+  zl_listener_done(&listener);
   zl_fd_closep(&ends[1]);
   if (r == 0)
     r = serve(process.terminal, ends[0], &master, err);

@@ -40,6 +40,7 @@ void zl_init_done(struct zl_init *init)
   zl_ns_plan_done(&init->plan);
   zl_mounts_done(&init->mounts);
   zl_device_binds_done(&init->device_binds);
+  zl_listener_done(&init->listener);
   zl_fd_closep(&init->sync_fd);
 }
 
@@ -49,7 +50,7 @@ static int keep_parts(const struct zl_init *init, struct zl_error *err)
 {
   size_t n_mounts = init->mounts.fds != NULL ? init->mounts.config->n_mounts : 0, n = 0;
   size_t n_devices = init->device_binds.count;
-  zl_autofree int *keep = calloc(n_mounts + n_devices + ZL_NS_COUNT + 5, sizeof(*keep));
+  zl_autofree int *keep = calloc(n_mounts + n_devices + ZL_NS_COUNT + 6, sizeof(*keep));
 
   if (keep == NULL)
     return zl_fail_nomem(err, "descriptors");
@@ -63,6 +64,7 @@ static int keep_parts(const struct zl_init *init, struct zl_error *err)
     keep[n++] = init->spec->stdio[i];
   keep[n++] = init->rootfs_fd;
   keep[n++] = init->sync_fd;
+  keep[n++] = init->listener.sock;
   return zl_child_begin(keep, n, err);
 }
 
@@ -250,6 +252,9 @@ static int build(struct build *b, struct zl_launch *launch, struct zl_error *err
   int r = hooks->enter != NULL ? hooks->enter(hooks->ctx, err) : 0;
 
   if (r == 0)
+    r = zl_listener_describe(&b->init->listener, b->config->seccomp, b->init->spec->state_json, 0,
+                             err);
+  if (r == 0)
     r = keep_parts(b->init, err);
   if (r == 0)
     r = become_root(b->init, err);
@@ -297,6 +302,7 @@ _Noreturn void zl_init_main(struct zl_init *init)
                               .cwd_fd = -1,
                               .config = init->spec->config,
                               .is_init = true,
+                              .listener = &init->listener,
                               .state_json = init->spec->state_json };
   struct zl_error err = { 0 };
   int r = build(&b, &launch, &err);

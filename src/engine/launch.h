@@ -10,6 +10,7 @@
 #include <zlayer/error.h>
 
 #include "engine/config.h"
+#include "engine/listener.h"
 #include "engine/seccomp.h"
 #include "engine/users.h"
 
@@ -17,6 +18,7 @@ struct zl_launch {
   const struct zl_process *process;       /* borrowed */
   const struct zl_engine_config *config;  /* borrowed: the container's */
   const struct zl_seccomp_filter *filter; /* borrowed; NULL: unconfined */
+  const struct zl_listener *listener;     /* borrowed: of the filter; NULL: none */
   int root_fd;                            /* borrowed: "/" of the container */
   int stdio[3]; /* borrowed; -1: the container's null device. With a terminal all three are it */
   bool is_init; /* the first process: startContainer hooks are run */

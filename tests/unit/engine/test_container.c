@@ -10,8 +10,12 @@
 #include <cmocka.h>
 
 #include <linux/keyctl.h>
+#include <linux/seccomp.h>
 #include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/utsname.h>
 #include <time.h>
 
@@ -279,6 +283,157 @@ static void an_exec_has_its_processors(void **state)
   assert_non_null(strstr(err.msg, "execCPUAffinity"));
 }
 
+/* ---- Notified system calls ------------------------------------------------------------------ */
+
+/* An agent: takes the descriptor and answers mkdirat with ENOSPC, everything else with "go on".
+ * What it was told of the process goes to the pipe. */
+_Noreturn static void agent_main(int server, int report)
+{
+  char text[4096];
+  int conn = accept4(server, NULL, NULL, SOCK_CLOEXEC), fd = -1;
+  size_t n_fds = 1;
+  ssize_t n = zl_fd_recv(conn, text, sizeof(text), &fd, &n_fds);
+  struct seccomp_notif call;
+
+  if (n <= 0 || n_fds != 1 || zl_fd_write_full(report, text, (size_t)n) < 0)
+    _exit(1);
+  (void)close(report);
+  for (;;) {
+    struct seccomp_notif_resp answer = { .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE };
+
+    memset(&call, 0, sizeof(call));
+    if (ioctl(fd, SECCOMP_IOCTL_NOTIF_RECV, &call) < 0) {
+      if (errno == EINTR || errno == ENOENT)
+        continue;
+      _exit(0);
+    }
+    answer.id = call.id;
+    if (call.data.nr == SYS_mkdirat || call.data.nr == zl_syscall_number("mkdir"))
+      answer = (struct seccomp_notif_resp){ .id = call.id, .error = -ENOSPC };
+    (void)ioctl(fd, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+  }
+}
+
+struct agent {
+  pid_t pid;
+  int report;
+};
+
+static struct agent start_agent(const char *path)
+{
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), ends[2];
+  struct agent agent;
+
+  (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+  assert_int_equal(bind(server, (struct sockaddr *)&address, sizeof(address)), 0);
+  assert_int_equal(listen(server, 4), 0);
+  assert_int_equal(zl_fd_pipe(ends, NULL), 0);
+  agent.pid = fork();
+  if (agent.pid == 0)
+    agent_main(server, ends[1]);
+  (void)close(server);
+  (void)close(ends[1]);
+  agent.report = ends[0];
+  return agent;
+}
+
+static void end_agent(struct agent *agent, char *text, size_t size)
+{
+  ssize_t n = zl_fd_read_full(agent->report, text, size - 1);
+
+  text[n > 0 ? n : 0] = '\0';
+  (void)close(agent->report);
+  (void)kill(agent->pid, SIGKILL);
+  (void)waitpid(agent->pid, NULL, 0);
+}
+
+/* Even the calls with which a process would speak are notified. */
+#define NOTIFIED \
+  "[\"mkdir\",\"mkdirat\",\"sendmsg\",\"close\",\"execve\",\"prctl\",\"wait4\",\"setresuid\"]"
+
+static void run_with_agent(const char *process)
+{
+  zl_autofree char *path = zl_asprintf("%s/agent", box_dir);
+  zl_autofree char *filter =
+      zl_asprintf(",\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"listenerPath\":\"%s\","
+                  "\"listenerMetadata\":\"data\",\"syscalls\":[{\"names\":" NOTIFIED
+                  ",\"action\":\"SCMP_ACT_NOTIFY\"}]}",
+                  path);
+  autobox box = { .script = "mkdir /dev/x 2>&1 | grep -o 'No space.*'; ls /proc | grep -c '^[0-9]'",
+                  .linux_part = filter,
+                  .process = process,
+                  .state = "{\"ociVersion\":\"1.2.1\",\"id\":\"x\"}" };
+  struct agent agent = start_agent(path);
+  char text[4096];
+  zl_autofree char *want = NULL;
+  pid_t pid;
+
+  assert_box(&box, "No space left on device\n3\n"); /* sh, ls and grep: no zombie */
+  pid = box.container.init.pid;
+  end_agent(&agent, text, sizeof(text));
+  assert_int_equal(unlink(path), 0);
+  want = zl_asprintf(
+      "{\"ociVersion\":\"1.2.1\",\"fds\":[\"seccompFd\"],\"pid\":%d,\"metadata\":\"data\","
+      "\"state\":{\"ociVersion\":\"1.2.1\",\"id\":\"x\",\"status\":\"created\",\"pid\":%d}}",
+      (int)pid, (int)pid);
+  assert_string_equal(text, want);
+}
+
+static void notified_calls_reach_their_agent(void **state)
+{
+  (void)state;
+  run_with_agent(NULL);
+  run_with_agent(",\"noNewPrivileges\":true,\"user\":{\"uid\":1000,\"gid\":1000}");
+}
+
+static void an_exec_is_notified_of_too(void **state)
+{
+  zl_autofree char *path = zl_asprintf("%s/agent", box_dir);
+  zl_autofree char *filter =
+      zl_asprintf(",\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"listenerPath\":\"%s\","
+                  "\"syscalls\":[{\"names\":" NOTIFIED ",\"action\":\"SCMP_ACT_NOTIFY\"}]}",
+                  path);
+  autobox box = { .script = "exec sleep 1000", .linux_part = filter, .state = "{\"id\":\"x\"}" };
+  struct agent first = start_agent(path), second;
+  struct zl_error err = { 0 };
+  zl_autofree char *want = NULL;
+  char text[4096];
+
+  (void)state;
+  if (box_create(&box, &err) < 0 || zl_container_start(&box.container, &err) < 0)
+    fail_msg("%s", err.msg);
+  assert_int_equal(unlink(path), 0);
+  second = start_agent(path);
+  if (box_exec(&box, NULL, "mkdir /dev/x 2>&1 | grep -o 'No space.*'", &err) < 0)
+    fail_msg("%s", err.msg);
+  assert_string_equal(box.text, "No space left on device\n");
+  end_agent(&first, text, sizeof(text));
+  end_agent(&second, text, sizeof(text));
+  assert_int_equal(unlink(path), 0);
+  want = zl_asprintf("\"status\":\"running\",\"pid\":%d}}", (int)box.container.init.pid);
+  assert_non_null(strstr(text, want));
+}
+
+static void nobody_listens(void **state)
+{
+#define LISTENER(path)                                       \
+  ",\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\"," path \
+  "\"syscalls\":[{\"names\":[\"mkdir\"],"                    \
+  "\"action\":\"SCMP_ACT_NOTIFY\"}]}"
+  autobox none = { .script = "true", .linux_part = LISTENER(""), .state = "{}" };
+  autobox gone = { .script = "true",
+                   .linux_part = LISTENER("\"listenerPath\":\"/nowhere/agent\","),
+                   .state = "{}" };
+  autobox silent = { .script = "true",
+                     .linux_part = LISTENER("\"listenerPath\":\"/nowhere/agent\",") };
+
+  (void)state;
+  assert_no_box(&none, ZL_E_INVALID, "needs a listenerPath");
+  assert_no_box(&gone, ZL_E_SYSTEM, "connecting to '/nowhere/agent'");
+  assert_no_box(&silent, ZL_E_UNSUPPORTED, "linux.seccomp.listenerPath");
+}
+
 /* ---- Keyring -------------------------------------------------------------------------------- */
 
 /* Prints the description of the session keyring: keyctl(KEYCTL_DESCRIBE, KEY_SPEC_SESSION_KEYRING).
@@ -324,6 +479,9 @@ int main(void)
     cmocka_unit_test(another_personality),
     cmocka_unit_test(a_process_is_scheduled_as_it_says),
     cmocka_unit_test(an_exec_has_its_processors),
+    cmocka_unit_test(notified_calls_reach_their_agent),
+    cmocka_unit_test(an_exec_is_notified_of_too),
+    cmocka_unit_test(nobody_listens),
     cmocka_unit_test(a_session_keyring_of_its_own),
   };
 
