@@ -11,11 +11,11 @@
 #include "base/path.h"
 #include "base/strv.h"
 #include "engine/cgroup_mount.h"
-#include "engine/copy_up.h"
 #include "engine/mount_fd.h"
 #include "engine/mount_options.h"
 #include "engine/namespaces.h"
 #include "engine/procfs.h"
+#include "engine/tmpfs_copy.h"
 
 static bool is_type(const struct zl_mount *m, const char *type)
 {
@@ -199,7 +199,7 @@ static int copy_up(const struct zl_mount *m, int fd, int target, struct zl_error
 
   for (size_t i = 0; m->fs_options[i] != NULL; i++)
     has_mode = has_mode || zl_has_prefix(m->fs_options[i], "mode=");
-  r = zl_copy_up(target, fd, !has_mode, err);
+  r = zl_tmpfs_copy(target, fd, !has_mode, err);
   if (r == 0)
     r = zl_mount_change(fd, false, (m->attr_set | m->rattr_set) & MOUNT_ATTR_RDONLY, 0, 0, err);
   return r;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "engine/copy_up.h"
+#include "engine/tmpfs_copy.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -133,7 +133,7 @@ static int copy_dir(int from, int to, unsigned depth, struct zl_error *err)
   return r == 0 && errno != 0 ? zl_fail_errno(err, "reading a directory") : r;
 }
 
-int zl_copy_up(int from, int to, bool top, struct zl_error *err)
+int zl_tmpfs_copy(int from, int to, bool top, struct zl_error *err)
 {
   zl_autofd in = -1, out = -1;
   struct stat st;
