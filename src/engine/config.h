@@ -51,7 +51,9 @@ struct zl_process {
   bool has_oom_score_adj;
   int oom_score_adj;
   struct zl_scheduler scheduler;
-  int io_priority; /* an ioprio value; 0: not said */
+  const char *apparmor_profile; /* NULL: none, or "unconfined" */
+  const char *selinux_label;    /* NULL: none */
+  int io_priority;              /* an ioprio value; 0: not said */
   /* Of an exec, before and after it has joined the container's cgroup; NULL: not said. */
   const struct zl_cpus *exec_cpus_initial, *exec_cpus_final;
 };
@@ -260,6 +262,8 @@ struct zl_engine_config {
   char **masked_paths, **readonly_paths;
   const struct zl_seccomp_profile *seccomp;  /* replaces zlayer.seccomp; NULL: not said */
   struct zl_time_offset monotonic, boottime; /* only with a new time namespace */
+  const char *mount_label;                   /* SELinux label of new file systems; NULL: none */
+  bool intel_rdt;                            /* has been asked for */
   bool has_personality;
   unsigned long personality;        /* PER_* */
   unsigned long rootfs_propagation; /* as zl_mount.propagation; 0: not said */

@@ -300,14 +300,30 @@ static int read_personality(struct zl_config_reader *rd, const json_t *object,
   return 0;
 }
 
+/* Whether the host has them is seen when the container is made (zl_labels_check). */
+static int read_host_parts(struct zl_config_reader *rd, const json_t *object,
+                           struct zl_engine_config *c)
+{
+  json_t *rdt;
+  int r = zl_config_string(rd, object, "linux", "mountLabel", &c->mount_label);
+
+  if (r == 0)
+    r = zl_json_get_object(object, "linux", "intelRdt", &rdt, rd->err);
+  if (r < 0)
+    return r;
+  if (c->mount_label != NULL && *c->mount_label == '\0')
+    c->mount_label = NULL;
+  c->intel_rdt = json_object_size(rdt) > 0;
+  return 0;
+}
+
 int zl_config_linux(struct zl_config_reader *rd, const json_t *object, struct zl_engine_config *c)
 {
-  static const char *const unsupported[] = { "mountLabel", "intelRdt", "memoryPolicy",
-                                             "netDevices" };
+  static const char *const unsupported[] = { "memoryPolicy", "netDevices" };
   static int (*const parts[])(struct zl_config_reader *, const json_t *,
                               struct zl_engine_config *) = {
     read_namespaces, read_idmaps,      read_devices,      read_cgroups_path, read_sysctls,
-    read_paths,      read_propagation, read_time_offsets, read_personality,
+    read_paths,      read_propagation, read_time_offsets, read_personality,  read_host_parts,
   };
   json_t *linux_object, *resources;
   int r = zl_json_get_object(object, "", "linux", &linux_object, rd->err);

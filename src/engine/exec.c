@@ -11,6 +11,7 @@
 #include "engine/caps.h"
 #include "engine/console.h"
 #include "engine/keyring.h"
+#include "engine/labels.h"
 #include "engine/launch.h"
 #include "engine/namespaces.h"
 #include "engine/sync.h"
@@ -66,6 +67,10 @@ static int enter(const struct zl_exec_spec *spec, int sync_fd, struct zl_listene
     r = zl_cpus_apply(spec->process->exec_cpus_final, err);
 
   if (r == 0)
+    r = zl_labels_check(spec->config, spec->process, err);
+  if (r == 0)
+    r = zl_labels_apply(-1, spec->process, err);
+  if (r == 0)
     r = zl_listener_describe(listener, spec->config->seccomp, spec->state_json, c->init.pid, err);
   if (r == 0 && fstat(c->rootfs_fd, &root) < 0)
     r = zl_fail_errno(err, "the container's root file system");
@@ -120,12 +125,12 @@ static int prepare(const struct zl_exec_spec *spec, int sync_fd, struct zl_liste
   return r;
 }
 
-_Noreturn static void child_main(const struct zl_exec_spec *spec, const struct zl_process *process,
-                                 struct zl_listener *listener, int sync_fd)
+_Noreturn static void child_main(const struct zl_exec_spec *spec, struct zl_listener *listener,
+                                 int sync_fd)
 {
   const struct zl_container *c = spec->container;
   struct zl_launch launch = {
-    .process = process, .config = spec->config, .cwd_fd = -1, .root_fd = -1
+    .process = spec->process, .config = spec->config, .cwd_fd = -1, .root_fd = -1
   };
   struct zl_error err = { 0 };
   int r;
@@ -142,9 +147,8 @@ _Noreturn static void child_main(const struct zl_exec_spec *spec, const struct z
 /* ---- In the parent ------------------------------------------------------------------------- */
 
 /* A child is born in the pid namespace; the caller's later children are its own again. */
-static int clone_inside(const struct zl_exec_spec *spec, const struct zl_process *process,
-                        struct zl_listener *listener, int ends[2], struct zl_child *ret,
-                        struct zl_error *err)
+static int clone_inside(const struct zl_exec_spec *spec, struct zl_listener *listener, int ends[2],
+                        struct zl_child *ret, struct zl_error *err)
 {
   bool inside = (spec->container->namespaces & CLONE_NEWPID) != 0;
   zl_autofd own = -1;
@@ -159,7 +163,7 @@ static int clone_inside(const struct zl_exec_spec *spec, const struct zl_process
   }
   r = zl_child_clone(0, spec->cgroup_fd, ret, err);
   if (r == 0)
-    child_main(spec, process, listener, ends[1]);
+    child_main(spec, listener, ends[1]);
   if (inside && setns(own, CLONE_NEWPID) < 0)
     return zl_fail_errno(err, "leaving the container's pid namespace");
   return r < 0 ? r : 0;
@@ -176,26 +180,46 @@ static int serve(bool terminal, int sync_fd, int *ret_master, struct zl_error *e
   return r < 0 ? r : zl_sync_await_exec(sync_fd, err);
 }
 
+/* What the request does not say is as for the container's first process. */
+static void inherit(const struct zl_process *first, struct zl_process *p)
+{
+  if (!p->has_caps)
+    p->caps = first->caps;
+  if (first->no_new_privileges)
+    p->no_new_privileges = true;
+  if (p->apparmor_profile == NULL)
+    p->apparmor_profile = first->apparmor_profile;
+  if (p->selinux_label == NULL)
+    p->selinux_label = first->selinux_label;
+  if (!p->scheduler.present)
+    p->scheduler = first->scheduler;
+  if (p->io_priority == 0)
+    p->io_priority = first->io_priority;
+  if (p->exec_cpus_initial == NULL)
+    p->exec_cpus_initial = first->exec_cpus_initial;
+  if (p->exec_cpus_final == NULL)
+    p->exec_cpus_final = first->exec_cpus_final;
+}
+
 int zl_exec_start(const struct zl_exec_spec *spec, struct zl_child *ret, int *ret_master,
                   struct zl_error *err)
 {
   struct zl_process process = *spec->process;
+  struct zl_exec_spec whole = *spec;
   struct zl_child child = { .pidfd = -1 };
   struct zl_listener listener = ZL_LISTENER_INIT;
   int ends[2], master = -1, r = zl_sync_pair(ends, err);
 
   if (r < 0)
     return r;
-  if (!process.has_caps)
-    process.caps = spec->config->process.caps;
-  if (spec->config->process.no_new_privileges)
-    process.no_new_privileges = true;
+  inherit(&spec->config->process, &process);
+  whole.process = &process;
   zl_caps_learn();
   if (spec->container->confined)
     r = zl_listener_open(spec->config->seccomp, &spec->container->filter, spec->state_json,
                          &listener, err);
   if (r == 0)
-    r = clone_inside(spec, &process, &listener, ends, &child, err);
+    r = clone_inside(&whole, &listener, ends, &child, err);
   zl_listener_done(&listener);
   zl_fd_closep(&ends[1]);
   if (r == 0)

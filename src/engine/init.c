@@ -14,6 +14,7 @@
 #include "engine/console.h"
 #include "engine/hooks.h"
 #include "engine/keyring.h"
+#include "engine/labels.h"
 #include "engine/launch.h"
 #include "engine/masks.h"
 #include "engine/mount_fd.h"
@@ -243,7 +244,8 @@ static int build_rest(struct build *b, struct zl_launch *launch, struct zl_error
     r = make_console(b, launch->user.uid, err);
   if (r == 0 && config->root_readonly)
     r = zl_mount_change(b->root_fd, false, MOUNT_ATTR_RDONLY, 0, 0, err);
-  return r;
+  /* After the hooks of the host, which are no programs of the container. */
+  return r == 0 ? zl_labels_apply(b->proc_fd, &config->process, err) : r;
 }
 
 static int build(struct build *b, struct zl_launch *launch, struct zl_error *err)
@@ -251,6 +253,8 @@ static int build(struct build *b, struct zl_launch *launch, struct zl_error *err
   const struct zl_container_hooks *hooks = &b->init->spec->hooks;
   int r = hooks->enter != NULL ? hooks->enter(hooks->ctx, err) : 0;
 
+  if (r == 0)
+    r = zl_labels_check(b->config, &b->config->process, err);
   if (r == 0)
     r = zl_listener_describe(&b->init->listener, b->config->seccomp, b->init->spec->state_json, 0,
                              err);

@@ -120,9 +120,15 @@ static uint64_t new_attributes(const struct zl_mount *m)
   return m->copy_up ? attrs & ~(uint64_t)MOUNT_ATTR_RDONLY : attrs;
 }
 
+/* Those that the policy labels by itself are left to it. */
+static bool takes_label(const struct zl_mount *m)
+{
+  return !is_type(m, "proc") && !is_type(m, "sysfs") && !is_type(m, "mqueue");
+}
+
 /* A sysfs belongs to a network namespace; the host's own cannot be mounted anew from inside a user
  * namespace, but copied. */
-static int open_new(const struct zl_mount *m, int *ret_fd, struct zl_error *err)
+static int open_new(const struct zl_mount *m, const char *label, int *ret_fd, struct zl_error *err)
 {
   zl_autofsparams params = { 0 };
   int r;
@@ -130,6 +136,8 @@ static int open_new(const struct zl_mount *m, int *ret_fd, struct zl_error *err)
   if (m->type == NULL)
     return zl_fail(err, ZL_E_INVALID, 0, "it has neither a type nor the option bind");
   r = zl_fs_params_split(m->fs_options, &params, err);
+  if (r == 0 && label != NULL && takes_label(m))
+    params.items[params.n++] = (struct zl_fs_param){ .key = "context", .value = label };
   if (r == 0)
     r = zl_mount_fs(m->type, m->source != NULL ? m->source : m->type, params.items, params.n,
                     new_attributes(m), ret_fd, err);
@@ -148,7 +156,7 @@ int zl_mounts_open_new(struct zl_mounts *mounts, struct zl_error *err)
 
     if (m->bind || m->remount || is_cgroup(m))
       continue;
-    if (open_new(m, &mounts->fds[i], err) < 0)
+    if (open_new(m, mounts->config->mount_label, &mounts->fds[i], err) < 0)
       return zl_wrap(err, "mount on '%s'", m->destination);
   }
   return 0;

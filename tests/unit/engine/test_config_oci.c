@@ -158,6 +158,23 @@ static void clocks_and_personality(void **state)
   assert_false(c->monotonic.present);
 }
 
+static void labels(void **state)
+{
+  zl_autoconfig *c = NULL, *none = NULL, *mount = NULL;
+
+  (void)state;
+  PARSE(PROCESS, "\"apparmorProfile\":\"docker-default\",\"selinuxLabel\":\"a:b:c:s0:c1,c2\"", c);
+  assert_string_equal(c->process.apparmor_profile, "docker-default");
+  assert_string_equal(c->process.selinux_label, "a:b:c:s0:c1,c2");
+  PARSE(PROCESS, "\"apparmorProfile\":\"unconfined\",\"selinuxLabel\":\"\"", none);
+  assert_null(none->process.apparmor_profile);
+  assert_null(none->process.selinux_label);
+  PARSE(LINUX, "\"mountLabel\":\"a:b:c:s0\",\"intelRdt\":{\"closID\":\"x\"}", mount);
+  assert_string_equal(mount->mount_label, "a:b:c:s0");
+  assert_true(mount->intel_rdt);
+  assert_false(c->intel_rdt);
+}
+
 static const struct {
   const char *where, *member;
   int code;
@@ -230,6 +247,7 @@ int main(void)
     cmocka_unit_test(how_a_process_is_scheduled),
     cmocka_unit_test(lists_of_processors),
     cmocka_unit_test(clocks_and_personality),
+    cmocka_unit_test(labels),
     cmocka_unit_test(errors_name_the_path),
   };
 

@@ -264,7 +264,11 @@ static void a_process_is_scheduled_as_it_says(void **state)
 
 static void an_exec_has_its_processors(void **state)
 {
-  autobox box = { .script = "exec sleep 1000" };
+  autobox box = {
+    .process = ",\"scheduler\":{\"policy\":\"SCHED_OTHER\",\"nice\":7},"
+               "\"ioPriority\":{\"class\":\"IOPRIO_CLASS_BE\",\"priority\":5}",
+    .script = "exec sleep 1000",
+  };
   zl_autofree char *affinity = NULL;
   struct zl_error err = { 0 };
   cpu_set_t cpus;
@@ -279,6 +283,9 @@ static void an_exec_has_its_processors(void **state)
       box_exec(&box, affinity, "nproc", &err) < 0)
     fail_msg("%s", err.msg);
   assert_string_equal(box.text, "1\n");
+  /* The rest is as for the first process. */
+  assert_int_equal(box_exec(&box, NULL, "nice; ionice", &err), 0);
+  assert_string_equal(box.text, "7\nbest-effort: prio 5\n");
   assert_true(box_exec(&box, ",\"execCPUAffinity\":{\"final\":\"8000\"}", "nproc", &err) < 0);
   assert_non_null(strstr(err.msg, "execCPUAffinity"));
 }
@@ -434,6 +441,49 @@ static void nobody_listens(void **state)
   assert_no_box(&silent, ZL_E_UNSUPPORTED, "linux.seccomp.listenerPath");
 }
 
+/* ---- What only some hosts have -------------------------------------------------------------- */
+
+static void what_the_host_lacks_is_refused(void **state)
+{
+  autobox profile = { .process = ",\"apparmorProfile\":\"zlt-none\"", .script = "true" };
+  autobox label = { .process = ",\"selinuxLabel\":\"zlt\"", .script = "true" };
+  autobox mounts = { .linux_part = ",\"mountLabel\":\"zlt\"", .script = "true" };
+  autobox rdt = { .linux_part = ",\"intelRdt\":{\"closID\":\"zlt\"}", .script = "true" };
+  autobox nothing = { .process = ",\"apparmorProfile\":\"unconfined\",\"selinuxLabel\":\"\"",
+                      .linux_part = ",\"mountLabel\":\"\",\"intelRdt\":{}",
+                      .script = "echo fine" };
+  struct zl_error err = { 0 };
+
+  (void)state;
+  assert_box(&nothing, "fine\n");
+  if (access("/sys/module/apparmor", F_OK) < 0)
+    assert_no_box(&profile, ZL_E_UNSUPPORTED, "AppArmor is not active on this host");
+  else
+    assert_true(box_run(&profile, &err) < 0); /* no such profile */
+  if (access("/sys/fs/selinux/status", F_OK) < 0) {
+    assert_no_box(&label, ZL_E_UNSUPPORTED, "SELinux is not active on this host");
+    assert_no_box(&mounts, ZL_E_UNSUPPORTED, "linux.mountLabel 'zlt'");
+  } else {
+    assert_true(box_run(&label, &err) < 0);
+    assert_true(box_run(&mounts, &err) < 0);
+  }
+  assert_no_box(&rdt, ZL_E_UNSUPPORTED,
+                access("/sys/fs/resctrl/schemata", F_OK) < 0 ? "resctrl is not mounted"
+                                                             : "not supported");
+}
+
+static void an_exec_is_refused_likewise(void **state)
+{
+  autobox box = { .script = "exec sleep 1000" };
+  struct zl_error err = { 0 };
+
+  (void)state;
+  if (box_create(&box, &err) < 0 || zl_container_start(&box.container, &err) < 0)
+    fail_msg("%s", err.msg);
+  assert_true(box_exec(&box, ",\"apparmorProfile\":\"zlt-none\"", "true", &err) < 0);
+  assert_non_null(strstr(err.msg, "zlt-none"));
+}
+
 /* ---- Keyring -------------------------------------------------------------------------------- */
 
 /* Prints the description of the session keyring: keyctl(KEYCTL_DESCRIBE, KEY_SPEC_SESSION_KEYRING).
@@ -482,6 +532,8 @@ int main(void)
     cmocka_unit_test(notified_calls_reach_their_agent),
     cmocka_unit_test(an_exec_is_notified_of_too),
     cmocka_unit_test(nobody_listens),
+    cmocka_unit_test(what_the_host_lacks_is_refused),
+    cmocka_unit_test(an_exec_is_refused_likewise),
     cmocka_unit_test(a_session_keyring_of_its_own),
   };
 
