@@ -51,10 +51,12 @@ enum {
   ZL_MAX_PUBLISHED = 64 << 10,    /* published ports of a node: as many as a protocol has */
   ZL_MAX_MOUNTS = 512,            /* mounts of one container */
   ZL_MAX_MOUNT_DATA = 4095,       /* options of one mount joined: the kernel takes one page */
+  ZL_MAX_COPY_UP_DEPTH = 128,     /* directories below tmpcopyup: each holds three descriptors */
   ZL_MAX_HOSTNAME = 64,           /* the kernel's own maximum */
   ZL_MAX_RLIMITS = 16,            /* the kernel has sixteen */
   ZL_MAX_IDMAPS = 340,            /* extents of an id map: the kernel's own maximum */
   ZL_MAX_DEVICES = 256,           /* devices, and device rules, of one container: a BPF program */
+  ZL_MAX_CPUS = 8192,             /* processors of a host: what x86 kernels are built for at most */
   ZL_MAX_PID_LIST = 1 << 20,      /* cgroup.procs: some hundred thousand processes */
   ZL_MAX_CGROUP_PATH = 512,       /* below the cgroup mount */
   ZL_MAX_SYSCTL_TEXT = 1024,      /* key or value of one setting */

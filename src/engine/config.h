@@ -21,6 +21,7 @@
 #include "base/cleanup.h"
 #include "engine/caps.h"
 #include "engine/rlimit.h"
+#include "engine/schedule.h"
 #include "engine/seccomp.h"
 #include "engine/sysctl.h"
 
@@ -49,6 +50,18 @@ struct zl_process {
   bool no_new_privileges;
   bool has_oom_score_adj;
   int oom_score_adj;
+  struct zl_scheduler scheduler;
+  const char *apparmor_profile; /* NULL: none, or "unconfined" */
+  const char *selinux_label;    /* NULL: none */
+  int io_priority;              /* an ioprio value; 0: not said */
+  /* Of an exec, before and after it has joined the container's cgroup; NULL: not said. */
+  const struct zl_cpus *exec_cpus_initial, *exec_cpus_final;
+};
+
+struct zl_time_offset {
+  bool present;
+  int64_t secs;
+  uint32_t nanosecs;
 };
 
 enum zl_ns {
@@ -247,8 +260,13 @@ struct zl_engine_config {
   const struct zl_sysctl *sysctls;
   size_t n_sysctls;
   char **masked_paths, **readonly_paths;
-  const struct zl_seccomp_profile *seccomp; /* replaces zlayer.seccomp; NULL: not said */
-  unsigned long rootfs_propagation;         /* as zl_mount.propagation; 0: not said */
+  const struct zl_seccomp_profile *seccomp;  /* replaces zlayer.seccomp; NULL: not said */
+  struct zl_time_offset monotonic, boottime; /* only with a new time namespace */
+  const char *mount_label;                   /* SELinux label of new file systems; NULL: none */
+  bool intel_rdt;                            /* has been asked for */
+  bool has_personality;
+  unsigned long personality;        /* PER_* */
+  unsigned long rootfs_propagation; /* as zl_mount.propagation; 0: not said */
 
   struct zl_hook_list hooks[ZL_HOOK_PHASES]; /* empty when the document has `zlayer` */
 

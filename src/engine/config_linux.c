@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/personality.h>
 
 #include "base/limits.h"
 #include "engine/config_private.h"
@@ -239,14 +240,90 @@ static int read_paths(struct zl_config_reader *rd, const json_t *object, struct 
   return r;
 }
 
+static int read_time_offset(struct zl_config_reader *rd, const json_t *object, const char *key,
+                            struct zl_time_offset *ret)
+{
+  char at[ZL_CONFIG_PATH];
+  json_t *offset;
+  int64_t nanosecs;
+  int r = zl_json_get_object(object, "linux.timeOffsets", key, &offset, rd->err);
+
+  if (r < 0 || offset == NULL)
+    return r;
+  (void)zl_config_path(at, "linux.timeOffsets", key, -1);
+  r = zl_json_get_int(offset, at, "secs", INT64_MIN + 1, INT64_MAX, 0, &ret->secs, rd->err);
+  if (r == 0)
+    r = zl_json_get_int(offset, at, "nanosecs", 0, 999999999, 0, &nanosecs, rd->err);
+  if (r < 0)
+    return r;
+  ret->nanosecs = (uint32_t)nanosecs;
+  ret->present = true;
+  return 0;
+}
+
+static int read_time_offsets(struct zl_config_reader *rd, const json_t *object,
+                             struct zl_engine_config *c)
+{
+  const struct zl_namespace *ns = &c->namespaces[ZL_NS_TIME];
+  json_t *offsets;
+  int r = zl_json_get_object(object, "linux", "timeOffsets", &offsets, rd->err);
+
+  if (r == 0)
+    r = read_time_offset(rd, offsets, "monotonic", &c->monotonic);
+  if (r == 0)
+    r = read_time_offset(rd, offsets, "boottime", &c->boottime);
+  if (r == 0 && (c->monotonic.present || c->boottime.present) && (!ns->present || ns->path != NULL))
+    r = zl_fail(rd->err, ZL_E_INVALID, 0, "linux.timeOffsets: need a new time namespace");
+  return r;
+}
+
+static int read_personality(struct zl_config_reader *rd, const json_t *object,
+                            struct zl_engine_config *c)
+{
+  static const char *const unsupported[] = { "flags" };
+  json_t *personality;
+  const char *domain;
+  int r = zl_json_get_object(object, "linux", "personality", &personality, rd->err);
+
+  if (r < 0 || personality == NULL)
+    return r;
+  r = zl_config_required(rd, personality, "linux.personality", "domain", &domain);
+  if (r == 0)
+    r = zl_config_refuse(rd, personality, "linux.personality", unsupported, ZL_COUNT(unsupported));
+  if (r < 0)
+    return r;
+  if (strcmp(domain, "LINUX") != 0 && strcmp(domain, "LINUX32") != 0)
+    return zl_fail(rd->err, ZL_E_INVALID, 0,
+                   "linux.personality.domain: '%.40s' is neither LINUX nor LINUX32", domain);
+  c->has_personality = true;
+  c->personality = strcmp(domain, "LINUX32") == 0 ? PER_LINUX32 : PER_LINUX;
+  return 0;
+}
+
+/* Whether the host has them is seen when the container is made (zl_labels_check). */
+static int read_host_parts(struct zl_config_reader *rd, const json_t *object,
+                           struct zl_engine_config *c)
+{
+  json_t *rdt;
+  int r = zl_config_string(rd, object, "linux", "mountLabel", &c->mount_label);
+
+  if (r == 0)
+    r = zl_json_get_object(object, "linux", "intelRdt", &rdt, rd->err);
+  if (r < 0)
+    return r;
+  if (c->mount_label != NULL && *c->mount_label == '\0')
+    c->mount_label = NULL;
+  c->intel_rdt = json_object_size(rdt) > 0;
+  return 0;
+}
+
 int zl_config_linux(struct zl_config_reader *rd, const json_t *object, struct zl_engine_config *c)
 {
-  static const char *const unsupported[] = { "mountLabel",  "intelRdt",     "personality",
-                                             "timeOffsets", "memoryPolicy", "netDevices" };
+  static const char *const unsupported[] = { "memoryPolicy", "netDevices" };
   static int (*const parts[])(struct zl_config_reader *, const json_t *,
                               struct zl_engine_config *) = {
-    read_namespaces, read_idmaps, read_devices,     read_cgroups_path,
-    read_sysctls,    read_paths,  read_propagation,
+    read_namespaces, read_idmaps,      read_devices,      read_cgroups_path, read_sysctls,
+    read_paths,      read_propagation, read_time_offsets, read_personality,  read_host_parts,
   };
   json_t *linux_object, *resources;
   int r = zl_json_get_object(object, "", "linux", &linux_object, rd->err);

@@ -8,6 +8,7 @@
 #include <sys/mount.h>
 
 #include "base/limits.h"
+#include "base/log.h"
 #include "engine/config_private.h"
 
 enum option_kind {
@@ -65,6 +66,7 @@ static const struct mount_option {
   { "_netdev", NOTHING, 0, false },
   { "user", NOTHING, 0, false },
   { "nouser", NOTHING, 0, false },
+  { "noiversion", NOTHING, 0, false }, /* "iversion" only some file systems know, and answer for */
   { "loud", NOTHING, 0, false },
   { "silent", NOTHING, 0, false },
 };
@@ -224,6 +226,22 @@ static int read_destination(struct zl_config_reader *rd, const json_t *item, con
   return 0;
 }
 
+static int check_mount(struct zl_config_reader *rd, const struct zl_mount *m, const char *path)
+{
+  if (m->bind && !m->remount && (m->source == NULL || m->source[0] == '\0'))
+    return zl_fail(rd->err, ZL_E_INVALID, 0, "%s.source: a bind mount needs one", path);
+  if (m->idmap && (!m->bind || m->remount))
+    return zl_fail(rd->err, ZL_E_UNSUPPORTED, 0, "%s: only a new bind mount can map ids", path);
+  if ((m->n_uid_maps == 0) != (m->n_gid_maps == 0))
+    return zl_fail(rd->err, ZL_E_INVALID, 0, "%s: uidMappings and gidMappings go together", path);
+  if (m->copy_up && (m->bind || m->remount || m->type == NULL || strcmp(m->type, "tmpfs") != 0))
+    return zl_fail(rd->err, ZL_E_INVALID, 0, "%s.options: tmpcopyup is for a tmpfs", path);
+  /* The kernel and other runtimes do without a word; some tools leave such words in. */
+  if (m->bind && *m->data != '\0')
+    zl_warning("%s.options: '%.100s' means nothing for a bind mount", path, m->data);
+  return 0;
+}
+
 int zl_config_mount(struct zl_config_reader *rd, const json_t *item, const char *path, void *out)
 {
   struct zl_mount *m = out;
@@ -249,7 +267,5 @@ int zl_config_mount(struct zl_config_reader *rd, const json_t *item, const char 
   if (m->n_uid_maps + m->n_gid_maps > 0)
     m->idmap = true;
   r = read_options(rd, m, path);
-  if (r == 0 && m->bind && (m->source == NULL || m->source[0] == '\0'))
-    r = zl_fail(rd->err, ZL_E_INVALID, 0, "%s.source: a bind mount needs one", path);
-  return r;
+  return r == 0 ? check_mount(rd, m, path) : r;
 }

@@ -47,6 +47,15 @@ int zl_config_strv(struct zl_config_reader *rd, const json_t *object, const char
 int zl_config_required_u32(struct zl_config_reader *rd, const json_t *object, const char *path,
                            const char *key, uint32_t max, uint32_t *ret);
 
+struct zl_config_word {
+  const char *name;
+  uint32_t value;
+};
+
+/* The value of a word of the specification; another word is an error at `at`. */
+int zl_config_word(struct zl_config_reader *rd, const struct zl_config_word *words, size_t n,
+                   const char *text, const char *at, uint32_t *ret);
+
 /* Reads one object into *out, which is zeroed. */
 typedef int (*zl_config_item_fn)(struct zl_config_reader *rd, const json_t *item, const char *path,
                                  void *out);
@@ -70,6 +79,8 @@ int zl_config_idmap(struct zl_config_reader *rd, const json_t *item, const char 
 /* One reader per part of the document. */
 int zl_config_process(struct zl_config_reader *rd, const json_t *object, const char *path,
                       struct zl_process *process);
+int zl_config_schedule(struct zl_config_reader *rd, const json_t *object, const char *path,
+                       struct zl_process *process);
 int zl_config_mount(struct zl_config_reader *rd, const json_t *item, const char *path, void *out);
 int zl_config_linux(struct zl_config_reader *rd, const json_t *object,
                     struct zl_engine_config *config);

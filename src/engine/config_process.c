@@ -188,6 +188,9 @@ static int read_command(struct zl_config_reader *rd, const json_t *object, const
     r = zl_config_required(rd, object, path, "cwd", &p->cwd);
   if (r < 0)
     return r;
+  if (json_is_string(json_object_get(object, "commandLine")))
+    return zl_fail(rd->err, ZL_E_UNSUPPORTED, 0,
+                   "%s.commandLine: is for Windows; Linux programs have args", path);
   if (p->args[0] == NULL || p->args[0][0] == '\0')
     return zl_fail(rd->err, ZL_E_INVALID, 0, "%s.args: a command must be given", path);
   if (p->cwd[0] != '/')
@@ -203,8 +206,17 @@ static int read_attributes(struct zl_config_reader *rd, const json_t *object, co
 
   if (r == 0)
     r = zl_json_get_int(object, path, "oomScoreAdj", -1000, 1000, ZL_UNSET, &oom, rd->err);
+  if (r == 0)
+    r = zl_config_string(rd, object, path, "apparmorProfile", &p->apparmor_profile);
+  if (r == 0)
+    r = zl_config_string(rd, object, path, "selinuxLabel", &p->selinux_label);
   if (r < 0)
     return r;
+  if (p->selinux_label != NULL && *p->selinux_label == '\0')
+    p->selinux_label = NULL;
+  if (p->apparmor_profile != NULL &&
+      (*p->apparmor_profile == '\0' || strcmp(p->apparmor_profile, "unconfined") == 0))
+    p->apparmor_profile = NULL;
   p->has_oom_score_adj = oom != ZL_UNSET;
   p->oom_score_adj = p->has_oom_score_adj ? (int)oom : 0;
   return 0;
@@ -215,14 +227,9 @@ int zl_config_process(struct zl_config_reader *rd, const json_t *object, const c
 {
   static const struct {
     int (*read)(struct zl_config_reader *, const json_t *, const char *, struct zl_process *);
-  } parts[] = { { read_command }, { read_console }, { read_user },
-                { read_caps },    { read_rlimits }, { read_attributes } };
-  static const char *const unsupported[] = { "apparmorProfile", "selinuxLabel", "scheduler",
-                                             "ioPriority", "execCPUAffinity" };
-  int r = zl_config_refuse(rd, object, path, unsupported, ZL_COUNT(unsupported));
-
-  if (r == 0)
-    r = zl_config_strv(rd, NULL, path, "", 0, &process->extra_groups);
+  } parts[] = { { read_command }, { read_console },    { read_user },         { read_caps },
+                { read_rlimits }, { read_attributes }, { zl_config_schedule } };
+  int r = zl_config_strv(rd, NULL, path, "", 0, &process->extra_groups);
   for (size_t i = 0; r == 0 && i < ZL_COUNT(parts); i++)
     r = parts[i].read(rd, object, path, process);
   return r;

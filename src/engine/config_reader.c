@@ -171,6 +171,17 @@ int zl_config_strv(struct zl_config_reader *rd, const json_t *object, const char
   return 0;
 }
 
+int zl_config_word(struct zl_config_reader *rd, const struct zl_config_word *words, size_t n,
+                   const char *text, const char *at, uint32_t *ret)
+{
+  for (size_t i = 0; i < n; i++)
+    if (strcmp(words[i].name, text) == 0) {
+      *ret = words[i].value;
+      return 0;
+    }
+  return zl_fail(rd->err, ZL_E_INVALID, 0, "%s: '%.60s' is not known", at, text);
+}
+
 int zl_config_items(struct zl_config_reader *rd, const json_t *object, const char *path,
                     const char *key, size_t max, size_t size, zl_config_item_fn fn,
                     void **ret_items, size_t *ret_n)

@@ -9,12 +9,7 @@
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
 #endif
 
-struct word {
-  const char *name;
-  uint32_t value;
-};
-
-static const struct word actions[] = {
+static const struct zl_config_word actions[] = {
   { "SCMP_ACT_ALLOW", SECCOMP_RET_ALLOW },
   { "SCMP_ACT_ERRNO", SECCOMP_RET_ERRNO },
   { "SCMP_ACT_KILL", SECCOMP_RET_KILL_THREAD },
@@ -26,7 +21,7 @@ static const struct word actions[] = {
   { "SCMP_ACT_NOTIFY", SECCOMP_RET_USER_NOTIF },
 };
 
-static const struct word ops[] = {
+static const struct zl_config_word ops[] = {
   { "SCMP_CMP_NE", ZL_CMP_NE },
   { "SCMP_CMP_LT", ZL_CMP_LT },
   { "SCMP_CMP_LE", ZL_CMP_LE },
@@ -36,23 +31,12 @@ static const struct word ops[] = {
   { "SCMP_CMP_MASKED_EQ", ZL_CMP_MASKED_EQ },
 };
 
-static const struct word flags[] = {
+static const struct zl_config_word flags[] = {
   { "SECCOMP_FILTER_FLAG_TSYNC", SECCOMP_FILTER_FLAG_TSYNC },
   { "SECCOMP_FILTER_FLAG_LOG", SECCOMP_FILTER_FLAG_LOG },
   { "SECCOMP_FILTER_FLAG_SPEC_ALLOW", SECCOMP_FILTER_FLAG_SPEC_ALLOW },
   { "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV },
 };
-
-static int find_word(struct zl_config_reader *rd, const struct word *words, size_t n,
-                     const char *text, const char *at, uint32_t *ret)
-{
-  for (size_t i = 0; i < n; i++)
-    if (strcmp(words[i].name, text) == 0) {
-      *ret = words[i].value;
-      return 0;
-    }
-  return zl_fail(rd->err, ZL_E_INVALID, 0, "%s: '%.60s' is not known", at, text);
-}
 
 /* An action and the errno that belongs to ERRNO and TRACE (EPERM when absent, as in runc). */
 static int read_action(struct zl_config_reader *rd, const json_t *object, const char *path,
@@ -66,7 +50,8 @@ static int read_action(struct zl_config_reader *rd, const json_t *object, const 
   if (r == 0)
     r = zl_json_get_int(object, path, errno_key, 0, 4095, EPERM, &number, rd->err);
   if (r == 0)
-    r = find_word(rd, actions, ZL_COUNT(actions), text, zl_config_path(at, path, key, -1), ret);
+    r = zl_config_word(rd, actions, ZL_COUNT(actions), text, zl_config_path(at, path, key, -1),
+                       ret);
   if (r == 0 && (*ret == SECCOMP_RET_ERRNO || *ret == SECCOMP_RET_TRACE))
     *ret |= (uint32_t)number;
   return r;
@@ -89,7 +74,7 @@ static int read_arg(struct zl_config_reader *rd, const json_t *item, const char 
   if (r == 0)
     r = zl_config_required(rd, item, path, "op", &op);
   if (r == 0)
-    r = find_word(rd, ops, ZL_COUNT(ops), op, zl_config_path(at, path, "op", -1), &code);
+    r = zl_config_word(rd, ops, ZL_COUNT(ops), op, zl_config_path(at, path, "op", -1), &code);
   if (r < 0)
     return r;
   *arg = (struct zl_seccomp_arg){ .index = (uint8_t)index,
@@ -156,7 +141,8 @@ static int read_flags(struct zl_config_reader *rd, const json_t *object, const c
   int r = zl_config_strv(rd, object, path, "flags", ZL_COUNT(flags), &list);
 
   for (int i = 0; r == 0 && list[i] != NULL; i++) {
-    r = find_word(rd, flags, ZL_COUNT(flags), list[i], zl_config_path(at, path, "flags", i), &flag);
+    r = zl_config_word(rd, flags, ZL_COUNT(flags), list[i], zl_config_path(at, path, "flags", i),
+                       &flag);
     if (r == 0)
       p->flags |= flag;
   }

@@ -11,6 +11,7 @@
 #include "engine/init.h"
 #include "engine/rootfs.h"
 #include "engine/sync.h"
+#include "engine/time_ns.h"
 
 /* The container's root on the host; its standard streams become his. */
 static int map_root(const struct zl_container_spec *spec, struct zl_rootfs *rootfs,
@@ -59,8 +60,6 @@ static int compile_filter(const struct zl_engine_config *config, struct zl_conta
   int r;
 
   if (config->seccomp != NULL) {
-    if (config->seccomp->listener_path != NULL)
-      return zl_fail(err, ZL_E_UNSUPPORTED, 0, "linux.seccomp.listenerPath");
     r = zl_seccomp_compile(config->seccomp, &c->filter, err);
   } else if (config->zlayer.present && config->zlayer.seccomp == ZL_SECCOMP_DEFAULT) {
     r = zl_seccomp_compile_default(config->process.caps.bounding, &c->filter, err);
@@ -99,6 +98,8 @@ static int open_parts(const struct zl_container_spec *spec, struct zl_container 
   if (r == 0)
     r = compile_filter(config, c, err);
   if (r == 0)
+    r = zl_listener_open(config->seccomp, &c->filter, spec->state_json, &init->listener, err);
+  if (r == 0)
     r = open_rootfs(spec, &c->rootfs_fd, err);
   if (r == 0)
     r = zl_mounts_open_binds(config, &init->mounts, err);
@@ -117,7 +118,7 @@ static int clone_init(struct zl_init *init, int cgroup_fd, struct zl_container *
                       struct zl_error *err)
 {
   int pid_fd = init->plan.join_fd[ZL_NS_PID], r;
-  zl_autofd own = -1;
+  zl_autofd own = -1, own_time = -1;
 
   if (pid_fd >= 0) {
     own = zl_fd_open(AT_FDCWD, "/proc/self/ns/pid", O_RDONLY, 0);
@@ -125,13 +126,17 @@ static int clone_init(struct zl_init *init, int cgroup_fd, struct zl_container *
       return zl_fail(err, ZL_E_SYSTEM, -own, "/proc/self/ns/pid");
   }
   r = zl_ns_enter_pid(pid_fd, err);
+  if (r == 0)
+    r = zl_time_ns_begin(init->spec->config, &init->plan, &own_time, err);
   if (r < 0)
     return r;
   /* On cgroup v1 the namespace must be made after the process has been moved: zl_init_main. */
   r = zl_child_clone(init->plan.create & ~CLONE_NEWCGROUP, cgroup_fd, &c->init, err);
   if (r == 0)
     zl_init_main(init);
-  if (r > 0 && zl_ns_enter_pid(own, err) < 0)
+  if (r < 0)
+    (void)zl_time_ns_end(&own_time, NULL);
+  if (r > 0 && (zl_ns_enter_pid(own, err) < 0 || zl_time_ns_end(&own_time, err) < 0))
     return -(int)err->code;
   return r < 0 ? r : 0;
 }

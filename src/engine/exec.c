@@ -12,6 +12,7 @@
 #include "engine/caps.h"
 #include "engine/console.h"
 #include "engine/keyring.h"
+#include "engine/labels.h"
 #include "engine/launch.h"
 #include "engine/namespaces.h"
 #include "engine/sync.h"
@@ -49,18 +50,31 @@ static int set_oom_score(const struct zl_exec_spec *spec, struct zl_error *err)
 
 /* From here on the container can see this process: it is not dumpable, holds nothing of the host
  * but the descriptors it needs, and executes nothing before it has given up its privileges. */
-static int enter(const struct zl_exec_spec *spec, int sync_fd, struct zl_error *err)
+static int enter(const struct zl_exec_spec *spec, int sync_fd, struct zl_listener *listener,
+                 struct zl_error *err)
 {
   const struct zl_container *c = spec->container;
-  int keep[5 + ZL_MAX_PRESERVED_FDS] = { sync_fd, c->init.pidfd, spec->stdio[0], spec->stdio[1],
-                                         spec->stdio[2] };
-  size_t n = 5;
+  int keep[6 + ZL_MAX_PRESERVED_FDS] = { sync_fd,        c->init.pidfd,  spec->stdio[0],
+                                         spec->stdio[1], spec->stdio[2], listener->sock };
+  size_t n = 6;
   const struct zl_container_hooks *hooks = &spec->hooks;
   struct stat root;
-  int r = hooks->enter != NULL ? hooks->enter(hooks->ctx, err) : 0;
+  int r = 0;
 
   for (unsigned i = 0; i < spec->preserved_fds; i++)
     keep[n++] = 3 + (int)i;
+  if (spec->process->exec_cpus_initial != NULL)
+    r = zl_cpus_apply(spec->process->exec_cpus_initial, err);
+  if (r == 0 && hooks->enter != NULL)
+    r = hooks->enter(hooks->ctx, err);
+  if (r == 0 && spec->process->exec_cpus_final != NULL)
+    r = zl_cpus_apply(spec->process->exec_cpus_final, err);
+  if (r == 0)
+    r = zl_labels_check(spec->config, spec->process, err);
+  if (r == 0)
+    r = zl_labels_apply(-1, spec->process, err);
+  if (r == 0)
+    r = zl_listener_describe(listener, spec->config->seccomp, spec->state_json, c->init.pid, err);
   if (r == 0 && fstat(c->rootfs_fd, &root) < 0)
     r = zl_fail_errno(err, "the container's root file system");
   if (r == 0)
@@ -91,12 +105,12 @@ static int open_terminal(const struct zl_launch *launch, struct zl_console *ret,
                          err);
 }
 
-static int prepare(const struct zl_exec_spec *spec, int sync_fd, struct zl_launch *launch,
-                   struct zl_error *err)
+static int prepare(const struct zl_exec_spec *spec, int sync_fd, struct zl_listener *listener,
+                   struct zl_launch *launch, struct zl_error *err)
 {
   struct zl_console console = { .master = -1, .slave = -1 };
   bool terminal = launch->process->terminal;
-  int r = enter(spec, sync_fd, err);
+  int r = enter(spec, sync_fd, listener, err);
 
   if (r < 0)
     return r;
@@ -114,18 +128,21 @@ static int prepare(const struct zl_exec_spec *spec, int sync_fd, struct zl_launc
   return r;
 }
 
-_Noreturn static void child_main(const struct zl_exec_spec *spec, const struct zl_process *process,
+_Noreturn static void child_main(const struct zl_exec_spec *spec, struct zl_listener *listener,
                                  int sync_fd)
 {
   const struct zl_container *c = spec->container;
-  struct zl_launch launch = { .process = process, .cwd_fd = -1, .root_fd = -1 };
+  struct zl_launch launch = {
+    .process = spec->process, .config = spec->config, .cwd_fd = -1, .root_fd = -1
+  };
   struct zl_error err = { 0 };
   int r;
 
   launch.filter = c->confined ? &c->filter : NULL;
   launch.is_free = spec->is_free;
   launch.preserved_fds = spec->preserved_fds;
-  r = prepare(spec, sync_fd, &launch, &err);
+  launch.listener = listener;
+  r = prepare(spec, sync_fd, listener, &launch, &err);
   if (r == 0)
     (void)zl_launch_exec(&launch, &err);
   zl_sync_send_error(sync_fd, &err);
@@ -135,8 +152,8 @@ _Noreturn static void child_main(const struct zl_exec_spec *spec, const struct z
 /* ---- In the parent ------------------------------------------------------------------------- */
 
 /* A child is born in the pid namespace; the caller's later children are its own again. */
-static int clone_inside(const struct zl_exec_spec *spec, const struct zl_process *process,
-                        int ends[2], struct zl_child *ret, struct zl_error *err)
+static int clone_inside(const struct zl_exec_spec *spec, struct zl_listener *listener, int ends[2],
+                        struct zl_child *ret, struct zl_error *err)
 {
   bool inside = (spec->container->namespaces & CLONE_NEWPID) != 0;
   zl_autofd own = -1;
@@ -151,7 +168,7 @@ static int clone_inside(const struct zl_exec_spec *spec, const struct zl_process
   }
   r = zl_child_clone(0, spec->cgroup_fd, ret, err);
   if (r == 0)
-    child_main(spec, process, ends[1]);
+    child_main(spec, listener, ends[1]);
   if (inside && setns(own, CLONE_NEWPID) < 0)
     return zl_fail_errno(err, "leaving the container's pid namespace");
   return r < 0 ? r : 0;
@@ -168,21 +185,47 @@ static int serve(bool terminal, int sync_fd, int *ret_master, struct zl_error *e
   return r < 0 ? r : zl_sync_await_exec(sync_fd, err);
 }
 
+/* What the request does not say is as for the container's first process. */
+static void inherit(const struct zl_process *first, struct zl_process *p)
+{
+  if (!p->has_caps)
+    p->caps = first->caps;
+  if (first->no_new_privileges)
+    p->no_new_privileges = true;
+  if (p->apparmor_profile == NULL)
+    p->apparmor_profile = first->apparmor_profile;
+  if (p->selinux_label == NULL)
+    p->selinux_label = first->selinux_label;
+  if (!p->scheduler.present)
+    p->scheduler = first->scheduler;
+  if (p->io_priority == 0)
+    p->io_priority = first->io_priority;
+  if (p->exec_cpus_initial == NULL)
+    p->exec_cpus_initial = first->exec_cpus_initial;
+  if (p->exec_cpus_final == NULL)
+    p->exec_cpus_final = first->exec_cpus_final;
+}
+
 int zl_exec_start(const struct zl_exec_spec *spec, struct zl_child *ret, int *ret_master,
                   struct zl_error *err)
 {
   struct zl_process process = *spec->process;
+  struct zl_exec_spec whole = *spec;
   struct zl_child child = { .pidfd = -1 };
+  struct zl_listener listener = ZL_LISTENER_INIT;
   int ends[2], master = -1, r = zl_sync_pair(ends, err);
 
   if (r < 0)
     return r;
-  if (!process.has_caps)
-    process.caps = spec->config->process.caps;
-  if (spec->config->process.no_new_privileges)
-    process.no_new_privileges = true;
+  inherit(&spec->config->process, &process);
+  whole.process = &process;
   zl_caps_learn();
-  r = clone_inside(spec, &process, ends, &child, err);
+  if (spec->container->confined)
+    r = zl_listener_open(spec->config->seccomp, &spec->container->filter, spec->state_json,
+                         &listener, err);
+  if (r == 0)
+    r = clone_inside(&whole, &listener, ends, &child, err);
+  zl_listener_done(&listener);
   zl_fd_closep(&ends[1]);
   if (r == 0)
     r = serve(process.terminal, ends[0], &master, err);

@@ -18,6 +18,7 @@
 #include "engine/gate.h"
 #include "engine/hooks.h"
 #include "engine/keyring.h"
+#include "engine/labels.h"
 #include "engine/launch.h"
 #include "engine/masks.h"
 #include "engine/mount_fd.h"
@@ -44,6 +45,7 @@ void zl_init_done(struct zl_init *init)
   zl_ns_plan_done(&init->plan);
   zl_mounts_done(&init->mounts);
   zl_device_binds_done(&init->device_binds);
+  zl_listener_done(&init->listener);
   zl_fd_closep(&init->sync_fd);
 }
 
@@ -55,7 +57,7 @@ static int keep_parts(const struct zl_init *init, struct zl_error *err)
   size_t n_devices = init->device_binds.count;
   size_t n_preserved = init->spec->preserved_fds;
   zl_autofree int *keep =
-      calloc(n_mounts + n_devices + n_preserved + ZL_NS_COUNT + 6, sizeof(*keep));
+      calloc(n_mounts + n_devices + n_preserved + ZL_NS_COUNT + 7, sizeof(*keep));
 
   if (keep == NULL)
     return zl_fail_nomem(err, "descriptors");
@@ -72,6 +74,7 @@ static int keep_parts(const struct zl_init *init, struct zl_error *err)
   keep[n++] = init->rootfs_fd;
   keep[n++] = init->sync_fd;
   keep[n++] = init->spec->gate_fd;
+  keep[n++] = init->listener.sock;
   return zl_child_begin(keep, n, err);
 }
 
@@ -253,7 +256,8 @@ static int build_rest(struct build *b, struct zl_launch *launch, struct zl_error
     r = make_console(b, launch->user.uid, err);
   if (r == 0 && config->root_readonly)
     r = zl_mount_change(b->root_fd, false, MOUNT_ATTR_RDONLY, 0, 0, err);
-  return r;
+  /* After the hooks of the host, which are no programs of the container. */
+  return r == 0 ? zl_labels_apply(b->proc_fd, &config->process, err) : r;
 }
 
 static int build(struct build *b, struct zl_launch *launch, struct zl_error *err)
@@ -261,6 +265,11 @@ static int build(struct build *b, struct zl_launch *launch, struct zl_error *err
   const struct zl_container_hooks *hooks = &b->init->spec->hooks;
   int r = hooks->enter != NULL ? hooks->enter(hooks->ctx, err) : 0;
 
+  if (r == 0)
+    r = zl_labels_check(b->config, &b->config->process, err);
+  if (r == 0)
+    r = zl_listener_describe(&b->init->listener, b->config->seccomp, b->init->spec->state_json, 0,
+                             err);
   if (r == 0)
     r = keep_parts(b->init, err);
   if (r == 0)
@@ -334,7 +343,9 @@ _Noreturn void zl_init_main(struct zl_init *init)
   struct zl_launch launch = { .process = &b.config->process,
                               .filter = init->filter,
                               .cwd_fd = -1,
-                              .hooks_of = init->spec->config,
+                              .config = init->spec->config,
+                              .is_init = true,
+                              .listener = &init->listener,
                               .state_json = init->spec->state_json };
   struct zl_error err = { 0 };
   int gate_fd = -1;

@@ -9,6 +9,7 @@
 
 #include "engine/container.h"
 #include "engine/devices.h"
+#include "engine/listener.h"
 #include "engine/mounts.h"
 #include "engine/namespaces.h"
 
@@ -19,13 +20,15 @@ struct zl_init {
   struct zl_ns_plan plan;
   struct zl_mounts mounts;
   struct zl_device_binds device_binds;
+  struct zl_listener listener;
   int rootfs_fd; /* borrowed */
   int sync_fd;   /* the child's end */
 };
 
-#define ZL_INIT_INIT                                                                          \
-  {                                                                                           \
-    .plan = { .join_fd = { -1, -1, -1, -1, -1, -1, -1, -1 } }, .rootfs_fd = -1, .sync_fd = -1 \
+#define ZL_INIT_INIT                                                                         \
+  {                                                                                          \
+    .plan = { .join_fd = { -1, -1, -1, -1, -1, -1, -1, -1 } }, .listener = ZL_LISTENER_INIT, \
+    .rootfs_fd = -1, .sync_fd = -1                                                           \
   }
 
 /* Releases the runtime's copies. */

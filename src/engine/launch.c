@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -190,6 +191,8 @@ static int install_filter(const struct zl_launch *launch, struct zl_error *err)
 
   if (launch->filter == NULL)
     return 0;
+  if (launch->listener != NULL && launch->listener->sock >= 0)
+    return zl_listener_install(launch->listener, launch->filter, err);
   r = zl_seccomp_install(launch->filter, &listener, err);
   zl_fd_closep(&listener);
   return r;
@@ -225,12 +228,27 @@ static void unblock_signals(void)
   (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+static int run_start_hooks(const struct zl_launch *launch, struct zl_error *err)
+{
+  const struct sigaction dfl = { .sa_handler = SIG_DFL };
+
+  if (launch->config->hooks[ZL_HOOK_START_CONTAINER].n == 0)
+    return 0;
+  (void)sigaction(SIGCHLD, &dfl, NULL); /* zl_listener_install waits for nobody */
+  return zl_hooks_run_phase(launch->config, ZL_HOOK_START_CONTAINER, launch->state_json, "created",
+                            getpid(), err);
+}
+
 int zl_launch_exec(struct zl_launch *launch, struct zl_error *err)
 {
   const struct zl_process *p = launch->process;
   int r;
 
   r = place_stdio(launch, err);
+  if (r == 0 && launch->config->has_personality && personality(launch->config->personality) < 0)
+    r = zl_fail_errno(err, "personality");
+  if (r == 0)
+    r = zl_schedule_apply(&p->scheduler, p->io_priority, err);
   if (r == 0)
     r = zl_rlimits_apply(0, p->rlimits, p->n_rlimits, err);
   if (r < 0)
@@ -247,8 +265,7 @@ int zl_launch_exec(struct zl_launch *launch, struct zl_error *err)
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
       prctl(PR_SET_PDEATHSIG, launch->is_free ? 0 : SIGKILL, 0, 0, 0) < 0)
     return zl_fail_errno(err, "binding the process to its parent");
-  if (launch->hooks_of != NULL)
-    r = zl_hooks_run_phase(launch->hooks_of, ZL_HOOK_START_CONTAINER, launch->state_json, "created",
-                           getpid(), err);
+  if (launch->is_init)
+    r = run_start_hooks(launch, err);
   return r < 0 ? r : zl_execve(p->args, launch->env, err);
 }

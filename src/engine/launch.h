@@ -10,19 +10,21 @@
 #include <zlayer/error.h>
 
 #include "engine/config.h"
+#include "engine/listener.h"
 #include "engine/seccomp.h"
 #include "engine/users.h"
 
 struct zl_launch {
   const struct zl_process *process;       /* borrowed */
+  const struct zl_engine_config *config;  /* borrowed: the container's */
   const struct zl_seccomp_filter *filter; /* borrowed; NULL: unconfined */
+  const struct zl_listener *listener;     /* borrowed: of the filter; NULL: none */
   int root_fd;                            /* borrowed: "/" of the container */
   bool is_free;           /* the program may outlive its parent */
   unsigned preserved_fds; /* descriptors from 3 on that the program gets */
-  const struct zl_engine_config
-      *hooks_of;          /* borrowed: its startContainer hooks are run; NULL: none */
-  const char *state_json; /* borrowed: for them (engine/hooks.h) */
   int stdio[3]; /* borrowed; -1: the container's null device. With a terminal all three are it */
+  bool is_init; /* the first process: startContainer hooks are run */
+  const char *state_json; /* borrowed: for them (engine/hooks.h) */
 
   /* Filled by zl_launch_prepare, released with zl_launch_done. */
   struct zl_user user;

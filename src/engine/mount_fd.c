@@ -27,16 +27,9 @@ static int fail_fs(int context, const char *type, const char *what, struct zl_er
   return zl_fail(err, ZL_E_SYSTEM, os_error, "mounting %s: %s", type, what);
 }
 
-int zl_mount_fs(const char *type, const char *source, const struct zl_fs_param *params, size_t n,
-                uint64_t attrs, int *ret_fd, struct zl_error *err)
+static int set_params(int context, const char *type, const struct zl_fs_param *params, size_t n,
+                      struct zl_error *err)
 {
-  zl_autofd context = fsopen(type, FSOPEN_CLOEXEC);
-  int fd;
-
-  if (context < 0)
-    return zl_fail_errno(err, "file system '%s' is not available", type);
-  if (source != NULL && fsconfig(context, FSCONFIG_SET_STRING, "source", source, 0) < 0)
-    return fail_fs(context, type, "source", err);
   for (size_t i = 0; i < n; i++) {
     const char *value = params[i].value;
     int r = fsconfig(context, value != NULL ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG,
@@ -45,6 +38,22 @@ int zl_mount_fs(const char *type, const char *source, const struct zl_fs_param *
     if (r < 0)
       return fail_fs(context, type, params[i].key, err);
   }
+  return 0;
+}
+
+int zl_mount_fs(const char *type, const char *source, const struct zl_fs_param *params, size_t n,
+                uint64_t attrs, int *ret_fd, struct zl_error *err)
+{
+  zl_autofd context = fsopen(type, FSOPEN_CLOEXEC);
+  int fd, r;
+
+  if (context < 0)
+    return zl_fail_errno(err, "file system '%s' is not available", type);
+  if (source != NULL && fsconfig(context, FSCONFIG_SET_STRING, "source", source, 0) < 0)
+    return fail_fs(context, type, "source", err);
+  r = set_params(context, type, params, n, err);
+  if (r < 0)
+    return r;
   if (fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
     return fail_fs(context, type, "creating", err);
   fd = fsmount(context, FSMOUNT_CLOEXEC, (unsigned)attrs);
@@ -78,6 +87,31 @@ int zl_mount_change(int mount_fd, bool recursive, uint64_t set, uint64_t clear,
   if (mount_setattr(mount_fd, "", flags, &attr, sizeof(attr)) < 0)
     return zl_fail_errno(err, "changing the attributes of a mount");
   return 0;
+}
+
+int zl_mount_map_ids(int mount_fd, bool recursive, int userns_fd, struct zl_error *err)
+{
+  struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns_fd };
+
+  if (mount_setattr(mount_fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr,
+                    sizeof(attr)) < 0)
+    return zl_fail(err, errno == EINVAL ? ZL_E_UNSUPPORTED : ZL_E_SYSTEM, errno,
+                   "the file system cannot map ids");
+  return 0;
+}
+
+int zl_mount_reconfigure(int target_fd, const struct zl_fs_param *params, size_t n,
+                         struct zl_error *err)
+{
+  zl_autofd context = fspick(target_fd, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
+  int r;
+
+  if (context < 0)
+    return zl_fail_errno(err, "changing a file system");
+  r = set_params(context, "remount", params, n, err);
+  if (r == 0 && fsconfig(context, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0)
+    r = fail_fs(context, "remount", "changing", err);
+  return r;
 }
 
 int zl_mount_attach(int mount_fd, int target_fd, const char *where, struct zl_error *err)

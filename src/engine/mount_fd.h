@@ -29,6 +29,14 @@ int zl_mount_clone(int dirfd, const char *path, bool recursive, int *ret_fd, str
 int zl_mount_change(int mount_fd, bool recursive, uint64_t set, uint64_t clear,
                     uint64_t propagation, struct zl_error *err);
 
+/* Shows the ids of a detached mount's files through the maps of a user namespace. ZL_E_UNSUPPORTED
+ * when its file system cannot. */
+int zl_mount_map_ids(int mount_fd, bool recursive, int userns_fd, struct zl_error *err);
+
+/* Sets parameters of the file system that is mounted at target_fd. */
+int zl_mount_reconfigure(int target_fd, const struct zl_fs_param *params, size_t n,
+                         struct zl_error *err);
+
 /* Attaches a detached mount on target_fd (O_PATH). `where` names the target in errors. */
 int zl_mount_attach(int mount_fd, int target_fd, const char *where, struct zl_error *err);
 

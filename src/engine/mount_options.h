@@ -17,7 +17,8 @@ struct zl_fs_params {
   char *text; /* what the items point into */
 };
 
-/* Splits "key=value" and "flag" entries (ended by NULL). Released with zl_fs_params_done. */
+/* There is room for one more. Splits "key=value" and "flag" entries (ended by NULL). Released with
+ * zl_fs_params_done. */
 int zl_fs_params_split(char *const *options, struct zl_fs_params *ret, struct zl_error *err);
 void zl_fs_params_done(struct zl_fs_params *params);
 #define zl_autofsparams ZL_CLEANUP(zl_fs_params_done) struct zl_fs_params

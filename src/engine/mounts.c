@@ -9,10 +9,13 @@
 #include <unistd.h>
 
 #include "base/path.h"
+#include "base/strv.h"
 #include "engine/cgroup_mount.h"
 #include "engine/mount_fd.h"
 #include "engine/mount_options.h"
+#include "engine/namespaces.h"
 #include "engine/procfs.h"
+#include "engine/tmpfs_copy.h"
 
 static bool is_type(const struct zl_mount *m, const char *type)
 {
@@ -42,18 +45,36 @@ static int set_attributes(int fd, const struct zl_mount *m, struct zl_error *err
   return r;
 }
 
-static int open_bind(const struct zl_mount *m, int *ret_fd, struct zl_error *err)
+/* The maps of the mount itself, or those of the container's user namespace. */
+static int map_ids(const struct zl_mount *m, const struct zl_engine_config *config, int fd,
+                   struct zl_error *err)
+{
+  zl_autofd userns = -1;
+  int r;
+
+  if (m->n_uid_maps > 0)
+    r = zl_ns_make_userns(m->uid_maps, m->n_uid_maps, m->gid_maps, m->n_gid_maps, &userns, err);
+  else if (config->namespaces[ZL_NS_USER].present)
+    r = zl_ns_open_userns(config, &userns, err);
+  else
+    r = zl_fail(err, ZL_E_INVALID, 0,
+                "mapped ids need mappings, or a user namespace that has some");
+  return r == 0 ? zl_mount_map_ids(fd, m->idmap_recursive, userns, err) : r;
+}
+
+static int open_bind(const struct zl_mount *m, const struct zl_engine_config *config, int *ret_fd,
+                     struct zl_error *err)
 {
   zl_autofd fd = -1;
   int r;
 
   if (m->source == NULL)
     return zl_fail(err, ZL_E_INVALID, 0, "mount on '%s' has no source", m->destination);
-  if (m->idmap)
-    return zl_fail(err, ZL_E_UNSUPPORTED, 0, "mount on '%s': id-mapped mounts", m->destination);
   r = zl_mount_clone(AT_FDCWD, m->source, m->recursive, &fd, err);
   if (r == 0 && m->propagation == 0)
     r = zl_mount_change(fd, true, 0, 0, MS_PRIVATE, err);
+  if (r == 0 && m->idmap)
+    r = map_ids(m, config, fd, err);
   if (r == 0)
     r = set_attributes(fd, m, err);
   if (r < 0)
@@ -75,7 +96,7 @@ int zl_mounts_open_binds(const struct zl_engine_config *config, struct zl_mounts
     ret->fds[i] = -1;
   for (size_t i = 0; i < config->n_mounts; i++) {
     const struct zl_mount *m = &config->mounts[i];
-    int r = m->bind && !m->remount ? open_bind(m, &ret->fds[i], err) : 0;
+    int r = m->bind && !m->remount ? open_bind(m, config, &ret->fds[i], err) : 0;
 
     if (r < 0)
       return r;
@@ -91,21 +112,35 @@ void zl_mounts_done(struct zl_mounts *mounts)
   mounts->fds = NULL;
 }
 
+/* Nothing could be copied into a read-only one. */
+static uint64_t new_attributes(const struct zl_mount *m)
+{
+  const uint64_t attrs = m->attr_set | m->rattr_set;
+
+  return m->copy_up ? attrs & ~(uint64_t)MOUNT_ATTR_RDONLY : attrs;
+}
+
+/* Those that the policy labels by itself are left to it. */
+static bool takes_label(const struct zl_mount *m)
+{
+  return !is_type(m, "proc") && !is_type(m, "sysfs") && !is_type(m, "mqueue");
+}
+
 /* A sysfs belongs to a network namespace; the host's own cannot be mounted anew from inside a user
  * namespace, but copied. */
-static int open_new(const struct zl_mount *m, int *ret_fd, struct zl_error *err)
+static int open_new(const struct zl_mount *m, const char *label, int *ret_fd, struct zl_error *err)
 {
   zl_autofsparams params = { 0 };
   int r;
 
   if (m->type == NULL)
     return zl_fail(err, ZL_E_INVALID, 0, "it has neither a type nor the option bind");
-  if (m->copy_up)
-    return zl_fail(err, ZL_E_UNSUPPORTED, 0, "option tmpcopyup");
   r = zl_fs_params_split(m->fs_options, &params, err);
+  if (r == 0 && label != NULL && takes_label(m))
+    params.items[params.n++] = (struct zl_fs_param){ .key = "context", .value = label };
   if (r == 0)
     r = zl_mount_fs(m->type, m->source != NULL ? m->source : m->type, params.items, params.n,
-                    m->attr_set | m->rattr_set, ret_fd, err);
+                    new_attributes(m), ret_fd, err);
   if (r < 0 && err->os_error == EPERM && strcmp(m->type, "sysfs") == 0) {
     r = zl_mount_clone(AT_FDCWD, "/sys", true, ret_fd, err);
     if (r == 0)
@@ -121,7 +156,7 @@ int zl_mounts_open_new(struct zl_mounts *mounts, struct zl_error *err)
 
     if (m->bind || m->remount || is_cgroup(m))
       continue;
-    if (open_new(m, &mounts->fds[i], err) < 0)
+    if (open_new(m, mounts->config->mount_label, &mounts->fds[i], err) < 0)
       return zl_wrap(err, "mount on '%s'", m->destination);
   }
   return 0;
@@ -153,7 +188,29 @@ static int remount(const struct zl_mount *m, int root_fd, struct zl_error *err)
 
   if (target < 0)
     return zl_fail(err, ZL_E_SYSTEM, -target, "opening it");
+  if (!m->bind && m->fs_options[0] != NULL) {
+    zl_autofsparams params = { 0 };
+    int r = zl_fs_params_split(m->fs_options, &params, err);
+
+    if (r == 0)
+      r = zl_mount_reconfigure(target, params.items, params.n, err);
+    if (r < 0)
+      return r;
+  }
   return set_attributes(target, m, err);
+}
+
+static int copy_up(const struct zl_mount *m, int fd, int target, struct zl_error *err)
+{
+  bool has_mode = false;
+  int r;
+
+  for (size_t i = 0; m->fs_options[i] != NULL; i++)
+    has_mode = has_mode || zl_has_prefix(m->fs_options[i], "mode=");
+  r = zl_tmpfs_copy(target, fd, !has_mode, err);
+  if (r == 0)
+    r = zl_mount_change(fd, false, (m->attr_set | m->rattr_set) & MOUNT_ATTR_RDONLY, 0, 0, err);
+  return r;
 }
 
 static int attach(const struct zl_mount *m, int fd, int root_fd, struct zl_error *err)
@@ -165,6 +222,8 @@ static int attach(const struct zl_mount *m, int fd, int root_fd, struct zl_error
   if (fstat(fd, &st) < 0)
     return zl_fail_errno(err, "inspecting the mount");
   r = open_target(m, S_ISDIR(st.st_mode), root_fd, &target, err);
+  if (r == 0 && m->copy_up)
+    r = copy_up(m, fd, target, err);
   if (r == 0)
     r = zl_mount_attach(fd, target, m->destination, err);
   /* A new file system was made with what is to be set, and nothing more can be cleared. */

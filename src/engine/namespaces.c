@@ -104,12 +104,20 @@ int zl_ns_write_maps(pid_t pid, const struct zl_engine_config *config, struct zl
 
 int zl_ns_open_userns(const struct zl_engine_config *config, int *ret_fd, struct zl_error *err)
 {
+  if (config->namespaces[ZL_NS_USER].path != NULL)
+    return open_namespace(ZL_NS_USER, config->namespaces[ZL_NS_USER].path, ret_fd, err);
+  return zl_ns_make_userns(config->uid_maps, config->n_uid_maps, config->gid_maps,
+                           config->n_gid_maps, ret_fd, err);
+}
+
+int zl_ns_make_userns(const struct zl_idmap *uid_maps, size_t n_uid_maps,
+                      const struct zl_idmap *gid_maps, size_t n_gid_maps, int *ret_fd,
+                      struct zl_error *err)
+{
   struct zl_child child = { .pidfd = -1 };
   char path[48];
   int fd, r;
 
-  if (config->namespaces[ZL_NS_USER].path != NULL)
-    return open_namespace(ZL_NS_USER, config->namespaces[ZL_NS_USER].path, ret_fd, err);
   r = zl_child_clone(CLONE_NEWUSER, -1, &child, err);
   if (r == 0) {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
@@ -117,7 +125,9 @@ int zl_ns_open_userns(const struct zl_engine_config *config, int *ret_fd, struct
       (void)pause(); /* it only holds the namespace until it is killed */
   }
   if (r > 0)
-    r = zl_ns_write_maps(child.pid, config, err);
+    r = write_map(child.pid, "uid_map", uid_maps, n_uid_maps, err);
+  if (r == 0)
+    r = write_map(child.pid, "gid_map", gid_maps, n_gid_maps, err);
   if (r < 0) {
     zl_child_kill(&child);
     return r;

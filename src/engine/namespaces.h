@@ -36,6 +36,11 @@ int zl_ns_enter_pid(int pid_ns_fd, struct zl_error *err);
  * descriptor is CLOEXEC and the caller's. */
 int zl_ns_open_userns(const struct zl_engine_config *config, int *ret_fd, struct zl_error *err);
 
+/* The same with maps of its own. */
+int zl_ns_make_userns(const struct zl_idmap *uid_maps, size_t n_uid_maps,
+                      const struct zl_idmap *gid_maps, size_t n_gid_maps, int *ret_fd,
+                      struct zl_error *err);
+
 /* Writes the id maps of the new user namespace of `pid`; for its creator. */
 int zl_ns_write_maps(pid_t pid, const struct zl_engine_config *config, struct zl_error *err);
 

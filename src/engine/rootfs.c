@@ -49,14 +49,13 @@ static int open_directory(int dirfd, const char *path, int *ret_fd, struct zl_er
  * shows them as the container's, without touching them. */
 static int map_layer(int *fd, int userns_fd, struct zl_error *err)
 {
-  struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns_fd };
   zl_autofd copy = -1;
   int r = zl_mount_clone(*fd, "", false, &copy, err);
 
+  if (r == 0)
+    r = zl_mount_map_ids(copy, false, userns_fd, err);
   if (r < 0)
-    return r;
-  if (mount_setattr(copy, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
-    return zl_fail_errno(err, "the file system of the layers cannot map ids");
+    return zl_wrap(err, "layers");
   (void)close(*fd);
   *fd = zl_steal_fd(&copy);
   return 0;

@@ -36,7 +36,7 @@ static const char full[] =
     "\"mounts\":[{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"},"
     "{\"destination\":\"/data\",\"type\":\"bind\",\"source\":\"/srv/data\",\"options\":[\"rbind\","
     "\"ro\",\"rnosuid\",\"rprivate\"],\"uidMappings\":[{\"containerID\":0,\"hostID\":1000,"
-    "\"size\":10}],\"gidMappings\":[]}],"
+    "\"size\":10}],\"gidMappings\":[{\"containerID\":0,\"hostID\":1000,\"size\":10}]}],"
     "\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"mount\"},{\"type\":\"network\"},"
     "{\"type\":\"uts\"},{\"type\":\"ipc\",\"path\":\"/proc/7/ns/ipc\"},{\"type\":\"user\"}],"
     "\"uidMappings\":[{\"containerID\":0,\"hostID\":100000,\"size\":65536}],\"gidMappings\":"
@@ -265,6 +265,14 @@ static const struct {
     "\"mounts\":[{\"destination\":\"/a\",\"uidMappings\":[{\"containerID\":0,\"hostID\":0,"
     "\"size\":0}]}]",
     BAD, "mounts[0].uidMappings[0].size:" },
+  { TOP, "\"mounts\":[{\"destination\":\"/a\",\"type\":\"tmpfs\",\"options\":[\"idmap\"]}]",
+    -ZL_E_UNSUPPORTED, "mounts[0]: only a new bind mount" },
+  { TOP,
+    "\"mounts\":[{\"destination\":\"/a\",\"source\":\"/b\",\"options\":[\"bind\"],\"uidMappings\":"
+    "[{\"containerID\":0,\"hostID\":0,\"size\":1}]}]",
+    BAD, "mounts[0]: uidMappings and gidMappings" },
+  { TOP, "\"mounts\":[{\"destination\":\"/a\",\"type\":\"proc\",\"options\":[\"tmpcopyup\"]}]", BAD,
+    "mounts[0].options: tmpcopyup" },
   { TOP, "\"zlayer\":{},\"hooks\":{\"prestart\":[{\"path\":\"/x\"}]}", -ZL_E_UNSUPPORTED,
     "hooks:" },
   { TOP, "\"hostname\":\"x\"", BAD, "hostname: needs a uts namespace" },
@@ -288,7 +296,7 @@ static const struct {
     "\"RLIMIT_CPU\",\"soft\":1,\"hard\":1}]",
     BAD, "process.rlimits[1].type: given twice" },
   { PROCESS, "\"oomScoreAdj\":1001", BAD, "process.oomScoreAdj:" },
-  { PROCESS, "\"apparmorProfile\":\"x\"", -ZL_E_UNSUPPORTED, "process.apparmorProfile:" },
+  { PROCESS, "\"apparmorProfile\":5", BAD, "process.apparmorProfile:" },
   { LINUX, "\"uidMappings\":[{\"containerID\":0,\"hostID\":0,\"size\":1}]", BAD,
     "linux.uidMappings: needs a user namespace" },
   { LINUX, "\"devices\":[{\"path\":\"/dev/x\",\"type\":\"cc\"}]", BAD, "linux.devices[0].type:" },
@@ -305,7 +313,9 @@ static const struct {
   { LINUX, "\"sysctl\":{\"kernel.core_pattern\":\"x\"}", BAD, "linux.sysctl: 'kernel.core_p" },
   { LINUX, "\"sysctl\":{\"a.b\":5}", BAD, "linux.sysctl.a.b: expected a string" },
   { LINUX, "\"rootfsPropagation\":\"odd\"", BAD, "linux.rootfsPropagation: 'odd'" },
-  { LINUX, "\"intelRdt\":{\"closID\":\"x\"}", -ZL_E_UNSUPPORTED, "linux.intelRdt:" },
+  { LINUX, "\"intelRdt\":5", BAD, "linux.intelRdt:" },
+  { LINUX, "\"memoryPolicy\":{\"mode\":\"MPOL_BIND\"}", -ZL_E_UNSUPPORTED, "linux.memoryPolicy:" },
+  { LINUX, "\"netDevices\":{\"eth0\":{}}", -ZL_E_UNSUPPORTED, "linux.netDevices:" },
   { LINUX, "\"resources\":{\"memory\":{\"limit\":\"1\"}}", BAD, "linux.resources.memory.limit:" },
   { LINUX, "\"resources\":{\"memory\":{\"limit\":10,\"swap\":5}}", BAD,
     "linux.resources.memory.swap:" },

@@ -110,6 +110,71 @@ static void resources_by_themselves(void **state)
   assert_null(none);
 }
 
+static void how_a_process_is_scheduled(void **state)
+{
+  zl_autoconfig *c = NULL, *none = NULL;
+
+  (void)state;
+  PARSE(PROCESS,
+        "\"scheduler\":{\"policy\":\"SCHED_FIFO\",\"priority\":7,\"flags\":["
+        "\"SCHED_FLAG_RESET_ON_FORK\"]},\"ioPriority\":{\"class\":\"IOPRIO_CLASS_BE\",\"priority\":"
+        "3},"
+        "\"execCPUAffinity\":{\"initial\":\"0-1,65\",\"final\":\"1\"}",
+        c);
+  assert_true(c->process.scheduler.present);
+  assert_int_equal(c->process.scheduler.policy, 1);
+  assert_int_equal(c->process.scheduler.priority, 7);
+  assert_int_equal(c->process.scheduler.flags, 1);
+  assert_int_equal(c->process.io_priority, 2 << 13 | 3);
+  assert_int_equal(c->process.exec_cpus_initial->bits[0], 3);
+  assert_int_equal(c->process.exec_cpus_initial->bits[1], 2);
+  assert_int_equal(c->process.exec_cpus_final->bits[0], 2);
+  PARSE(PROCESS, "\"execCPUAffinity\":{\"initial\":\"\"},\"commandLine\":null", none);
+  assert_false(none->process.scheduler.present);
+  assert_null(none->process.exec_cpus_initial);
+}
+
+static void lists_of_processors(void **state)
+{
+  static const char *const bad[] = { "", ",", "1,", "a", "1-", "2-1", "8192", "1;2", "-1", "1 2" };
+  struct zl_cpus cpus;
+
+  (void)state;
+  for (size_t i = 0; i < ZL_COUNT(bad); i++)
+    assert_false(zl_cpus_parse(bad[i], &cpus));
+  assert_true(zl_cpus_parse("8191", &cpus));
+  assert_true(zl_cpus_parse("0-8191", &cpus));
+  assert_true(cpus.bits[100] == ~0UL);
+}
+
+static void clocks_and_personality(void **state)
+{
+  zl_autoconfig *c = NULL;
+
+  (void)state;
+  PARSE(LINUX, "\"personality\":{\"domain\":\"LINUX32\",\"flags\":[]}", c);
+  assert_true(c->has_personality);
+  assert_int_equal(c->personality, 8);
+  assert_false(c->monotonic.present);
+}
+
+static void labels(void **state)
+{
+  zl_autoconfig *c = NULL, *none = NULL, *mount = NULL;
+
+  (void)state;
+  PARSE(PROCESS, "\"apparmorProfile\":\"docker-default\",\"selinuxLabel\":\"a:b:c:s0:c1,c2\"", c);
+  assert_string_equal(c->process.apparmor_profile, "docker-default");
+  assert_string_equal(c->process.selinux_label, "a:b:c:s0:c1,c2");
+  PARSE(PROCESS, "\"apparmorProfile\":\"unconfined\",\"selinuxLabel\":\"\"", none);
+  assert_null(none->process.apparmor_profile);
+  assert_null(none->process.selinux_label);
+  PARSE(LINUX, "\"mountLabel\":\"a:b:c:s0\",\"intelRdt\":{\"closID\":\"x\"}", mount);
+  assert_string_equal(mount->mount_label, "a:b:c:s0");
+  assert_true(mount->intel_rdt);
+  assert_false(c->intel_rdt);
+}
+
 static const struct {
   const char *where, *member;
   int code;
@@ -123,6 +188,29 @@ static const struct {
     "hooks.prestart[0].timeout: 0 is not" },
   { TOP, "\"hooks\":{\"prestart\":[{\"path\":\"/a\",\"args\":[1]}]}", BAD,
     "hooks.prestart[0].args[0]:" },
+  { PROCESS, "\"commandLine\":\"a b\"", NO, "process.commandLine: is for Windows" },
+  { PROCESS, "\"scheduler\":{}", BAD, "process.scheduler.policy: must be" },
+  { PROCESS, "\"scheduler\":{\"policy\":\"FIFO\"}", BAD, "process.scheduler.policy: 'FIFO'" },
+  { PROCESS, "\"scheduler\":{\"policy\":\"SCHED_FIFO\",\"nice\":1}", BAD,
+    "process.scheduler.nice:" },
+  { PROCESS, "\"scheduler\":{\"policy\":\"SCHED_OTHER\",\"nice\":20}", BAD,
+    "process.scheduler.nice:" },
+  { PROCESS, "\"scheduler\":{\"policy\":\"SCHED_OTHER\",\"priority\":2}", BAD,
+    "process.scheduler.priority:" },
+  { PROCESS, "\"scheduler\":{\"policy\":\"SCHED_OTHER\",\"period\":2}", BAD,
+    "process.scheduler: run" },
+  { PROCESS, "\"scheduler\":{\"policy\":\"SCHED_OTHER\",\"flags\":[\"X\"]}", BAD,
+    "process.scheduler.flags[0]: 'X'" },
+  { PROCESS, "\"ioPriority\":{\"class\":\"BE\"}", BAD, "process.ioPriority.class: 'BE'" },
+  { PROCESS, "\"ioPriority\":{\"class\":\"IOPRIO_CLASS_BE\",\"priority\":8}", BAD,
+    "process.ioPriority.priority:" },
+  { PROCESS, "\"execCPUAffinity\":{\"final\":\"x\"}", BAD, "process.execCPUAffinity.final: 'x'" },
+  { LINUX, "\"timeOffsets\":{\"monotonic\":{\"secs\":1}}", BAD, "linux.timeOffsets: need" },
+  { LINUX, "\"timeOffsets\":{\"boottime\":{\"nanosecs\":1000000000}}", BAD,
+    "linux.timeOffsets.boottime.nanosecs:" },
+  { LINUX, "\"personality\":{\"domain\":\"BSD\"}", BAD, "linux.personality.domain: 'BSD'" },
+  { LINUX, "\"personality\":{\"domain\":\"LINUX\",\"flags\":[\"A\"]}", NO,
+    "linux.personality.flags:" },
   { LINUX, "\"resources\":{\"network\":{\"classID\":-1}}", BAD,
     "linux.resources.network.classID:" },
   { LINUX, "\"resources\":{\"network\":{\"priorities\":[{\"name\":\"a b\",\"priority\":1}]}}", BAD,
@@ -156,6 +244,10 @@ int main(void)
     cmocka_unit_test(hooks),
     cmocka_unit_test(resources),
     cmocka_unit_test(resources_by_themselves),
+    cmocka_unit_test(how_a_process_is_scheduled),
+    cmocka_unit_test(lists_of_processors),
+    cmocka_unit_test(clocks_and_personality),
+    cmocka_unit_test(labels),
     cmocka_unit_test(errors_name_the_path),
   };
 

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How a process is scheduled: scheduler, ioPriority, execCPUAffinity.
+ */
+#include <linux/ioprio.h>
+#include <linux/sched.h>
+#include <linux/sched/types.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "engine/config_private.h"
+
+static const struct zl_config_word policies[] = {
+  { "SCHED_OTHER", SCHED_NORMAL },
+  { "SCHED_FIFO", SCHED_FIFO },
+  { "SCHED_RR", SCHED_RR },
+  { "SCHED_BATCH", SCHED_BATCH },
+  { "SCHED_ISO", 4 /* never merged */ },
+  { "SCHED_IDLE", SCHED_IDLE },
+  { "SCHED_DEADLINE", SCHED_DEADLINE },
+};
+
+static const struct zl_config_word flags[] = {
+  { "SCHED_FLAG_RESET_ON_FORK", SCHED_FLAG_RESET_ON_FORK },
+  { "SCHED_FLAG_RECLAIM", SCHED_FLAG_RECLAIM },
+  { "SCHED_FLAG_DL_OVERRUN", SCHED_FLAG_DL_OVERRUN },
+  { "SCHED_FLAG_KEEP_POLICY", SCHED_FLAG_KEEP_POLICY },
+  { "SCHED_FLAG_KEEP_PARAMS", SCHED_FLAG_KEEP_PARAMS },
+  { "SCHED_FLAG_UTIL_CLAMP_MIN", SCHED_FLAG_UTIL_CLAMP_MIN },
+  { "SCHED_FLAG_UTIL_CLAMP_MAX", SCHED_FLAG_UTIL_CLAMP_MAX },
+};
+
+static const struct zl_config_word classes[] = {
+  { "IOPRIO_CLASS_RT", IOPRIO_CLASS_RT },
+  { "IOPRIO_CLASS_BE", IOPRIO_CLASS_BE },
+  { "IOPRIO_CLASS_IDLE", IOPRIO_CLASS_IDLE },
+};
+
+static int read_flags(struct zl_config_reader *rd, const json_t *object, const char *path,
+                      struct zl_scheduler *s)
+{
+  char at[ZL_CONFIG_PATH];
+  char **list;
+  int r = zl_config_strv(rd, object, path, "flags", ZL_COUNT(flags), &list);
+
+  for (int i = 0; r == 0 && list[i] != NULL; i++) {
+    uint32_t flag = 0;
+
+    r = zl_config_word(rd, flags, ZL_COUNT(flags), list[i], zl_config_path(at, path, "flags", i),
+                       &flag);
+    s->flags |= flag;
+  }
+  return r;
+}
+
+static int read_numbers(struct zl_config_reader *rd, const json_t *object, const char *path,
+                        struct zl_scheduler *s)
+{
+  int64_t nice, priority, runtime, deadline, period;
+  int r = zl_json_get_int(object, path, "nice", -20, 19, 0, &nice, rd->err);
+
+  if (r == 0)
+    r = zl_json_get_int(object, path, "priority", 0, 99, 0, &priority, rd->err);
+  if (r == 0)
+    r = zl_json_get_int(object, path, "runtime", 0, INT64_MAX, 0, &runtime, rd->err);
+  if (r == 0)
+    r = zl_json_get_int(object, path, "deadline", 0, INT64_MAX, 0, &deadline, rd->err);
+  if (r == 0)
+    r = zl_json_get_int(object, path, "period", 0, INT64_MAX, 0, &period, rd->err);
+  if (r < 0)
+    return r;
+  s->nice = (int32_t)nice;
+  s->priority = (uint32_t)priority;
+  s->runtime_ns = (uint64_t)runtime;
+  s->deadline_ns = (uint64_t)deadline;
+  s->period_ns = (uint64_t)period;
+  return 0;
+}
+
+/* What the kernel would take without a word although it means nothing with that policy. */
+static int check_scheduler(struct zl_config_reader *rd, const char *path,
+                           const struct zl_scheduler *s)
+{
+  const bool fair = s->policy == SCHED_NORMAL || s->policy == SCHED_BATCH;
+  const bool real_time = s->policy == SCHED_FIFO || s->policy == SCHED_RR;
+
+  if (s->nice != 0 && !fair)
+    return zl_fail(rd->err, ZL_E_INVALID, 0, "%s.nice: only with SCHED_OTHER and SCHED_BATCH",
+                   path);
+  if (s->priority != 0 && !real_time)
+    return zl_fail(rd->err, ZL_E_INVALID, 0, "%s.priority: only with SCHED_FIFO and SCHED_RR",
+                   path);
+  if (s->runtime_ns + s->deadline_ns + s->period_ns != 0 && s->policy != SCHED_DEADLINE)
+    return zl_fail(rd->err, ZL_E_INVALID, 0,
+                   "%s: runtime, deadline and period are of SCHED_DEADLINE", path);
+  return 0;
+}
+
+static int read_scheduler(struct zl_config_reader *rd, const json_t *object, const char *path,
+                          struct zl_process *p)
+{
+  char at[ZL_CONFIG_PATH], policy_at[ZL_CONFIG_PATH];
+  struct zl_scheduler *s = &p->scheduler;
+  const char *policy;
+  json_t *scheduler;
+  int r = zl_json_get_object(object, path, "scheduler", &scheduler, rd->err);
+
+  if (r < 0 || scheduler == NULL)
+    return r;
+  (void)zl_config_path(at, path, "scheduler", -1);
+  r = zl_config_required(rd, scheduler, at, "policy", &policy);
+  if (r == 0)
+    r = zl_config_word(rd, policies, ZL_COUNT(policies), policy,
+                       zl_config_path(policy_at, at, "policy", -1), &s->policy);
+  if (r == 0)
+    r = read_numbers(rd, scheduler, at, s);
+  if (r == 0)
+    r = read_flags(rd, scheduler, at, s);
+  if (r == 0)
+    r = check_scheduler(rd, at, s);
+  s->present = r == 0;
+  return r;
+}
+
+static int read_io_priority(struct zl_config_reader *rd, const json_t *object, const char *path,
+                            struct zl_process *p)
+{
+  char at[ZL_CONFIG_PATH], class_at[ZL_CONFIG_PATH];
+  uint32_t class = 0, level = 0;
+  const char *text;
+  json_t *priority;
+  int r = zl_json_get_object(object, path, "ioPriority", &priority, rd->err);
+
+  if (r < 0 || priority == NULL)
+    return r;
+  (void)zl_config_path(at, path, "ioPriority", -1);
+  r = zl_config_required(rd, priority, at, "class", &text);
+  if (r == 0)
+    r = zl_config_word(rd, classes, ZL_COUNT(classes), text,
+                       zl_config_path(class_at, at, "class", -1), &class);
+  if (r == 0 && json_object_get(priority, "priority") != NULL)
+    r = zl_config_required_u32(rd, priority, at, "priority", IOPRIO_NR_LEVELS - 1, &level);
+  if (r == 0)
+    p->io_priority = IOPRIO_PRIO_VALUE(class, level);
+  return r;
+}
+
+/* "0-3,7", the form of cpuset(7). */
+static int read_cpus(struct zl_config_reader *rd, const json_t *object, const char *path,
+                     const char *key, const struct zl_cpus **ret)
+{
+  char at[ZL_CONFIG_PATH];
+  struct zl_cpus *cpus;
+  const char *text;
+  int r = zl_json_get_string(object, path, key, &text, rd->err);
+
+  if (r < 0 || text == NULL || *text == '\0')
+    return r;
+  cpus = zl_arena_alloc(rd->arena, sizeof(*cpus));
+  if (cpus == NULL)
+    return zl_fail_nomem(rd->err, "configuration");
+  if (!zl_cpus_parse(text, cpus))
+    return zl_fail(rd->err, ZL_E_INVALID, 0, "%s: '%.60s' is not a list like 0-3,7 below %d",
+                   zl_config_path(at, path, key, -1), text, ZL_MAX_CPUS);
+  *ret = cpus;
+  return 0;
+}
+
+static int read_affinity(struct zl_config_reader *rd, const json_t *object, const char *path,
+                         struct zl_process *p)
+{
+  char at[ZL_CONFIG_PATH];
+  json_t *affinity;
+  int r = zl_json_get_object(object, path, "execCPUAffinity", &affinity, rd->err);
+
+  (void)zl_config_path(at, path, "execCPUAffinity", -1);
+  if (r == 0)
+    r = read_cpus(rd, affinity, at, "initial", &p->exec_cpus_initial);
+  if (r == 0)
+    r = read_cpus(rd, affinity, at, "final", &p->exec_cpus_final);
+  return r;
+}
+
+int zl_config_schedule(struct zl_config_reader *rd, const json_t *object, const char *path,
+                       struct zl_process *p)
+{
+  int r = read_scheduler(rd, object, path, p);
+
+  if (r == 0)
+    r = read_io_priority(rd, object, path, p);
+  return r == 0 ? read_affinity(rd, object, path, p) : r;
+}
