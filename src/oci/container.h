@@ -16,7 +16,8 @@
 #include "engine/config.h"
 #include "oci/oci.h"
 
-#define OCI_GATE "start"
+#define OCI_GATE        "start"
+#define OCI_SHARED_PIDS "sharedPids" /* in state.json: true without a new pid namespace */
 
 enum {
   OCI_MAX_ID = 255 /* a file name */
@@ -42,10 +43,12 @@ struct oci_container {
   bool has_cgroup;
 };
 
-#define OCI_CONTAINER_INIT                                                                  \
-  {                                                                                         \
-    .root_fd = -1, .dir_fd = -1, .lock_fd = -1, .pidfd = -1, .cgroup_root = { .fd = -1 },   \
-    .cgroup = { .unified_fd = -1 }                                                          \
+#define OCI_CONTAINER_INIT                                                                \
+  {                                                                                       \
+    .root_fd = -1, .dir_fd = -1, .lock_fd = -1, .pidfd = -1, .cgroup_root = { .fd = -1 }, \
+    .cgroup = {                                                                           \
+      .unified_fd = -1                                                                    \
+    }                                                                                     \
   }
 
 void oci_container_done(struct oci_container *c);
