@@ -152,16 +152,17 @@ static int set_all(uint64_t permitted, uint64_t effective, uint64_t inheritable,
 
 int zl_caps_apply(const struct zl_caps *caps, struct zl_error *err)
 {
-  uint64_t held = 0, permitted, ambient;
+  uint64_t held = 0, permitted, inheritable, ambient;
   int r = permitted_set(&held, err);
 
   if (r < 0)
     return r;
   permitted = caps->permitted & held;
-  ambient = caps->ambient & caps->inheritable & permitted;
+  inheritable = caps->inheritable & held & bounding_set(); /* the kernel takes no more */
+  ambient = caps->ambient & inheritable & permitted;
   if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
     return zl_fail_errno(err, "clearing the ambient capabilities");
-  r = set_all(permitted, caps->effective & permitted, ambient, err);
+  r = set_all(permitted, caps->effective & permitted, inheritable, err);
   for (int cap = 0; r == 0 && cap < CAP_BITS; cap++)
     if ((ambient >> cap & 1) != 0 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
       r = zl_fail_errno(err, "raising ambient capability %d", cap);

@@ -32,8 +32,8 @@ int zl_caps_limit(const struct zl_caps *caps, struct zl_error *err);
 
 /* Second half, after the user changed: sets permitted, effective, inheritable and ambient.
  * Capabilities that this thread does not have are left out (a container cannot get more than its
- * runtime holds). Inheritable becomes what ambient needs and nothing else (CVE-2022-29162).
- * Idempotent. */
+ * runtime holds). Inheritable is what the document says; our own documents leave it empty
+ * (CVE-2022-29162). Idempotent. */
 int zl_caps_apply(const struct zl_caps *caps, struct zl_error *err);
 
 #endif

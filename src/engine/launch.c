@@ -67,6 +67,41 @@ static int open_cwd(struct zl_launch *launch, struct zl_error *err)
   return 0;
 }
 
+static bool has_name(const char *variable, const char *name, size_t len)
+{
+  return strncmp(variable, name, len) == 0 && variable[len] == '=';
+}
+
+static bool is_given_again(char *const *rest, const char *variable)
+{
+  size_t len = strcspn(variable, "=");
+
+  for (; *rest != NULL; rest++)
+    if (has_name(*rest, variable, len))
+      return true;
+  return false;
+}
+
+/* The last one of a name counts, as in a shell; programs differ in which of two they would see. An
+ * empty HOME means that nobody knew it. */
+static int take_env(struct zl_launch *launch, struct zl_error *err)
+{
+  char *const *env = launch->process->env;
+  size_t n = 0;
+
+  launch->env = calloc(zl_strv_len((const char *const *)env) + 1, sizeof(*launch->env));
+  if (launch->env == NULL)
+    return zl_fail_nomem(err, "environment");
+  for (; *env != NULL; env++) {
+    if (is_given_again(env + 1, *env) || strcmp(*env, "HOME=") == 0)
+      continue;
+    launch->env[n] = strdup(*env);
+    if (launch->env[n++] == NULL)
+      return zl_fail_nomem(err, "environment");
+  }
+  return 0;
+}
+
 static int add_default(struct zl_launch *launch, const char *name, const char *value,
                        struct zl_error *err)
 {
@@ -88,7 +123,7 @@ int zl_launch_prepare(struct zl_launch *launch, struct zl_error *err)
   if (r == 0)
     r = open_cwd(launch, err);
   if (r == 0)
-    r = zl_strv_copy(&launch->env, (const char *const *)p->env, err);
+    r = take_env(launch, err);
   if (r == 0)
     r = add_default(launch, "HOME", launch->user.home, err);
   if (r == 0 && p->terminal)
@@ -171,13 +206,20 @@ static int change_user(const struct zl_user *user, struct zl_error *err)
   return 0;
 }
 
+/* With our own privileges first: one that its user may not enter is as good as any. Where a file
+ * system refuses its own root, the user's count. */
+static bool enter_cwd_early(const struct zl_launch *launch)
+{
+  return fchdir(launch->cwd_fd) == 0;
+}
+
 /* CVE-2024-21626: a working directory outside the root gave the host away. The descriptor was found
  * inside the root, so this can only fail if the directory was moved since. */
-static int enter_cwd(const struct zl_launch *launch, struct zl_error *err)
+static int enter_cwd(const struct zl_launch *launch, bool is_there, struct zl_error *err)
 {
   ZL_UNCLEARED char text[4096];
 
-  if (fchdir(launch->cwd_fd) < 0)
+  if (!is_there && fchdir(launch->cwd_fd) < 0)
     return zl_fail_errno(err, "working directory '%s'", launch->process->cwd);
   if (syscall(SYS_getcwd, text, sizeof(text)) < 0 || text[0] != '/')
     return zl_fail(err, ZL_E_INVALID, 0, "working directory '%s' is not inside the container",
@@ -202,6 +244,7 @@ static int install_filter(const struct zl_launch *launch, struct zl_error *err)
 static int drop_privileges(const struct zl_launch *launch, struct zl_error *err)
 {
   const struct zl_process *p = launch->process;
+  bool is_there = enter_cwd_early(launch);
   int r = zl_caps_limit(&p->caps, err);
 
   if (r == 0 && !p->no_new_privileges)
@@ -211,7 +254,7 @@ static int drop_privileges(const struct zl_launch *launch, struct zl_error *err)
   if (r == 0)
     r = zl_caps_apply(&p->caps, err);
   if (r == 0)
-    r = enter_cwd(launch, err);
+    r = enter_cwd(launch, is_there, err);
   if (r == 0 && p->no_new_privileges) {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
       return zl_fail_errno(err, "no_new_privs");

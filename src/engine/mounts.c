@@ -172,7 +172,8 @@ static int open_target(const struct zl_mount *m, bool directory, int root_fd, in
     struct stat st;
 
     if (at >= 0 && fstat(at, &st) == 0 && !S_ISDIR(st.st_mode))
-      return zl_fail(err, ZL_E_INVALID, 0, "it is not a directory in the image");
+      return zl_fail(err, ZL_E_INVALID, 0,
+                     "it is no directory in the image, and must be mounted on ordinary directory");
   }
   fd = directory ? zl_path_mkdirs_in_root(root_fd, m->destination, 0755)
                  : zl_path_touch_in_root(root_fd, m->destination, 0644);

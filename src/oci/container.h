@@ -16,8 +16,9 @@
 #include "engine/config.h"
 #include "oci/oci.h"
 
-#define OCI_GATE    "start"
-#define OCI_KEYRING "_ses." /* and the id: the name of a session keyring, as runc's */
+#define OCI_GATE        "start"
+#define OCI_KEYRING     "_ses." /* and the id: the name of a session keyring, as runc's */
+#define OCI_SHARED_PIDS "sharedPids" /* in state.json: true without a new pid namespace */
 
 enum {
   OCI_MAX_ID = 255 /* a file name */
@@ -43,10 +44,12 @@ struct oci_container {
   bool has_cgroup;
 };
 
-#define OCI_CONTAINER_INIT                                                                  \
-  {                                                                                         \
-    .root_fd = -1, .dir_fd = -1, .lock_fd = -1, .pidfd = -1, .cgroup_root = { .fd = -1 },   \
-    .cgroup = { .unified_fd = -1 }                                                          \
+#define OCI_CONTAINER_INIT                                                                \
+  {                                                                                       \
+    .root_fd = -1, .dir_fd = -1, .lock_fd = -1, .pidfd = -1, .cgroup_root = { .fd = -1 }, \
+    .cgroup = {                                                                           \
+      .unified_fd = -1                                                                    \
+    }                                                                                     \
   }
 
 void oci_container_done(struct oci_container *c);

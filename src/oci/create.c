@@ -23,6 +23,7 @@ size_t oci_create_options(struct oci_create *create, struct oci_option *options)
 {
   const struct oci_option all[] = {
     { .name = "bundle", .letter = 'b', .kind = OCI_TEXT, .variable = &create->bundle },
+    { .name = "config", .letter = 'f', .kind = OCI_TEXT, .variable = &create->config },
     { .name = "pid-file", .kind = OCI_TEXT, .variable = &create->pid_file },
     { .name = "console-socket", .kind = OCI_TEXT, .variable = &create->console_socket },
     { .name = "preserve-fds", .kind = OCI_NUMBER, .variable = &create->preserved_fds },
@@ -88,6 +89,7 @@ static int find_rootfs(struct plan *plan, struct zl_error *err)
 
 static int read_bundle(struct plan *plan, struct zl_error *err)
 {
+  const char *config = plan->options->config;
   zl_autobuf text = ZL_BUF_INIT(ZL_MAX_BUNDLE);
   zl_autofd dir = -1;
   int r = find_bundle(plan, err);
@@ -97,7 +99,10 @@ static int read_bundle(struct plan *plan, struct zl_error *err)
   dir = zl_fd_open(AT_FDCWD, plan->bundle, O_PATH | O_DIRECTORY, 0);
   if (dir < 0)
     return zl_fail(err, ZL_E_SYSTEM, -dir, "--bundle '%s'", plan->bundle);
-  r = zl_file_read(dir, "config.json", &text, err);
+  if (config == NULL || strcmp(config, "config.json") == 0)
+    r = zl_file_read(dir, "config.json", &text, err);
+  else
+    r = zl_file_read(AT_FDCWD, config, &text, err);
   if (r == 0)
     r = zl_engine_document_parse(text.data, text.len, &plan->doc, err);
   if (r == 0)
@@ -126,16 +131,17 @@ static const char *cgroup_path(const struct plan *plan, char text[OCI_MAX_ID + 2
  * what to remove. */
 static int save_intent(struct plan *plan, struct zl_error *err)
 {
+  const struct zl_namespace *pids = &plan->config->namespaces[ZL_NS_PID];
   char path[OCI_MAX_ID + 2], time[ZL_TIME_TEXT];
   json_t *annotations = json_object_get(plan->doc, "annotations");
 
   (void)zl_time_format(zl_time_wall(), time);
-  plan->c->state =
-      json_pack("{s:s, s:s, s:s, s:s, s:O*, s:s, s:b, s:b}", "bundle", plan->bundle, "rootfs", plan->rootfs,
-                "created", time, "cgroup", cgroup_path(plan, path), "annotations", annotations,
-                "owner", geteuid() == 0 ? "root" : "", "hooks",
-                json_object_size(json_object_get(plan->doc, "hooks")) > 0, "keyring",
-                !plan->options->no_new_keyring);
+  plan->c->state = json_pack(
+      "{s:s, s:s, s:s, s:s, s:O*, s:s, s:b, s:b, s:b}", "bundle", plan->bundle, "rootfs",
+      plan->rootfs, "created", time, "cgroup", cgroup_path(plan, path), "annotations", annotations,
+      "owner", geteuid() == 0 ? "root" : "", "hooks",
+      json_object_size(json_object_get(plan->doc, "hooks")) > 0, "keyring",
+      !plan->options->no_new_keyring, OCI_SHARED_PIDS, !pids->present || pids->path != NULL);
   return plan->c->state != NULL ? oci_container_save(plan->c, err)
                                 : zl_fail_nomem(err, "state.json");
 }
@@ -207,6 +213,21 @@ static int render_parts(struct plan *plan, struct zl_error *err)
                        : zl_fail_nomem(err, "the container's state");
 }
 
+/* Relative sources of mounts are meant from the bundle. */
+static int create_from_bundle(const struct plan *plan, const struct zl_container_spec *spec,
+                              struct zl_container *made, struct zl_error *err)
+{
+  zl_autofd here = zl_fd_open(AT_FDCWD, ".", O_PATH | O_DIRECTORY, 0);
+  int r;
+
+  if (chdir(plan->bundle) < 0)
+    return zl_fail_errno(err, "--bundle '%s'", plan->bundle);
+  r = zl_container_create(spec, made, err);
+  if (here >= 0 && fchdir(here) < 0 && r == 0)
+    zl_warning("returning to the working directory: %s", strerror(errno));
+  return r;
+}
+
 static int build(struct plan *plan, struct zl_container *made, struct zl_error *err)
 {
   struct oci_container *c = plan->c;
@@ -232,22 +253,10 @@ static int build(struct plan *plan, struct zl_container *made, struct zl_error *
   spec.keyring = plan->keyring;
   spec.gate_fd = gate;
   spec.cgroup_fd = c->cgroup.unified_fd;
-  return zl_container_create(&spec, made, err);
+  return create_from_bundle(plan, &spec, made, err);
 }
 
 /* ---- The whole ----------------------------------------------------------------------------- */
-
-static int check_options(const struct plan *plan, struct zl_error *err)
-{
-  const struct oci_create *options = plan->options;
-
-  if (options->preserved_fds < 0 || options->preserved_fds > ZL_MAX_PRESERVED_FDS)
-    return zl_fail(err, ZL_E_INVALID, 0, "--preserve-fds: 0 to %d", ZL_MAX_PRESERVED_FDS);
-  for (int i = 0; i < (int)options->preserved_fds; i++)
-    if (fcntl(3 + i, F_GETFD) < 0)
-      return zl_fail(err, ZL_E_INVALID, 0, "--preserve-fds: descriptor %d is not open", 3 + i);
-  return 0;
-}
 
 static int check_terminal(const struct plan *plan, struct zl_error *err)
 {
@@ -262,7 +271,7 @@ static int check_terminal(const struct plan *plan, struct zl_error *err)
 static int make(struct plan *plan, struct zl_container *made, struct zl_error *err)
 {
   const struct oci_create *options = plan->options;
-  int r = check_options(plan, err);
+  int r = oci_check_preserved(options->preserved_fds, err);
 
   if (r == 0)
     r = read_bundle(plan, err);

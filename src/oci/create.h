@@ -11,6 +11,7 @@
 
 struct oci_create {
   const char *bundle, *pid_file, *console_socket;
+  const char *config; /* instead of the bundle's; NULL or "config.json": that one */
   int64_t preserved_fds;
   bool no_new_keyring;
 };

@@ -60,9 +60,7 @@ static int parse(struct exec *exec, int argc, char **argv, const char **ret_id,
     return zl_fail(err, ZL_E_INVALID, 0, "exec: neither a command nor --process is given");
   if (*p->args != NULL && p->file != NULL)
     return zl_fail(err, ZL_E_INVALID, 0, "exec: a command and --process exclude each other");
-  if (exec->preserved_fds < 0 || exec->preserved_fds > ZL_MAX_PRESERVED_FDS)
-    return zl_fail(err, ZL_E_INVALID, 0, "--preserve-fds: 0 to %d", ZL_MAX_PRESERVED_FDS);
-  return 0;
+  return oci_check_preserved(exec->preserved_fds, err);
 }
 
 /* ---- Into the container -------------------------------------------------------------------- */

@@ -30,10 +30,32 @@ static int not_running(const struct oci_container *c, struct zl_error *err)
   return zl_fail(err, ZL_E_CONFLICT, 0, "cannot signal '%s': container not running", c->id);
 }
 
+/* Where the first process is not the head of a pid namespace, the others do not end with it. */
+static bool ends_all(const struct oci_container *c, int signal)
+{
+  return signal == SIGKILL && c->has_cgroup &&
+         json_is_true(json_object_get(c->state, OCI_SHARED_PIDS));
+}
+
+static int kill_shared(struct oci_container *c, struct zl_error *err)
+{
+  bool populated = false;
+  int r = zl_cgroup_is_populated(&c->cgroup, &populated, err);
+
+  if (r == 0 && !populated)
+    return not_running(c, err);
+  if (r == 0)
+    r = zl_cgroup_kill(&c->cgroup, err);
+  (void)zl_cgroup_freeze(&c->cgroup, false, NULL); /* frozen processes of v1 do not die */
+  return r;
+}
+
 static int kill_first(struct oci_container *c, int signal, struct zl_error *err)
 {
   enum oci_status status = oci_container_status(c);
 
+  if (ends_all(c, signal))
+    return kill_shared(c, err);
   if (status == OCI_STOPPED || status == OCI_CREATING)
     return not_running(c, err);
   if (pidfd_send_signal(c->pidfd, signal, NULL, 0) < 0)
@@ -42,6 +64,12 @@ static int kill_first(struct oci_container *c, int signal, struct zl_error *err)
   if (status == OCI_PAUSED && signal == SIGKILL)
     (void)zl_cgroup_freeze(&c->cgroup, false, NULL);
   return 0;
+}
+
+/* 0 is sent too: it asks whether there is somebody. */
+static int signal_number(const char *text)
+{
+  return strcmp(text, "0") == 0 ? 0 : zl_signal_number(text);
 }
 
 int oci_kill(const struct oci *oci, int argc, char **argv, struct zl_error *err)
@@ -62,7 +90,7 @@ int oci_kill(const struct oci *oci, int argc, char **argv, struct zl_error *err)
   if (r < 0)
     return r;
   if (first + rest < argc)
-    signal = zl_signal_number(argv[first + rest]);
+    signal = signal_number(argv[first + rest]);
   if (signal < 0 || first + rest + 1 < argc)
     return zl_fail(err, ZL_E_INVALID, 0, "kill: '%.40s' is no signal", argv[argc - 1]);
   r = oci_container_open(oci, argv[first], false, &c, err);

@@ -136,6 +136,9 @@ static int run(struct oci *oci, int argc, char **argv, struct zl_error *err)
     print_help();
     return first == argc;
   }
+  r = report_open(oci, err);
+  if (r < 0)
+    return r;
   verb = find_verb(argv[first]);
   if (verb == NULL)
     return zl_fail(err, ZL_E_INVALID, 0, "no such command '%.100s'; see zlayer-oci --help",
@@ -154,15 +157,18 @@ static int run(struct oci *oci, int argc, char **argv, struct zl_error *err)
 
 int main(int argc, char **argv)
 {
-  struct oci oci = { .root = NULL };
+  struct oci oci = { .log_fd = -1 };
   struct zl_error err = { 0 };
   int r = fill_streams(&err);
 
   zl_proc_default_signals();
   if (r == 0)
     r = run(&oci, argc, argv, &err);
-  if (r < 0)
+  if (r < 0) {
+    if (oci.log_fd < 0)
+      (void)report_open(&oci, NULL); /* an option that is wrong is told there too */
     report_error(&oci, &err);
+  }
   /* Callers tell a runtime that has failed from a program that ended so by the log. */
   return r < 0 ? report_exit_code(&err) : r;
 }

@@ -18,6 +18,7 @@ enum {
 struct oci {
   const char *root;     /* directory of the state directories */
   const char *log;      /* file that errors are appended to; NULL: none */
+  int log_fd;           /* of it; -1 */
   bool log_json, debug; /* --log-format json, --debug */
 };
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "oci/options.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/limits.h"
 #include "base/strv.h"
 
 enum {
@@ -165,4 +167,14 @@ int oci_options_id(const struct oci_option *options, size_t n, int argc, char **
     r = zl_fail(err, ZL_E_INVALID, 0, "one container only: '%.100s' is one word too many",
                 argv[argc - 1]);
   return r;
+}
+
+int oci_check_preserved(int64_t n, struct zl_error *err)
+{
+  if (n < 0 || n > ZL_MAX_PRESERVED_FDS)
+    return zl_fail(err, ZL_E_INVALID, 0, "--preserve-fds: 0 to %d", ZL_MAX_PRESERVED_FDS);
+  for (int i = 0; i < (int)n; i++)
+    if (fcntl(3 + i, F_GETFD) < 0)
+      return zl_fail(err, ZL_E_INVALID, 0, "--preserve-fds: descriptor %d is not open", 3 + i);
+  return 0;
 }

@@ -39,4 +39,7 @@ int oci_options(const struct oci_option *options, size_t n, int argc, char **arg
 int oci_options_id(const struct oci_option *options, size_t n, int argc, char **argv,
                    const char **ret_id, struct zl_error *err);
 
+/* --preserve-fds N: whether the descriptors 3 .. 2 + N are there. */
+int oci_check_preserved(int64_t n, struct zl_error *err);
+
 #endif

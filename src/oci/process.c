@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/strv.h"
 
 void oci_process_done(struct oci_process *p)
@@ -44,9 +45,9 @@ static int set_user(const struct oci_process *p, json_t *process, struct zl_erro
     r = parse_id("--user", rest, &gid, err);
   if (r < 0)
     return r;
-  return json_object_set_new(process, "user",
-                             json_pack("{s:I, s:I}", "uid", (json_int_t)uid, "gid",
-                                       (json_int_t)gid)) < 0
+  return json_object_set_new(
+             process, "user",
+             json_pack("{s:I, s:I}", "uid", (json_int_t)uid, "gid", (json_int_t)gid)) < 0
              ? zl_fail_nomem(err, "--user")
              : 0;
 }
@@ -81,8 +82,11 @@ static int add_caps(const struct oci_process *p, json_t *process, struct zl_erro
       return zl_fail_nomem(err, "--cap");
   }
   for (char **cap = p->caps; cap != NULL && *cap != NULL; cap++) {
-    if (zl_cap_parse(*cap) < 0)
-      return zl_fail(err, ZL_E_INVALID, 0, "--cap: '%.40s' is no capability", *cap);
+    /* Callers of a newer kernel's capabilities get the others, as with those of a document. */
+    if (zl_cap_parse(*cap) < 0) {
+      zl_warning("--cap: '%.40s' is not known and left out", *cap);
+      continue;
+    }
     for (size_t i = 0; i < ZL_COUNT(sets); i++) {
       json_t *set = json_object_get(caps, sets[i]);
 
@@ -120,8 +124,7 @@ static int set_rest(const struct oci_process *p, json_t *process, struct zl_erro
   if (args == NULL || json_object_set_new(process, "args", args) < 0)
     return zl_fail(err, ZL_E_INVALID, 0, "exec: the command is not UTF-8");
   if (json_object_set_new(process, "terminal", json_boolean(p->tty)) < 0 ||
-      (p->no_new_privileges &&
-       json_object_set_new(process, "noNewPrivileges", json_true()) < 0) ||
+      (p->no_new_privileges && json_object_set_new(process, "noNewPrivileges", json_true()) < 0) ||
       (p->cwd != NULL && json_object_set_new(process, "cwd", json_string(p->cwd)) < 0))
     return zl_fail_nomem(err, "exec");
   return 0;
@@ -153,5 +156,7 @@ int oci_process_build(const struct oci_process *p, const json_t *config, struct 
   zl_autojson *doc = NULL;
   int r = p->file != NULL ? read_file(p->file, &doc, err) : derive(p, config, &doc, err);
 
+  if (r == 0 && p->file != NULL && p->tty && json_object_set_new(doc, "terminal", json_true()) < 0)
+    return zl_fail(err, ZL_E_INVALID, 0, "--process: expected an object");
   return r < 0 ? r : zl_engine_process_parse(doc, "process", ret, err);
 }

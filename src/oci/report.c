@@ -17,33 +17,65 @@ enum {
   EXIT_NOT_EXECUTABLE = 126
 };
 
+/* As Go's %q writes what people put into messages; other bytes stay. */
+static char *quote(const char *text)
+{
+  char *out = malloc(2 * strlen(text) + 1), *to = out;
+
+  for (; out != NULL && *text != '\0'; text++) {
+    if (*text == '"' || *text == '\\' || *text == '\n')
+      *to++ = '\\';
+    *to++ = *text == '\n' ? 'n' : *text;
+  }
+  if (out != NULL)
+    *to = '\0';
+  return out;
+}
+
 static char *render(const struct oci *oci, const char *text)
 {
   char time[ZL_TIME_TEXT];
   zl_autojson *json = NULL;
-  zl_autofree char *line = NULL;
+  zl_autofree char *line = NULL, *quoted = NULL;
 
   (void)zl_time_format(zl_time_wall(), time);
-  if (!oci->log_json)
-    return zl_asprintf("time=\"%s\" level=error msg=\"%s\"\n", time, text);
+  if (!oci->log_json) {
+    quoted = quote(text);
+    return quoted != NULL ? zl_asprintf("time=\"%s\" level=error msg=\"%s\"\n", time, quoted)
+                          : NULL;
+  }
   json = json_pack("{s:s, s:s, s:s}", "level", "error", "msg", text, "time", time);
   if (json == NULL || zl_json_render(json, &line, NULL) < 0)
     return NULL;
   return zl_asprintf("%s\n", line);
 }
 
+int report_open(struct oci *oci, struct zl_error *err)
+{
+  static const char file[] = "file:";
+
+  if (oci->log == NULL)
+    return 0;
+  if (zl_has_prefix(oci->log, "syslog:") || zl_has_prefix(oci->log, "journald:"))
+    return zl_fail(err, ZL_E_UNSUPPORTED, 0, "--log '%.100s': a file only", oci->log);
+  if (zl_has_prefix(oci->log, file))
+    oci->log += strlen(file);
+  oci->log_fd = zl_fd_open(AT_FDCWD, oci->log, O_WRONLY | O_CREAT | O_APPEND, 0644);
+  if (oci->log_fd < 0)
+    return zl_fail(err, ZL_E_SYSTEM, -oci->log_fd, "--log '%s'", oci->log);
+  return 0;
+}
+
 void report_error(const struct oci *oci, const struct zl_error *failure)
 {
   zl_autofree char *line = NULL;
-  zl_autofd fd = -1;
   int r;
 
   (void)fprintf(stderr, "zlayer-oci: %s\n", failure->msg);
-  if (oci->log == NULL)
+  if (oci->log_fd < 0)
     return;
   line = render(oci, failure->msg);
-  fd = zl_fd_open(AT_FDCWD, oci->log, O_WRONLY | O_CREAT | O_APPEND, 0644);
-  r = fd < 0 ? fd : line == NULL ? -ENOMEM : zl_fd_write_full(fd, line, strlen(line));
+  r = line == NULL ? -ENOMEM : zl_fd_write_full(oci->log_fd, line, strlen(line));
   if (r < 0)
     (void)fprintf(stderr, "zlayer-oci: --log '%s': %s\n", oci->log, strerror(-r));
 }

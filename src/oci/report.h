@@ -14,4 +14,7 @@ void report_error(const struct oci *oci, const struct zl_error *failure);
 /* 127, 126: the program is missing or cannot be executed; 1: all else. */
 int report_exit_code(const struct zl_error *failure);
 
+/* Opens the file of --log, which its reader may wait for: with "file:" before it or without. */
+int report_open(struct oci *oci, struct zl_error *err);
+
 #endif

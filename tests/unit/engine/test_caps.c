@@ -79,8 +79,7 @@ static int drops_to_a_list(void)
 {
   const struct zl_caps caps = { .bounding = DOCKER_CAPS,
                                 .effective = DOCKER_CAPS,
-                                .permitted = DOCKER_CAPS,
-                                .inheritable = DOCKER_CAPS };
+                                .permitted = DOCKER_CAPS };
   struct zl_error err = { 0 };
 
   if (zl_caps_limit(&caps, &err) < 0 || zl_caps_apply(&caps, &err) < 0)
@@ -88,10 +87,23 @@ static int drops_to_a_list(void)
   if (status_mask("CapBnd:") != DOCKER_CAPS || status_mask("CapPrm:") != DOCKER_CAPS ||
       status_mask("CapEff:") != DOCKER_CAPS)
     return 2;
-  /* Asked for or not: a shell with file capabilities would inherit them (CVE-2022-29162). */
+  /* A shell with file capabilities would inherit them (CVE-2022-29162). */
   if (status_mask("CapInh:") != 0 || status_mask("CapAmb:") != 0)
     return 3;
   return zl_caps_limit(&caps, &err) < 0 || zl_caps_apply(&caps, &err) < 0 ? 4 : 0;
+}
+
+static int inherits_what_it_is_told_to(void)
+{
+  const uint64_t net = BIT(CAP_NET_RAW);
+  const struct zl_caps caps = {
+    .bounding = net, .effective = net, .permitted = net, .inheritable = net | BIT(CAP_CHOWN)
+  };
+  struct zl_error err = { 0 };
+
+  if (zl_caps_limit(&caps, &err) < 0 || zl_caps_apply(&caps, &err) < 0)
+    return 1;
+  return status_mask("CapInh:") == net && status_mask("CapAmb:") == 0 ? 0 : 2;
 }
 
 static int survives_the_change_of_user(void)
@@ -160,6 +172,7 @@ static void capability_sets(void **state)
 {
   (void)state;
   in_child(drops_to_a_list);
+  in_child(inherits_what_it_is_told_to);
   in_child(survives_the_change_of_user);
   in_child(drops_everything);
   in_child(takes_what_is_there);
