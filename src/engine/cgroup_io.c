@@ -16,7 +16,7 @@ static const char tree_dirs[ZL_TREE_COUNT][12] = {
   [ZL_TREE_UNIFIED] = "unified/", [ZL_TREE_PIDS] = "pids/",       [ZL_TREE_MEMORY] = "memory/",
   [ZL_TREE_CPU] = "cpu/",         [ZL_TREE_CPUACCT] = "cpuacct/", [ZL_TREE_DEVICES] = "devices/",
   [ZL_TREE_FREEZER] = "freezer/", [ZL_TREE_CPUSET] = "cpuset/",   [ZL_TREE_BLKIO] = "blkio/",
-  [ZL_TREE_HUGETLB] = "hugetlb/",
+  [ZL_TREE_HUGETLB] = "hugetlb/", [ZL_TREE_SYSTEMD] = "systemd/",
 };
 
 const char *zl_cgroup_tree_dir(const struct zl_cgroup_root *root, enum zl_cgroup_tree tree)

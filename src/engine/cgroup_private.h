@@ -19,6 +19,7 @@ enum zl_cgroup_tree {
   ZL_TREE_CPUSET,
   ZL_TREE_BLKIO,
   ZL_TREE_HUGETLB,
+  ZL_TREE_SYSTEMD, /* a hierarchy without controllers, by which systemd knows processes */
   ZL_TREE_COUNT
 };
 
