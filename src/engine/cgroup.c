@@ -231,6 +231,24 @@ int zl_cgroup_create(const struct zl_cgroup_root *root, const char *path,
   return 0;
 }
 
+int zl_cgroup_join_all(struct zl_cgroup *cg, struct zl_error *err)
+{
+  int r = 0;
+
+  if (cg->root->mode == ZL_CGROUP_V2)
+    return 0;
+  for (int tree = 0; r == 0 && tree < ZL_TREE_COUNT; tree++) {
+    char path[ZL_CGROUP_FILE];
+
+    (void)snprintf(path, sizeof(path), "%scgroup.procs",
+                   zl_cgroup_tree_dir(cg->root, (enum zl_cgroup_tree)tree));
+    if (!zl_cgroup_has(cg, (enum zl_cgroup_tree)tree) &&
+        faccessat(cg->root->fd, path, F_OK, 0) == 0)
+      r = zl_cgroup_join_tree(cg, (enum zl_cgroup_tree)tree, err);
+  }
+  return r;
+}
+
 int zl_cgroup_open(const struct zl_cgroup_root *root, const char *path, struct zl_cgroup *ret,
                    struct zl_error *err)
 {

@@ -50,6 +50,10 @@ struct zl_cgroup {
 int zl_cgroup_create(const struct zl_cgroup_root *root, const char *path,
                      const struct zl_resources *res, struct zl_cgroup *ret, struct zl_error *err);
 
+/* Makes the cgroup in the remaining trees of this host too: for callers whose own cgroups above it
+ * have limits, or who read its files themselves (processor time, block devices). */
+int zl_cgroup_join_all(struct zl_cgroup *cg, struct zl_error *err);
+
 /* Takes hold of an existing one. ZL_E_NOT_FOUND when it is in no tree. */
 int zl_cgroup_open(const struct zl_cgroup_root *root, const char *path, struct zl_cgroup *ret,
                    struct zl_error *err);

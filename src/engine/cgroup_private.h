@@ -22,6 +22,7 @@ enum zl_cgroup_tree {
   ZL_TREE_RDMA,
   ZL_TREE_NET_CLS,
   ZL_TREE_NET_PRIO,
+  ZL_TREE_SYSTEMD, /* a hierarchy without controllers, by which systemd knows processes */
   ZL_TREE_COUNT
 };
 

@@ -2,6 +2,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/personality.h>
+#include <sys/stat.h>
 
 #include "base/limits.h"
 #include "engine/config_private.h"
@@ -83,7 +84,8 @@ static int read_device_ids(struct zl_config_reader *rd, const json_t *item, cons
                            struct zl_device *dev)
 {
   int64_t mode, uid, gid;
-  int r = zl_json_get_int(item, path, "fileMode", 0, 07777, 0666, &mode, rd->err);
+  /* Podman copies st_mode with the type of the file in it. */
+  int r = zl_json_get_int(item, path, "fileMode", 0, S_IFMT | 07777, 0666, &mode, rd->err);
 
   if (r == 0)
     r = zl_json_get_int(item, path, "uid", 0, UINT32_MAX - 1, 0, &uid, rd->err);
@@ -91,7 +93,7 @@ static int read_device_ids(struct zl_config_reader *rd, const json_t *item, cons
     r = zl_json_get_int(item, path, "gid", 0, UINT32_MAX - 1, 0, &gid, rd->err);
   if (r < 0)
     return r;
-  dev->mode = (mode_t)mode;
+  dev->mode = (mode_t)mode & 07777;
   dev->uid = (uint32_t)uid;
   dev->gid = (uint32_t)gid;
   return 0;

@@ -278,6 +278,30 @@ static void a_process_joins_every_tree(void **state)
   }
 }
 
+static void all_trees_are_joined_when_asked_for(void **state)
+{
+  static const char *const trees[] = { "cpuset", "cpuacct", "blkio", "freezer", "memory" };
+
+  (void)state;
+  for (size_t i = 0; i < n_roots; i++) {
+    struct zl_cgroup cg, again;
+    struct worker w;
+
+    make(i, "all", &nothing, &cg);
+    OK(zl_cgroup_join_all(&cg, &err));
+    w = start_worker(wait_for_ever, cg.unified_fd);
+    put_in(&cg, &w);
+    for (size_t t = 0; roots[i].mode != ZL_CGROUP_V2 && t < ZL_COUNT(trees); t++)
+      assert_true(is_member(w.pid, trees[t], path_of("all")));
+    OK(zl_cgroup_open(&roots[i], path_of("all"), &again, &err));
+    assert_int_equal(again.trees, cg.trees);
+    zl_cgroup_close(&again);
+    OK(zl_cgroup_kill(&cg, &err));
+    assert_true(WIFSIGNALED(end_worker(&w)));
+    finish(&cg);
+  }
+}
+
 static void self_is_process_zero(void **state)
 {
   (void)state;
@@ -736,6 +760,7 @@ int main(void)
 #define KERNEL(name) cmocka_unit_test_teardown(name, nothing_is_left)
   const struct CMUnitTest tests[] = {
     KERNEL(a_process_joins_every_tree),
+    KERNEL(all_trees_are_joined_when_asked_for),
     KERNEL(self_is_process_zero),
     KERNEL(killing_reaches_all),
     KERNEL(a_frozen_process_stands_still_and_dies),

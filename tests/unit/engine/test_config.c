@@ -41,7 +41,7 @@ static const char full[] =
     "{\"type\":\"uts\"},{\"type\":\"ipc\",\"path\":\"/proc/7/ns/ipc\"},{\"type\":\"user\"}],"
     "\"uidMappings\":[{\"containerID\":0,\"hostID\":100000,\"size\":65536}],\"gidMappings\":"
     "[{\"containerID\":0,\"hostID\":100000,\"size\":65536}],\"devices\":[{\"path\":\"/dev/fuse\","
-    "\"type\":\"c\",\"major\":10,\"minor\":229,\"fileMode\":438,\"uid\":1,\"gid\":2},"
+    "\"type\":\"c\",\"major\":10,\"minor\":229,\"fileMode\":8630,\"uid\":1,\"gid\":2},"
     "{\"path\":\"/dev/pipe\",\"type\":\"p\"}],"
     "\"cgroupsPath\":\"/zlayer-web\",\"resources\":{\"devices\":[{\"allow\":false,\"access\":"
     "\"rwm\"},{\"allow\":true,\"type\":\"c\",\"major\":10,\"minor\":229,\"access\":\"rw\"}],"
