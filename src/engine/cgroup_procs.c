@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,6 +21,8 @@
 
 enum {
   KILL_ROUNDS = 64, /* of the loop for kernels without cgroup.kill, against a fork bomb */
+  FREE_ROUNDS = 2,  /* without freezing */
+  ROUND_NS = 10 * 1000 * 1000,
   PAUSE_NS = 200 * 1000
 };
 
@@ -84,6 +87,14 @@ static int walk_child(void *payload, const char *name)
   return child.depth < ZL_CGROUP_DEPTH ? walk_pids(&child) : 0;
 }
 
+/* The kernel counts a cgroup's children as links to it. */
+static bool has_children(const struct pid_walk *w)
+{
+  struct stat st;
+
+  return fstatat(w->cg->root->fd, w->path, &st, 0) < 0 || st.st_nlink != 2;
+}
+
 static int walk_pids(const struct pid_walk *w)
 {
   zl_autobuf buf = ZL_BUF_INIT(ZL_MAX_PID_LIST);
@@ -104,7 +115,9 @@ static int walk_pids(const struct pid_walk *w)
     if (zl_parse_u64(line, INT32_MAX, &pid) && pid > 0)
       r = w->fn(w->payload, (pid_t)pid, w->err);
   }
-  return r == 0 ? zl_cgroup_each_dir(w->cg->root->fd, w->path, walk_child, &copy, w->err) : r;
+  if (r != 0 || !has_children(w))
+    return r;
+  return zl_cgroup_each_dir(w->cg->root->fd, w->path, walk_child, &copy, w->err);
 }
 
 int zl_cgroup_each_pid(const struct zl_cgroup *cg, enum zl_cgroup_tree tree, zl_cgroup_pid_fn fn,
@@ -177,8 +190,27 @@ int zl_cgroup_freeze(const struct zl_cgroup *cg, bool frozen, struct zl_error *e
                  frozen ? "stop" : "continue");
 }
 
+/* Waiting on one process after the other needs no polling of the cgroup: its own notification is
+ * delayed by up to 10 ms. */
+static void wait_for_process(pid_t pid, uint64_t timeout_ns)
+{
+  const struct timespec limit = { .tv_sec = (time_t)(timeout_ns / ZL_NS_PER_S),
+                                  .tv_nsec = (long)(timeout_ns % ZL_NS_PER_S) };
+  zl_autofd fd = (int)syscall(SYS_pidfd_open, pid, 0);
+  struct pollfd p = { .fd = fd, .events = POLLIN };
+
+  if (fd < 0) {
+    /* Dying: already without a number, still in the list. */
+    fd = -1;
+    pause_shortly();
+    return;
+  }
+  (void)ppoll(&p, 1, &limit, NULL);
+}
+
 struct kill_round {
   size_t n;
+  pid_t last;
 };
 
 static int kill_one(void *payload, pid_t pid, struct zl_error *err)
@@ -188,11 +220,13 @@ static int kill_one(void *payload, pid_t pid, struct zl_error *err)
   if (kill(pid, SIGKILL) < 0 && errno != ESRCH)
     return zl_fail_errno(err, "killing process %d", (int)pid);
   round->n++;
+  round->last = pid;
   return 0;
 }
 
-/* For kernels before 5.14: frozen processes cannot fork away from the signal. In v1 they die only
- * when let go. */
+/* Where there is no cgroup.kill (v1, Linux before 5.14). What forks away from the first rounds is
+ * frozen in the next ones. Freezing at once would interrupt every CPU: the kernel patches its code
+ * when its only frozen cgroup of v1 comes or goes. In v1 the frozen die only when let go. */
 static int kill_by_list(const struct zl_cgroup *cg, struct zl_error *err)
 {
   const enum zl_cgroup_tree tree = zl_cgroup_main_tree(cg);
@@ -202,14 +236,14 @@ static int kill_by_list(const struct zl_cgroup *cg, struct zl_error *err)
   for (int i = 0; i < KILL_ROUNDS; i++) {
     struct kill_round round = { 0 };
 
-    if (can_freeze)
+    if (can_freeze && i >= FREE_ROUNDS)
       (void)ask_frozen(cg, true, NULL);
     r = zl_cgroup_each_pid(cg, tree, kill_one, &round, err);
-    if (can_freeze)
+    if (can_freeze && (i >= FREE_ROUNDS || round.n > 0))
       (void)ask_frozen(cg, false, NULL);
     if (r < 0 || round.n == 0)
       return r;
-    pause_shortly();
+    wait_for_process(round.last, ROUND_NS);
   }
   return r;
 }
@@ -256,24 +290,6 @@ int zl_cgroup_is_populated(const struct zl_cgroup *cg, bool *ret, struct zl_erro
   if (r == 0)
     *ret = pid != 0;
   return r;
-}
-
-/* Waiting on one process after the other needs no polling of the cgroup: its own notification is
- * delayed by up to 10 ms. */
-static void wait_for_process(pid_t pid, uint64_t timeout_ns)
-{
-  const struct timespec limit = { .tv_sec = (time_t)(timeout_ns / ZL_NS_PER_S),
-                                  .tv_nsec = (long)(timeout_ns % ZL_NS_PER_S) };
-  zl_autofd fd = (int)syscall(SYS_pidfd_open, pid, 0);
-  struct pollfd p = { .fd = fd, .events = POLLIN };
-
-  if (fd < 0) {
-    /* Dying: already without a number, still in the list. */
-    fd = -1;
-    pause_shortly();
-    return;
-  }
-  (void)ppoll(&p, 1, &limit, NULL);
 }
 
 int zl_cgroup_wait_empty(const struct zl_cgroup *cg, uint64_t timeout_ns, struct zl_error *err)

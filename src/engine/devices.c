@@ -85,39 +85,57 @@ void zl_device_binds_done(struct zl_device_binds *binds)
   *binds = (struct zl_device_binds){ 0 };
 }
 
-/* An O_PATH descriptor of the parent directory and the name in it. */
-static int open_parent(int root_fd, const char *path, int *ret_fd, const char **ret_name,
+/* The directory that nodes are made in; most are in one. */
+struct parent {
+  int fd;           /* O_PATH; -1: none yet */
+  const char *path; /* of the last node; its directory is the first `len` bytes */
+  size_t len;
+};
+
+static void parent_done(struct parent *parent)
+{
+  zl_fd_closep(&parent->fd);
+}
+
+static int open_parent(int root_fd, const char *path, struct parent *parent, const char **ret_name,
                        struct zl_error *err)
 {
   const char *slash = strrchr(path, '/');
-  zl_autofree char *parent = slash != NULL ? strndup(path, (size_t)(slash - path)) : NULL;
-  int fd;
+  size_t len = slash != NULL ? (size_t)(slash - path) : 0;
+  zl_autofree char *text = NULL;
 
-  if (parent == NULL || !zl_path_is_name(slash + 1, NAME_MAX))
+  if (slash == NULL || !zl_path_is_name(slash + 1, NAME_MAX))
     return zl_fail(err, ZL_E_INVALID, 0, "device path '%s'", path);
-  fd = zl_path_mkdirs_in_root(root_fd, parent, 0755);
-  if (fd < 0)
-    return zl_fail(err, ZL_E_SYSTEM, -fd, "directory of device '%s'", path);
-  *ret_fd = fd;
   *ret_name = slash + 1;
-  return 0;
+  if (parent->fd >= 0 && len == parent->len && memcmp(path, parent->path, len) == 0)
+    return 0;
+  text = strndup(path, len);
+  if (text == NULL)
+    return zl_fail_nomem(err, "devices");
+  zl_fd_closep(&parent->fd);
+  parent->fd = zl_path_mkdirs_in_root(root_fd, text, 0755);
+  parent->path = path;
+  parent->len = len;
+  return parent->fd < 0 ? zl_fail(err, ZL_E_SYSTEM, -zl_steal_fd(&parent->fd),
+                                  "directory of device '%s'", path)
+                        : 0;
 }
 
-static int make_node(int root_fd, const struct zl_device *device, struct zl_error *err)
+static int make_node(int root_fd, const struct zl_device *device, struct parent *parent,
+                     struct zl_error *err)
 {
   dev_t number = device->type == 'p' ? 0 : makedev(device->major, device->minor);
-  zl_autofd dir = -1;
   const char *name = NULL;
-  int r = open_parent(root_fd, device->path, &dir, &name, err);
+  int r = open_parent(root_fd, device->path, parent, &name, err);
 
   if (r < 0)
     return r;
   /* The umask is 0 here, so the mode is what was asked for. */
-  r = mknodat(dir, name, type_bits(device) | device->mode, number);
-  if (r < 0 && errno == EEXIST && unlinkat(dir, name, 0) == 0)
-    r = mknodat(dir, name, type_bits(device) | device->mode, number);
+  r = mknodat(parent->fd, name, type_bits(device) | device->mode, number);
+  if (r < 0 && errno == EEXIST && unlinkat(parent->fd, name, 0) == 0)
+    r = mknodat(parent->fd, name, type_bits(device) | device->mode, number);
   if (r == 0 && (device->uid != 0 || device->gid != 0))
-    r = fchownat(dir, name, device->uid, device->gid, AT_SYMLINK_NOFOLLOW);
+    r = fchownat(parent->fd, name, device->uid, device->gid, AT_SYMLINK_NOFOLLOW);
   return r < 0 ? zl_fail_errno(err, "making device '%s'", device->path) : 0;
 }
 
@@ -146,13 +164,14 @@ static int make_links(int root_fd, struct zl_error *err)
 int zl_devices_create(int root_fd, const struct zl_engine_config *config,
                       const struct zl_device_binds *binds, struct zl_error *err)
 {
+  ZL_CLEANUP(parent_done) struct parent parent = { .fd = -1 };
   size_t count = ZL_COUNT(defaults) + config->n_devices;
   mode_t old = umask(0);
   int r = 0;
 
   for (size_t i = 0; r == 0 && i < count; i++)
     r = binds->count > 0 ? bind_node(root_fd, device_at(config, i), binds->fds[i], err)
-                         : make_node(root_fd, device_at(config, i), err);
+                         : make_node(root_fd, device_at(config, i), &parent, err);
   (void)umask(old);
   return r < 0 ? r : make_links(root_fd, err);
 }

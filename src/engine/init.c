@@ -185,7 +185,7 @@ static int build_files(struct build *b, struct zl_error *err)
   int r = zl_procfs_open(&b->proc_fd, err);
 
   if (r == 0)
-    r = zl_mounts_open_new(&b->init->mounts, err);
+    r = zl_mounts_open_new(&b->init->mounts, b->proc_fd, err);
   if (r == 0)
     r = attach_root(b, err);
   if (r == 0 && !b->staged)

@@ -108,6 +108,7 @@ void zl_mounts_done(struct zl_mounts *mounts)
 {
   for (size_t i = 0; mounts->fds != NULL && i < mounts->config->n_mounts; i++)
     zl_fd_closep(&mounts->fds[i]);
+  zl_cgroup_views_done(&mounts->cgroups);
   free(mounts->fds);
   mounts->fds = NULL;
 }
@@ -149,34 +150,43 @@ static int open_new(const struct zl_mount *m, const char *label, int *ret_fd, st
   return r;
 }
 
-int zl_mounts_open_new(struct zl_mounts *mounts, struct zl_error *err)
+int zl_mounts_open_new(struct zl_mounts *mounts, int proc_fd, struct zl_error *err)
 {
+  const bool has_cgroupns = mounts->config->namespaces[ZL_NS_CGROUP].present;
+
   for (size_t i = 0; i < mounts->config->n_mounts; i++) {
     const struct zl_mount *m = &mounts->config->mounts[i];
+    int r = 0;
 
-    if (m->bind || m->remount || is_cgroup(m))
+    if (m->bind || m->remount)
       continue;
-    if (open_new(m, mounts->config->mount_label, &mounts->fds[i], err) < 0)
+    if (!is_cgroup(m))
+      r = open_new(m, mounts->config->mount_label, &mounts->fds[i], err);
+    else if (!has_cgroupns && mounts->cgroups.n == 0)
+      r = zl_cgroup_views_open(m, proc_fd, &mounts->cgroups, err);
+    if (r < 0)
       return zl_wrap(err, "mount on '%s'", m->destination);
   }
   return 0;
 }
 
+/* A path that must be a directory is opened without following a link, which is refused; the image
+ * may lack it. */
 static int open_target(const struct zl_mount *m, bool directory, int root_fd, int *ret_fd,
                        struct zl_error *err)
 {
-  int fd;
+  zl_autofd at = -1;
+  int fd = -1;
 
-  if (must_be_directory(m)) {
-    zl_autofd at = zl_path_open_in_root(root_fd, m->destination, O_PATH | O_NOFOLLOW, 0);
-    struct stat st;
-
-    if (at >= 0 && fstat(at, &st) == 0 && !S_ISDIR(st.st_mode))
-      return zl_fail(err, ZL_E_INVALID, 0,
-                     "it is no directory in the image, and must be mounted on ordinary directory");
-  }
-  fd = directory ? zl_path_mkdirs_in_root(root_fd, m->destination, 0755)
-                 : zl_path_touch_in_root(root_fd, m->destination, 0644);
+  if (must_be_directory(m))
+    at = zl_path_open_in_root(root_fd, m->destination, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+  if (at == -ENOTDIR || at == -ELOOP)
+    return zl_fail(err, ZL_E_INVALID, 0, "it is no directory in the image, and must be mounted on ordinary directory");
+  if (at >= 0 && directory)
+    fd = zl_steal_fd(&at);
+  if (fd < 0)
+    fd = directory ? zl_path_mkdirs_in_root(root_fd, m->destination, 0755)
+                   : zl_path_touch_in_root(root_fd, m->destination, 0644);
   if (fd < 0)
     return zl_fail(err, ZL_E_SYSTEM, -fd, "making the mount point");
   *ret_fd = fd;
@@ -242,7 +252,7 @@ int zl_mounts_attach(struct zl_mounts *mounts, size_t i, int root_fd, int proc_f
   if (m->remount)
     r = remount(m, root_fd, err);
   else if (is_cgroup(m))
-    r = zl_cgroup_mount(m, root_fd, proc_fd, err);
+    r = zl_cgroup_mount(m, root_fd, proc_fd, &mounts->cgroups, err);
   else
     r = attach(m, mounts->fds[i], root_fd, err);
   zl_fd_closep(&mounts->fds[i]);

@@ -13,11 +13,13 @@
 #include <stddef.h>
 #include <zlayer/error.h>
 
+#include "engine/cgroup_mount.h"
 #include "engine/config.h"
 
 struct zl_mounts {
   const struct zl_engine_config *config; /* borrowed */
   int *fds;                              /* one per config->mounts[i]; -1: nothing yet */
+  struct zl_cgroup_views cgroups;        /* empty: the container has a cgroup namespace */
 };
 
 /* Step 1: opens the bind sources (with their attributes set). *ret is released with
@@ -25,8 +27,9 @@ struct zl_mounts {
 int zl_mounts_open_binds(const struct zl_engine_config *config, struct zl_mounts *ret,
                          struct zl_error *err);
 
-/* Step 2: makes the new file systems, except the cgroup file systems. */
-int zl_mounts_open_new(struct zl_mounts *mounts, struct zl_error *err);
+/* Step 2: makes the new file systems, except the cgroup file systems of a container with a cgroup
+ * namespace. `proc_fd`: private procfs. */
+int zl_mounts_open_new(struct zl_mounts *mounts, int proc_fd, struct zl_error *err);
 
 /* Step 3: attaches mount `i` below root_fd; missing targets are made. A cgroup file system is made
  * here, from what `proc_fd` (a private procfs) says of the caller, who must be in its cgroup

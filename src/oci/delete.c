@@ -30,7 +30,6 @@ int oci_end(struct oci_container *c, struct zl_error *err)
   if (!c->has_cgroup)
     return end_first(c, err);
   r = zl_cgroup_kill(&c->cgroup, err);
-  (void)zl_cgroup_freeze(&c->cgroup, false, NULL); /* frozen processes of v1 do not die */
   if (r == 0)
     r = end_first(c, err);
   if (r == 0)

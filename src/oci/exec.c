@@ -67,7 +67,7 @@ static int parse(struct exec *exec, int argc, char **argv, const char **ret_id,
 
 struct entrance {
   const struct oci_container *c;
-  struct zl_cgroup cgroup; /* where the process goes */
+  struct zl_cgroup cgroup; /* where the process goes; without --cgroup the container's, borrowed */
 };
 
 static int enter(void *ctx, struct zl_error *err)
@@ -115,11 +115,13 @@ static int open_cgroup(const struct exec *exec, const struct oci_container *c,
   *entrance = (struct entrance){ .c = c, .cgroup = { .unified_fd = -1 } };
   if (!c->has_cgroup)
     return 0;
-  if (exec->cgroup != NULL && *exec->cgroup == '\0')
+  if (exec->cgroup == NULL) {
+    entrance->cgroup = c->cgroup;
+    return 0;
+  }
+  if (*exec->cgroup == '\0')
     return zl_fail(err, ZL_E_INVALID, 0, "--cgroup: must not be empty");
-  path = zl_asprintf("/%s%s%s", c->cgroup.path,
-                     exec->cgroup != NULL && *exec->cgroup != '/' ? "/" : "",
-                     exec->cgroup != NULL ? exec->cgroup : "");
+  path = zl_asprintf("/%s%s%s", c->cgroup.path, *exec->cgroup != '/' ? "/" : "", exec->cgroup);
   if (path == NULL)
     return zl_fail_nomem(err, "--cgroup");
   return zl_cgroup_open(&c->cgroup_root, path, &entrance->cgroup, err);
@@ -153,7 +155,7 @@ static int start(const struct exec *exec, const struct oci_container *c,
   if (json_is_true(json_object_get(c->state, "keyring")))
     spec.keyring = keyring;
   r = zl_exec_start(&spec, child, ret_master, err);
-  if (c->has_cgroup)
+  if (exec->cgroup != NULL)
     zl_cgroup_close(&entrance.cgroup);
   return r;
 }

@@ -3,6 +3,8 @@
  * zlayer-oci: docs/oci.md.
  */
 #include <fcntl.h>
+#include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +19,10 @@
 #include "oci/options.h"
 #include "oci/protect.h"
 #include "oci/report.h"
+
+enum {
+  HEAP_STEP = 512 << 10
+};
 
 #define ROOT          "/run/zlayer-oci"
 #define ROOTLESS_ROOT "zlayer-oci" /* below $XDG_RUNTIME_DIR */
@@ -74,6 +80,9 @@ static int fill_streams(struct zl_error *err)
 {
   int fd;
 
+  if (fcntl(STDIN_FILENO, F_GETFD) >= 0 && fcntl(STDOUT_FILENO, F_GETFD) >= 0 &&
+      fcntl(STDERR_FILENO, F_GETFD) >= 0)
+    return 0;
   do
     fd = open("/dev/null", O_RDWR);
   while (fd >= 0 && fd <= STDERR_FILENO);
@@ -155,12 +164,22 @@ static int run(struct oci *oci, int argc, char **argv, struct zl_error *err)
   return r < 0 ? r : verb->fn(oci, argc - first, argv + first, err);
 }
 
+/* Documents take some hundred KiB, which end with the program: the heap grows once, and never
+ * shrinks. */
+static void use_heap_once(void)
+{
+  (void)mallopt(M_TOP_PAD, HEAP_STEP);
+  (void)mallopt(M_TRIM_THRESHOLD, INT_MAX);
+}
+
 int main(int argc, char **argv)
 {
   struct oci oci = { .log_fd = -1 };
   struct zl_error err = { 0 };
-  int r = fill_streams(&err);
+  int r;
 
+  use_heap_once();
+  r = fill_streams(&err);
   zl_proc_default_signals();
   if (r == 0)
     r = run(&oci, argc, argv, &err);

@@ -63,22 +63,38 @@ static int next_component(const char **path, char name[NAME_MAX + 1])
   return len > 0;
 }
 
+/* Makes the last component alone, in its opened parent, by name: no link can be planted between. */
+static int make_last(int root_fd, const char *path, mode_t mode)
+{
+  const int flags = O_PATH | O_DIRECTORY;
+  const char *slash = strrchr(path, '/'), *base = slash != NULL ? slash + 1 : path;
+  zl_autofree char *parent = strndup(path, (size_t)(base - path));
+  zl_autofd dir = -1;
+
+  if (parent == NULL)
+    return -ENOMEM;
+  if (*base == '\0' || strcmp(base, ".") == 0 || strcmp(base, "..") == 0)
+    return -ENOENT;
+  dir = zl_path_open_in_root(root_fd, parent, flags, 0);
+  if (dir < 0)
+    return dir;
+  if (mkdirat(dir, base, mode) < 0 && errno != EEXIST)
+    return -errno;
+  return zl_path_open_in_root(dir, base, flags | O_NOFOLLOW, 0);
+}
+
 /* The longest existing prefix is resolved by the kernel with links kept inside the root. Where a
- * component is missing it is made in its opened parent, by name, so no link can be planted between.
- */
-int zl_path_mkdirs_in_root(int root_fd, const char *path, mode_t mode)
+ * component is missing it is made in its opened parent, by name. */
+static int make_all(int root_fd, const char *path, mode_t mode)
 {
   const int flags = O_PATH | O_DIRECTORY;
   char name[NAME_MAX + 1];
   zl_autofree char *prefix = NULL;
   size_t len = 0;
   const char *rest = path;
-  zl_autofd dir = zl_path_open_in_root(root_fd, path, flags, 0);
+  zl_autofd dir = zl_path_open_in_root(root_fd, ".", flags, 0);
   int r;
 
-  if (dir != -ENOENT)
-    return zl_steal_fd(&dir); /* it is there, as most are, or cannot be */
-  dir = zl_path_open_in_root(root_fd, ".", flags, 0);
   if (dir < 0)
     return dir;
   prefix = calloc(1, strlen(path) + 2);
@@ -102,6 +118,16 @@ int zl_path_mkdirs_in_root(int root_fd, const char *path, mode_t mode)
     dir = child;
   }
   return r < 0 ? r : zl_steal_fd(&dir);
+}
+
+int zl_path_mkdirs_in_root(int root_fd, const char *path, mode_t mode)
+{
+  int fd = zl_path_open_in_root(root_fd, path, O_PATH | O_DIRECTORY, 0);
+
+  /* It is there, as most are, or cannot be; or its parent is. */
+  if (fd == -ENOENT)
+    fd = make_last(root_fd, path, mode);
+  return fd == -ENOENT ? make_all(root_fd, path, mode) : fd;
 }
 
 int zl_path_touch_in_root(int root_fd, const char *path, mode_t mode)
