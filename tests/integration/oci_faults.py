@@ -6,6 +6,7 @@ container of the same name works.
 In full that is some 3,000 points; a test run takes every Nth ($ZLAYER_SWEEP=full: all of them)."""
 import collections
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -34,11 +35,26 @@ def command_line(bundle, words):
     return [str(bundle.dir) if word is None else word for word in words]
 
 
-def leader_has_ended(trace):
-    """strace goes on as long as the container, which is none of its business here."""
-    lines = trace.read_text(errors="replace").splitlines() if trace.exists() else []
-    first = lines[0].split()[0] if lines else ""
-    return any(re.match(rf"{first} \+\+\+ (exited|killed)", line) for line in lines)
+def children(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
+
+
+class Leader:
+    """What strace was to start. It goes on as long as the container lives, which is none of its business here."""
+
+    def __init__(self, tracer):
+        self.tracer, self.pid = tracer, None
+
+    def has_ended(self):
+        if self.tracer.poll() is not None:
+            return True
+        if self.pid is None:
+            self.pid = next(iter(children(self.tracer.pid)), None)
+            return False
+        return self.pid not in children(self.tracer.pid)
 
 
 def run(bundle, words, *options):
@@ -48,8 +64,9 @@ def run(bundle, words, *options):
     argv = ["strace", "-f", "-q", "-o", str(trace), *options, *bundle.argv(*command_line(bundle, words))]
     process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                start_new_session=True)
+    leader = Leader(process)
     try:
-        wait_for(lambda: process.poll() is not None or leader_has_ended(trace), PATIENCE, "the end")
+        wait_for(leader.has_ended, PATIENCE, "the end")
     except AssertionError:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
