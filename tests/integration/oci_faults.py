@@ -35,11 +35,15 @@ def command_line(bundle, words):
     return [str(bundle.dir) if word is None else word for word in words]
 
 
-def children(pid):
+def first_traced(tracer):
+    """strace tries its means on a child of its own first."""
     try:
-        return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for pid in pathlib.Path(f"/proc/{tracer}/task/{tracer}/children").read_text().split():
+            if pathlib.Path(f"/proc/{pid}/comm").read_text() != "strace\n":
+                return pid
     except OSError:
-        return []
+        pass
+    return None
 
 
 class Leader:
@@ -52,9 +56,13 @@ class Leader:
         if self.tracer.poll() is not None:
             return True
         if self.pid is None:
-            self.pid = next(iter(children(self.tracer.pid)), None)
+            self.pid = first_traced(self.tracer.pid)
             return False
-        return self.pid not in children(self.tracer.pid)
+        try:  # a pid that is somebody else's by now has another parent
+            fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return True
+        return fields[1] != str(self.tracer.pid)
 
 
 def run(bundle, words, *options):
