@@ -486,6 +486,17 @@ static void an_exec_is_notified_of_too(void **state)
   assert_non_null(strstr(text, want));
 }
 
+static void a_flag_of_listeners_without_one(void **state)
+{
+  autobox box = { .script = "echo fine",
+                  .linux_part = ",\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"flags\":["
+                                "\"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV\"],"
+                                "\"listenerPath\":\"/nowhere/agent\"}" };
+
+  (void)state;
+  assert_box(&box, "fine\n"); /* nothing is notified: nobody is needed */
+}
+
 static void nobody_listens(void **state)
 {
 #define LISTENER(path)                                       \
@@ -598,6 +609,7 @@ int main(void)
     cmocka_unit_test(an_exec_has_its_processors),
     cmocka_unit_test(notified_calls_reach_their_agent),
     cmocka_unit_test(an_exec_is_notified_of_too),
+    cmocka_unit_test(a_flag_of_listeners_without_one),
     cmocka_unit_test(nobody_listens),
     cmocka_unit_test(what_the_host_lacks_is_refused),
     cmocka_unit_test(an_exec_is_refused_likewise),
