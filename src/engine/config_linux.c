@@ -306,7 +306,7 @@ static int read_personality(struct zl_config_reader *rd, const json_t *object,
 static int read_host_parts(struct zl_config_reader *rd, const json_t *object,
                            struct zl_engine_config *c)
 {
-  json_t *rdt;
+  json_t *rdt = NULL;
   int r = zl_config_string(rd, object, "linux", "mountLabel", &c->mount_label);
 
   if (r == 0)

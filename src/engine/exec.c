@@ -90,7 +90,7 @@ static int enter(const struct zl_exec_spec *spec, int sync_fd, struct zl_listene
        syscall(SYS_setresuid, 0, 0, 0) < 0))
     return zl_fail_errno(err, "becoming root of the user namespace");
   if (spec->keyring != NULL)
-    r = zl_keyring_join(spec->keyring, (c->namespaces & CLONE_NEWUSER) != 0, err);
+    r = zl_keyring_join(spec->keyring, (c->namespaces & CLONE_NEWUSER) != 0, NULL, err);
   return r == 0 ? check_root(&root, err) : r;
 }
 

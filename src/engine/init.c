@@ -279,7 +279,8 @@ static int build(struct build *b, struct zl_launch *launch, struct zl_error *err
   if (r == 0)
     r = set_names(b, err);
   if (r == 0 && b->init->spec->keyring != NULL)
-    r = zl_keyring_join(b->init->spec->keyring, (b->init->plan.own & CLONE_NEWUSER) != 0, err);
+    r = zl_keyring_join(b->init->spec->keyring, (b->init->plan.own & CLONE_NEWUSER) != 0,
+                        b->config->process.selinux_label, err);
   if (r == 0)
     r = make_cgroup_namespace(b, err);
   if (r == 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/keyring.h"
 
+#include <fcntl.h>
 #include <linux/keyctl.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 
 enum {
   DESCRIPTION_MAX = 512
@@ -37,14 +39,28 @@ static int read_permissions(long ring, uint32_t *ret, struct zl_error *err)
   return 0;
 }
 
-int zl_keyring_join(const char *name, bool in_userns, struct zl_error *err)
+/* What the process itself would label it is for the runtime, and closed to the container. */
+static int join_labelled(const char *name, const char *label, long *ret, struct zl_error *err)
 {
-  long ring = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name);
-  uint32_t permissions = 0;
-  int r;
+  static const char attribute[] = "/proc/self/attr/keycreate";
+  int r = label != NULL ? zl_file_poke(AT_FDCWD, attribute, label, err) : 0;
 
-  if (ring < 0)
-    return errno == ENOSYS ? 0 : zl_fail_errno(err, "session keyring '%s'", name);
+  if (r < 0)
+    return zl_wrap(err, "label of the session keyring");
+  *ret = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name);
+  if (*ret < 0 && errno != ENOSYS)
+    return zl_fail_errno(err, "session keyring '%s'", name);
+  return label != NULL ? zl_file_poke(AT_FDCWD, attribute, "\n", err) : 0;
+}
+
+int zl_keyring_join(const char *name, bool in_userns, const char *label, struct zl_error *err)
+{
+  uint32_t permissions = 0;
+  long ring = -1;
+  int r = join_labelled(name, label, &ring, err);
+
+  if (r < 0 || ring < 0)
+    return r;
   r = read_permissions(ring, &permissions, err);
   if (r < 0)
     return r;

@@ -11,6 +11,10 @@
 #include "base/limits.h"
 #include "engine/seccomp_private.h"
 
+#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
+#endif
+
 #define X32_FIRST 0x40000000u
 /* A tracer sets -1 to skip a call: that is not a call of a foreign architecture. */
 #define SKIPPED   0xffffffffu
@@ -224,6 +228,8 @@ int zl_seccomp_compile(const struct zl_seccomp_profile *profile, struct zl_secco
   ret->flags = profile->flags;
   if (notifies(profile))
     ret->flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
+  else /* which the kernel refuses without a listener */
+    ret->flags &= ~(uint32_t)SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
   return 0;
 }
 

@@ -61,10 +61,18 @@ void zl_sync_send_error(int fd, const struct zl_error *failure)
 /* 1: a message; 0: the connection has ended. */
 static int receive(int fd, struct message *m, int *fds, size_t *n_fds, struct zl_error *err)
 {
+  size_t room = n_fds != NULL ? *n_fds : 0;
   ssize_t n;
 
   memset(m, 0, sizeof(*m));
   n = zl_fd_recv(fd, m, sizeof(*m), fds, n_fds);
+  if (n == -ECONNRESET) {
+    /* The other side has ended and left something unread: the kernel says that once, before what it
+     * had sent, which may be why. */
+    if (n_fds != NULL)
+      *n_fds = room;
+    n = zl_fd_recv(fd, m, sizeof(*m), fds, n_fds);
+  }
   if (n == 0 || n == -ECONNRESET)
     return 0;
   if (n < 0)

@@ -32,6 +32,17 @@ static void a_program_runs(void **state)
   assert_box(&box, "box\n1\n");
 }
 
+/* It ends before it has read what it was sent: its reason must not be lost with that. */
+static void a_failure_has_its_reason(void **state)
+{
+  (void)state;
+  for (int i = 0; i < 100; i++) {
+    autobox box = { .script = "true", .linux_part = ",\"intelRdt\":{\"closID\":\"zlt\"}" };
+
+    assert_no_box(&box, ZL_E_UNSUPPORTED, "linux.intelRdt");
+  }
+}
+
 /* ---- Hooks ---------------------------------------------------------------------------------- */
 
 /* Each hook writes where it was: the host's name or the container's, and whether it sees /usr of
@@ -66,6 +77,25 @@ static void hooks_run_in_their_namespaces_and_order(void **state)
   zl_buf_clear(&text);
   assert_int_equal(zl_file_read(AT_FDCWD, at, &text, &err), 0);
   assert_true(zl_has_prefix(text.data, "{\"id\":\"x\",\"status\":\"creating\",\"pid\":"));
+}
+
+static void a_user_namespace_has_hooks_and_a_keyring_too(void **state)
+{
+  autobox box = {
+    .namespaces = ",{\"type\":\"user\"}",
+    .linux_part = ",\"uidMappings\":[{\"containerID\":0,\"hostID\":100000,\"size\":65536}],"
+                  "\"gidMappings\":[{\"containerID\":0,\"hostID\":100000,\"size\":65536}]",
+    .top = ",\"hooks\":{\"createRuntime\":[{\"path\":\"/bin/sh\",\"args\":[\"sh\",\"-c\","
+           "\"test $(id -u) = 0\"],\"env\":[\"PATH=/usr/bin\"]}],"
+           "\"createContainer\":[{\"path\":\"/bin/sh\",\"args\":[\"sh\",\"-c\","
+           "\"grep -q 100000 /proc/self/uid_map\"],\"env\":[\"PATH=/usr/bin\"]}]}",
+    .state = "{}",
+    .keyring = "_ses.zluser",
+    .script = "cat /proc/self/uid_map | tr -s ' '",
+  };
+
+  (void)state;
+  assert_box(&box, " 0 100000 65536\n");
 }
 
 #define FAILING(phase)                                                                       \
@@ -137,6 +167,40 @@ static void assert_same_entries(const char *a, const char *b)
     if (strstr(b, entry) == NULL)
       fail_msg("'%s' is not in '%s'", entry, b);
   }
+}
+
+/* As podman, containerd and `runc spec` write them. */
+static void the_mounts_that_every_tool_asks_for(void **state)
+{
+  autobox box = {
+    .mounts =
+        ",{\"destination\":\"/dev/"
+        "pts\",\"type\":\"devpts\",\"source\":\"devpts\",\"options\":[\"nosuid\","
+        "\"noexec\",\"newinstance\",\"ptmxmode=0666\",\"mode=0620\",\"gid=5\"]},"
+        "{\"destination\":\"/dev/"
+        "shm\",\"type\":\"tmpfs\",\"source\":\"shm\",\"options\":[\"nosuid\","
+        "\"noexec\",\"nodev\",\"mode=1777\",\"size=65536k\"]},"
+        "{\"destination\":\"/dev/mqueue\",\"type\":\"mqueue\",\"source\":\"mqueue\",\"options\":["
+        "\"nosuid\",\"noexec\",\"nodev\"]},"
+        "{\"destination\":\"/sys\",\"type\":\"sysfs\",\"source\":\"sysfs\",\"options\":[\"nosuid\","
+        "\"noexec\",\"nodev\",\"ro\"]},"
+        "{\"destination\":\"/sys/fs/"
+        "cgroup\",\"type\":\"cgroup\",\"source\":\"cgroup\",\"options\":["
+        "\"nosuid\",\"noexec\",\"nodev\",\"relatime\",\"ro\"]},"
+        "{\"destination\":\"/etc/hosts\",\"type\":\"bind\",\"source\":\"/etc/hosts\",\"options\":["
+        "\"bind\",\"rprivate\",\"ro\"]}",
+    .namespaces = ",{\"type\":\"cgroup\"},{\"type\":\"network\"}",
+    .linux_part =
+        ",\"maskedPaths\":[\"/proc/acpi\",\"/proc/kcore\",\"/proc/keys\",\"/sys/firmware\"],"
+        "\"readonlyPaths\":[\"/proc/bus\",\"/proc/sys\",\"/proc/sysrq-trigger\"],"
+        "\"rootfsPropagation\":\"rslave\"",
+    .script = "for at in /dev/pts /dev/shm /dev/mqueue /sys; do stat -f -c %T $at; done; "
+              "test -e /sys/fs/cgroup && test -s /etc/hosts && ! test -w /proc/sysrq-trigger && "
+              "echo fine",
+  };
+
+  (void)state;
+  assert_box(&box, "devpts\ntmpfs\nmqueue\nsysfs\nfine\n");
 }
 
 static void a_tmpfs_starts_with_what_it_hides(void **state)
@@ -422,6 +486,17 @@ static void an_exec_is_notified_of_too(void **state)
   assert_non_null(strstr(text, want));
 }
 
+static void a_flag_of_listeners_without_one(void **state)
+{
+  autobox box = { .script = "echo fine",
+                  .linux_part = ",\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"flags\":["
+                                "\"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV\"],"
+                                "\"listenerPath\":\"/nowhere/agent\"}" };
+
+  (void)state;
+  assert_box(&box, "fine\n"); /* nothing is notified: nobody is needed */
+}
+
 static void nobody_listens(void **state)
 {
 #define LISTENER(path)                                       \
@@ -519,10 +594,13 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_program_runs),
+    cmocka_unit_test(a_failure_has_its_reason),
     cmocka_unit_test(hooks_run_in_their_namespaces_and_order),
+    cmocka_unit_test(a_user_namespace_has_hooks_and_a_keyring_too),
     cmocka_unit_test(a_failing_hook_fails_the_container),
     cmocka_unit_test(a_staged_root_is_like_any_other),
     cmocka_unit_test(options_of_the_file_system_reach_it),
+    cmocka_unit_test(the_mounts_that_every_tool_asks_for),
     cmocka_unit_test(a_tmpfs_starts_with_what_it_hides),
     cmocka_unit_test(ids_of_a_bind_mount_are_mapped),
     cmocka_unit_test(clocks_are_shifted),
@@ -531,6 +609,7 @@ int main(void)
     cmocka_unit_test(an_exec_has_its_processors),
     cmocka_unit_test(notified_calls_reach_their_agent),
     cmocka_unit_test(an_exec_is_notified_of_too),
+    cmocka_unit_test(a_flag_of_listeners_without_one),
     cmocka_unit_test(nobody_listens),
     cmocka_unit_test(what_the_host_lacks_is_refused),
     cmocka_unit_test(an_exec_is_refused_likewise),
