@@ -58,13 +58,20 @@ void zl_sync_send_error(int fd, const struct zl_error *failure)
   (void)zl_fd_send(fd, &m, sizeof(m), NULL, 0);
 }
 
-/* 1: a message; 0: the connection has ended. */
+/* 1: a message; 0: the connection has ended. Where the other side has ended without reading all,
+ * the kernel tells that first, once, and what it had written is still to come. */
 static int receive(int fd, struct message *m, int *fds, size_t *n_fds, struct zl_error *err)
 {
+  size_t capacity = n_fds != NULL ? *n_fds : 0;
   ssize_t n;
 
   memset(m, 0, sizeof(*m));
   n = zl_fd_recv(fd, m, sizeof(*m), fds, n_fds);
+  if (n == -ECONNRESET) {
+    if (n_fds != NULL)
+      *n_fds = capacity;
+    n = zl_fd_recv(fd, m, sizeof(*m), fds, n_fds);
+  }
   if (n == 0 || n == -ECONNRESET)
     return 0;
   if (n < 0)
