@@ -2,10 +2,12 @@
 #include "engine/cgroup_mount.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -13,6 +15,7 @@
 #include "base/path.h"
 #include "base/strv.h"
 #include "engine/mount_fd.h"
+#include "engine/sync.h"
 
 enum {
   MAX_CONTROLLERS = 8 /* co-mounted on one hierarchy; "cpu,cpuacct" is the usual most */
@@ -96,7 +99,35 @@ static int mount_legacy(const struct zl_mount *m, int root_fd, char *lines, stru
   return r;
 }
 
-int zl_cgroup_mount(const struct zl_mount *m, int root_fd, int proc_fd, struct zl_error *err)
+/* A hierarchy is seen from the root of the namespace in which it is mounted: a child with one of
+ * its own mounts them, and the namespace goes with it. */
+static int mount_legacy_apart(const struct zl_mount *m, int root_fd, char *lines,
+                              struct zl_error *err)
+{
+  struct zl_error failure = { 0 };
+  int ends[2], r = zl_sync_pair(ends, err);
+  pid_t pid;
+
+  if (r < 0)
+    return r;
+  pid = fork();
+  if (pid == 0) {
+    r = unshare(CLONE_NEWCGROUP) < 0 ? zl_fail_errno(&failure, "making a cgroup namespace")
+                                     : mount_legacy(m, root_fd, lines, &failure);
+    if (r < 0)
+      zl_sync_send_error(ends[1], &failure);
+    _exit(r < 0);
+  }
+  zl_fd_closep(&ends[1]);
+  r = pid < 0 ? zl_fail_errno(err, "mounting the cgroups") : zl_sync_await_exec(ends[0], err);
+  zl_fd_closep(&ends[0]);
+  if (pid > 0)
+    (void)waitpid(pid, NULL, 0);
+  return r;
+}
+
+int zl_cgroup_mount(const struct zl_mount *m, bool namespaced, int root_fd, int proc_fd,
+                    struct zl_error *err)
 {
   zl_autobuf text = ZL_BUF_INIT(ZL_MAX_SMALL_FILE);
   char path[32];
@@ -108,5 +139,6 @@ int zl_cgroup_mount(const struct zl_mount *m, int root_fd, int proc_fd, struct z
     return r;
   if (text.data != NULL && zl_has_prefix(text.data, "0::"))
     return mount_unified(m, root_fd, m->destination, err);
-  return mount_legacy(m, root_fd, text.data, err);
+  return namespaced ? mount_legacy(m, root_fd, text.data, err)
+                    : mount_legacy_apart(m, root_fd, text.data, err);
 }

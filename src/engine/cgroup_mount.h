@@ -11,8 +11,9 @@
 
 /* Shows at m->destination below root_fd what the host has: the unified hierarchy, or a read-only
  * directory with each v1 hierarchy (and `unified` on a hybrid host). The caller must be in its
- * cgroup namespace already, so that it sees its own cgroup as the root. `proc_fd`: private procfs.
- */
-int zl_cgroup_mount(const struct zl_mount *m, int root_fd, int proc_fd, struct zl_error *err);
+ * cgroup namespace already, so that it sees its own cgroup as the root; of v1 hierarchies its own
+ * part is shown without one too (`namespaced` is false). `proc_fd`: private procfs. */
+int zl_cgroup_mount(const struct zl_mount *m, bool namespaced, int root_fd, int proc_fd,
+                    struct zl_error *err);
 
 #endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/path.h"
+#include "base/strv.h"
 #include "engine/cgroup_mount.h"
 #include "engine/mount_fd.h"
 #include "engine/mount_options.h"
@@ -91,6 +92,17 @@ void zl_mounts_done(struct zl_mounts *mounts)
   mounts->fds = NULL;
 }
 
+static bool is_new(const struct zl_mount *m)
+{
+  return !m->bind && !m->remount && !is_cgroup(m);
+}
+
+/* Mount points and devices are made in them first: zl_mounts_finish. */
+static uint64_t first_attributes(const struct zl_mount *m)
+{
+  return (m->attr_set | m->rattr_set) & ~(uint64_t)MOUNT_ATTR_RDONLY;
+}
+
 /* A sysfs belongs to a network namespace; the host's own cannot be mounted anew from inside a user
  * namespace, but copied. */
 static int open_new(const struct zl_mount *m, int *ret_fd, struct zl_error *err)
@@ -105,11 +117,11 @@ static int open_new(const struct zl_mount *m, int *ret_fd, struct zl_error *err)
   r = zl_fs_params_split(m->fs_options, &params, err);
   if (r == 0)
     r = zl_mount_fs(m->type, m->source != NULL ? m->source : m->type, params.items, params.n,
-                    m->attr_set | m->rattr_set, ret_fd, err);
+                    first_attributes(m), ret_fd, err);
   if (r < 0 && err->os_error == EPERM && strcmp(m->type, "sysfs") == 0) {
     r = zl_mount_clone(AT_FDCWD, "/sys", true, ret_fd, err);
     if (r == 0)
-      r = zl_mount_change(*ret_fd, true, m->attr_set | m->rattr_set, 0, MS_PRIVATE, err);
+      r = zl_mount_change(*ret_fd, true, first_attributes(m), 0, MS_PRIVATE, err);
   }
   return r;
 }
@@ -119,7 +131,7 @@ int zl_mounts_open_new(struct zl_mounts *mounts, struct zl_error *err)
   for (size_t i = 0; i < mounts->config->n_mounts; i++) {
     const struct zl_mount *m = &mounts->config->mounts[i];
 
-    if (m->bind || m->remount || is_cgroup(m))
+    if (!is_new(m))
       continue;
     if (open_new(m, &mounts->fds[i], err) < 0)
       return zl_wrap(err, "mount on '%s'", m->destination);
@@ -157,20 +169,53 @@ static int remount(const struct zl_mount *m, int root_fd, struct zl_error *err)
   return set_attributes(target, m, err);
 }
 
+/* A tmpfs on a directory looks like it, unless the options say otherwise: /tmp is open to all
+ * without a "mode=1777" in every document. A directory that is made only for it says nothing. */
+static int find_mode(const struct zl_mount *m, int root_fd, mode_t *ret)
+{
+  zl_autofd at = -1;
+  struct stat st;
+
+  if (!is_type(m, "tmpfs"))
+    return 0;
+  for (char **option = m->fs_options; *option != NULL; option++)
+    if (zl_has_prefix(*option, "mode="))
+      return 0;
+  at = zl_path_open_in_root(root_fd, m->destination, O_PATH | O_DIRECTORY, 0);
+  if (at < 0 || fstat(at, &st) < 0)
+    return 0;
+  *ret = st.st_mode & 07777;
+  return 1;
+}
+
+static int set_mode(int mount_fd, mode_t mode, struct zl_error *err)
+{
+  zl_autofd dir = zl_path_open_in_root(mount_fd, ".", O_RDONLY | O_DIRECTORY, 0);
+
+  if (dir < 0 || fchmod(dir, mode) < 0)
+    return zl_fail_errno(err, "setting its mode");
+  return 0;
+}
+
 static int attach(const struct zl_mount *m, int fd, int root_fd, struct zl_error *err)
 {
   zl_autofd target = -1;
+  mode_t mode = 0;
+  bool has_mode = find_mode(m, root_fd, &mode) > 0;
   struct stat st;
   int r;
 
   if (fstat(fd, &st) < 0)
     return zl_fail_errno(err, "inspecting the mount");
-  r = open_target(m, S_ISDIR(st.st_mode), root_fd, &target, err);
+  r = has_mode ? set_mode(fd, mode, err) : 0;
+  if (r == 0)
+    r = open_target(m, S_ISDIR(st.st_mode), root_fd, &target, err);
   if (r == 0)
     r = zl_mount_attach(fd, target, m->destination, err);
   /* A new file system was made with what is to be set, and nothing more can be cleared. */
   if (r == 0 && !m->bind && m->propagation != 0)
-    r = set_attributes(fd, m, err);
+    r = zl_mount_change(fd, (m->propagation & MS_REC) != 0, 0, 0,
+                        m->propagation & ~(unsigned long)MS_REC, err);
   return r;
 }
 
@@ -183,11 +228,24 @@ int zl_mounts_attach(struct zl_mounts *mounts, size_t i, int root_fd, int proc_f
   if (m->remount)
     r = remount(m, root_fd, err);
   else if (is_cgroup(m))
-    r = zl_cgroup_mount(m, root_fd, proc_fd, err);
+    r = zl_cgroup_mount(m, mounts->config->namespaces[ZL_NS_CGROUP].present, root_fd, proc_fd, err);
   else
     r = attach(m, mounts->fds[i], root_fd, err);
-  zl_fd_closep(&mounts->fds[i]);
+  if (!is_new(m) || ((m->attr_set | m->rattr_set) & MOUNT_ATTR_RDONLY) == 0)
+    zl_fd_closep(&mounts->fds[i]);
   return r < 0 ? zl_wrap(err, "mount on '%s'", m->destination) : 0;
+}
+
+int zl_mounts_finish(struct zl_mounts *mounts, struct zl_error *err)
+{
+  for (size_t i = 0; i < mounts->config->n_mounts; i++) {
+    if (mounts->fds[i] < 0)
+      continue;
+    if (zl_mount_change(mounts->fds[i], false, MOUNT_ATTR_RDONLY, 0, 0, err) < 0)
+      return zl_wrap(err, "mount on '%s'", mounts->config->mounts[i].destination);
+    zl_fd_closep(&mounts->fds[i]);
+  }
+  return 0;
 }
 
 bool zl_mounts_has_foreign_dev(const struct zl_engine_config *config)
