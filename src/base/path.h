@@ -24,7 +24,7 @@ int zl_path_open_beneath(int dirfd, const char *path, int flags, mode_t mode);
 
 /* Makes `path` and its missing parents below root_fd as directories of `mode` and returns an O_PATH
  * descriptor of the last one, or -errno. An existing directory is fine (links are followed inside
- * the root); another kind of file is -ENOTDIR. */
+ * the root, and what a dangling one names is made there); another kind of file is -ENOTDIR. */
 int zl_path_mkdirs_in_root(int root_fd, const char *path, mode_t mode);
 
 /* As zl_path_mkdirs_in_root for the parent, then makes an empty regular file when nothing is there;

@@ -2,10 +2,12 @@
 #include "engine/cgroup_mount.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -13,6 +15,7 @@
 #include "base/path.h"
 #include "base/strv.h"
 #include "engine/mount_fd.h"
+#include "engine/sync.h"
 
 enum {
   MAX_CONTROLLERS = 8 /* co-mounted on one hierarchy; "cpu,cpuacct" is the usual most */

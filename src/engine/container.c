@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -39,6 +40,7 @@ static int open_rootfs(const struct zl_container_spec *spec, int *ret_fd, struct
   struct zl_rootfs rootfs = { .layers = (const char *const *)layers,
                               .dir_fd = spec->dir_fd,
                               .path = has_layers ? NULL : config->root_path,
+                              .is_slave = (config->rootfs_propagation & MS_SLAVE) != 0,
                               .userns_fd = -1,
                               .is_volatile = config->zlayer.is_volatile };
   zl_autofd userns = -1;

@@ -254,6 +254,8 @@ static int build_rest(struct build *b, struct zl_launch *launch, struct zl_error
     r = zl_execve_check(config->process.args, launch->env, launch->cwd_fd, err);
   if (r == 0)
     r = make_console(b, launch->user.uid, err);
+  if (r == 0)
+    r = zl_mounts_finish(&b->init->mounts, err);
   if (r == 0 && config->root_readonly)
     r = zl_mount_change(b->root_fd, false, MOUNT_ATTR_RDONLY, 0, 0, err);
   /* After the hooks of the host, which are no programs of the container. */

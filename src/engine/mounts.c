@@ -113,18 +113,21 @@ void zl_mounts_done(struct zl_mounts *mounts)
   mounts->fds = NULL;
 }
 
-/* Nothing could be copied into a read-only one. */
-static uint64_t new_attributes(const struct zl_mount *m)
-{
-  const uint64_t attrs = m->attr_set | m->rattr_set;
-
-  return m->copy_up ? attrs & ~(uint64_t)MOUNT_ATTR_RDONLY : attrs;
-}
-
 /* Those that the policy labels by itself are left to it. */
 static bool takes_label(const struct zl_mount *m)
 {
   return !is_type(m, "proc") && !is_type(m, "sysfs") && !is_type(m, "mqueue");
+}
+
+static bool is_new(const struct zl_mount *m)
+{
+  return !m->bind && !m->remount && !is_cgroup(m);
+}
+
+/* Mount points and devices are made in them first: zl_mounts_finish. */
+static uint64_t first_attributes(const struct zl_mount *m)
+{
+  return (m->attr_set | m->rattr_set) & ~(uint64_t)MOUNT_ATTR_RDONLY;
 }
 
 /* A sysfs belongs to a network namespace; the host's own cannot be mounted anew from inside a user
@@ -141,11 +144,11 @@ static int open_new(const struct zl_mount *m, const char *label, int *ret_fd, st
     params.items[params.n++] = (struct zl_fs_param){ .key = "context", .value = label };
   if (r == 0)
     r = zl_mount_fs(m->type, m->source != NULL ? m->source : m->type, params.items, params.n,
-                    new_attributes(m), ret_fd, err);
+                    first_attributes(m), ret_fd, err);
   if (r < 0 && err->os_error == EPERM && strcmp(m->type, "sysfs") == 0) {
     r = zl_mount_clone(AT_FDCWD, "/sys", true, ret_fd, err);
     if (r == 0)
-      r = zl_mount_change(*ret_fd, true, m->attr_set | m->rattr_set, 0, MS_PRIVATE, err);
+      r = zl_mount_change(*ret_fd, true, first_attributes(m), 0, MS_PRIVATE, err);
   }
   return r;
 }
@@ -211,35 +214,65 @@ static int remount(const struct zl_mount *m, int root_fd, struct zl_error *err)
   return set_attributes(target, m, err);
 }
 
+/* What is copied is written before the mount becomes read-only: zl_mounts_finish. */
 static int copy_up(const struct zl_mount *m, int fd, int target, struct zl_error *err)
 {
   bool has_mode = false;
-  int r;
 
   for (size_t i = 0; m->fs_options[i] != NULL; i++)
     has_mode = has_mode || zl_has_prefix(m->fs_options[i], "mode=");
-  r = zl_tmpfs_copy(target, fd, !has_mode, err);
-  if (r == 0)
-    r = zl_mount_change(fd, false, (m->attr_set | m->rattr_set) & MOUNT_ATTR_RDONLY, 0, 0, err);
-  return r;
+  return zl_tmpfs_copy(target, fd, !has_mode, err);
+}
+
+/* A tmpfs on a directory looks like it, unless the options say otherwise: /tmp is open to all
+ * without a "mode=1777" in every document. A directory that is made only for it says nothing. */
+static int find_mode(const struct zl_mount *m, int root_fd, mode_t *ret)
+{
+  zl_autofd at = -1;
+  struct stat st;
+
+  if (!is_type(m, "tmpfs"))
+    return 0;
+  for (char **option = m->fs_options; *option != NULL; option++)
+    if (zl_has_prefix(*option, "mode="))
+      return 0;
+  at = zl_path_open_in_root(root_fd, m->destination, O_PATH | O_DIRECTORY, 0);
+  if (at < 0 || fstat(at, &st) < 0)
+    return 0;
+  *ret = st.st_mode & 07777;
+  return 1;
+}
+
+static int set_mode(int mount_fd, mode_t mode, struct zl_error *err)
+{
+  zl_autofd dir = zl_path_open_in_root(mount_fd, ".", O_RDONLY | O_DIRECTORY, 0);
+
+  if (dir < 0 || fchmod(dir, mode) < 0)
+    return zl_fail_errno(err, "setting its mode");
+  return 0;
 }
 
 static int attach(const struct zl_mount *m, int fd, int root_fd, struct zl_error *err)
 {
   zl_autofd target = -1;
+  mode_t mode = 0;
+  bool has_mode = find_mode(m, root_fd, &mode) > 0;
   struct stat st;
   int r;
 
   if (fstat(fd, &st) < 0)
     return zl_fail_errno(err, "inspecting the mount");
-  r = open_target(m, S_ISDIR(st.st_mode), root_fd, &target, err);
+  r = has_mode ? set_mode(fd, mode, err) : 0;
+  if (r == 0)
+    r = open_target(m, S_ISDIR(st.st_mode), root_fd, &target, err);
   if (r == 0 && m->copy_up)
     r = copy_up(m, fd, target, err);
   if (r == 0)
     r = zl_mount_attach(fd, target, m->destination, err);
   /* A new file system was made with what is to be set, and nothing more can be cleared. */
   if (r == 0 && !m->bind && m->propagation != 0)
-    r = set_attributes(fd, m, err);
+    r = zl_mount_change(fd, (m->propagation & MS_REC) != 0, 0, 0,
+                        m->propagation & ~(unsigned long)MS_REC, err);
   return r;
 }
 
@@ -255,8 +288,21 @@ int zl_mounts_attach(struct zl_mounts *mounts, size_t i, int root_fd, int proc_f
     r = zl_cgroup_mount(m, root_fd, proc_fd, &mounts->cgroups, err);
   else
     r = attach(m, mounts->fds[i], root_fd, err);
-  zl_fd_closep(&mounts->fds[i]);
+  if (!is_new(m) || ((m->attr_set | m->rattr_set) & MOUNT_ATTR_RDONLY) == 0)
+    zl_fd_closep(&mounts->fds[i]);
   return r < 0 ? zl_wrap(err, "mount on '%s'", m->destination) : 0;
+}
+
+int zl_mounts_finish(struct zl_mounts *mounts, struct zl_error *err)
+{
+  for (size_t i = 0; i < mounts->config->n_mounts; i++) {
+    if (mounts->fds[i] < 0)
+      continue;
+    if (zl_mount_change(mounts->fds[i], false, MOUNT_ATTR_RDONLY, 0, 0, err) < 0)
+      return zl_wrap(err, "mount on '%s'", mounts->config->mounts[i].destination);
+    zl_fd_closep(&mounts->fds[i]);
+  }
+  return 0;
 }
 
 bool zl_mounts_has_foreign_dev(const struct zl_engine_config *config)

@@ -173,13 +173,14 @@ static int overlay(const struct zl_rootfs *rootfs, struct layer_fds *layers, int
   return 0;
 }
 
-static int plain(int dirfd, const char *path, bool readonly, int *ret_fd, struct zl_error *err)
+static int plain(int dirfd, const char *path, bool readonly, uint64_t propagation, int *ret_fd,
+                 struct zl_error *err)
 {
   zl_autofd fd = -1;
   int r = zl_mount_clone(dirfd, path, true, &fd, err);
 
   if (r == 0)
-    r = zl_mount_change(fd, true, readonly ? MOUNT_ATTR_RDONLY : 0, 0, MS_PRIVATE, err);
+    r = zl_mount_change(fd, true, readonly ? MOUNT_ATTR_RDONLY : 0, 0, propagation, err);
   if (r < 0)
     return zl_wrap(err, "root directory '%s'", path);
   *ret_fd = zl_steal_fd(&fd);
@@ -209,16 +210,17 @@ int zl_rootfs_open(const struct zl_rootfs *rootfs, int *ret_fd, struct zl_error 
   int r;
 
   if (rootfs->path != NULL)
-    return plain(AT_FDCWD, rootfs->path, false, ret_fd, err);
+    return plain(AT_FDCWD, rootfs->path, false, rootfs->is_slave ? MS_SLAVE : MS_PRIVATE, ret_fd,
+                 err);
   r = open_layers(rootfs, &layers, err);
   if (r < 0)
     return r;
   if (layers.count == 0 && rootfs->dir_fd >= 0)
-    return plain(rootfs->dir_fd, "upper", false, ret_fd, err);
+    return plain(rootfs->dir_fd, "upper", false, MS_PRIVATE, ret_fd, err);
   if (layers.count == 0)
     return zl_fail(err, ZL_E_INVALID, 0, "the container has neither layers nor a root directory");
   if (layers.count == 1 && rootfs->dir_fd < 0 && rootfs->userns_fd < 0)
-    return plain(AT_FDCWD, rootfs->layers[0], true, ret_fd, err);
+    return plain(AT_FDCWD, rootfs->layers[0], true, MS_PRIVATE, ret_fd, err);
   return overlay_in_fd_dir(rootfs, &layers, ret_fd, err);
 }
 

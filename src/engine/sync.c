@@ -58,7 +58,8 @@ void zl_sync_send_error(int fd, const struct zl_error *failure)
   (void)zl_fd_send(fd, &m, sizeof(m), NULL, 0);
 }
 
-/* 1: a message; 0: the connection has ended. */
+/* 1: a message; 0: the connection has ended. Where the other side has ended without reading all,
+ * the kernel tells that first, once, and what it had written is still to come. */
 static int receive(int fd, struct message *m, int *fds, size_t *n_fds, struct zl_error *err)
 {
   size_t room = n_fds != NULL ? *n_fds : 0;

@@ -162,10 +162,11 @@ int oci_options_id(const struct oci_option *options, size_t n, int argc, char **
   *ret_id = argv[first];
   /* What follows the id may be options again. */
   argc -= first;
-  r = oci_options(options, n, argc, argv + first, &first, err);
+  argv += first;
+  r = oci_options(options, n, argc, argv, &first, err);
   if (r == 0 && first != argc)
     r = zl_fail(err, ZL_E_INVALID, 0, "one container only: '%.100s' is one word too many",
-                argv[argc - 1]);
+                argv[first]);
   return r;
 }
 

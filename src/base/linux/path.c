@@ -13,10 +13,12 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/strv.h"
 
 /* openat2 answers EAGAIN when a rename raced with ".."; the kernel asks to try again. */
 enum {
-  MAX_TRIES = 128
+  MAX_TRIES = 128,
+  MAX_LINKS = 8 /* dangling ones, each of which names another */
 };
 
 static int open2(int dirfd, const char *path, int flags, mode_t mode, uint64_t resolve)
@@ -83,9 +85,33 @@ static int make_last(int root_fd, const char *path, mode_t mode)
   return zl_path_open_in_root(dir, base, flags | O_NOFOLLOW, 0);
 }
 
+static int make_dirs(int root_fd, const char *path, mode_t mode, unsigned links);
+
+/* (dir, name), at `prefix` from the root, is no directory: a link that names nothing yet is
+ * followed by its text, from the root again. `rest` comes below it. */
+static int follow_dangling(int root_fd, int dir, const char *name, const char *prefix,
+                           const char *rest, mode_t mode, unsigned links)
+{
+  char target[PATH_MAX];
+  ssize_t n = readlinkat(dir, name, target, sizeof(target) - 1);
+  zl_autofree char *path = NULL;
+
+  if (n <= 0)
+    return n < 0 && errno != EINVAL ? -errno : -ENOTDIR;
+  if (links == 0)
+    return -ELOOP;
+  target[n] = '\0';
+  if (target[0] == '/')
+    path = zl_asprintf("%s%s", target, rest);
+  else
+    path = zl_asprintf("%.*s/%s%s", (int)(strrchr(prefix, '/') - prefix), prefix, target, rest);
+  return path == NULL ? -ENOMEM : make_dirs(root_fd, path, mode, links - 1);
+}
+
 /* The longest existing prefix is resolved by the kernel with links kept inside the root. Where a
- * component is missing it is made in its opened parent, by name. */
-static int make_all(int root_fd, const char *path, mode_t mode)
+ * component is missing it is made in its opened parent, by name, so no link can be planted between.
+ */
+static int make_dirs(int root_fd, const char *path, mode_t mode, unsigned links)
 {
   const int flags = O_PATH | O_DIRECTORY;
   char name[NAME_MAX + 1];
@@ -111,6 +137,8 @@ static int make_all(int root_fd, const char *path, mode_t mode)
       if (mkdirat(dir, name, mode) < 0 && errno != EEXIST)
         return -errno;
       child = zl_path_open_in_root(dir, name, flags | O_NOFOLLOW, 0);
+      if (child == -ENOTDIR || child == -ELOOP)
+        return follow_dangling(root_fd, dir, name, prefix, rest, mode, links);
     }
     if (child < 0)
       return child;
@@ -127,7 +155,7 @@ int zl_path_mkdirs_in_root(int root_fd, const char *path, mode_t mode)
   /* It is there, as most are, or cannot be; or its parent is. */
   if (fd == -ENOENT)
     fd = make_last(root_fd, path, mode);
-  return fd == -ENOENT ? make_all(root_fd, path, mode) : fd;
+  return fd == -ENOENT ? make_dirs(root_fd, path, mode, MAX_LINKS) : fd;
 }
 
 int zl_path_touch_in_root(int root_fd, const char *path, mode_t mode)
