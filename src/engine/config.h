@@ -205,6 +205,8 @@ struct zl_engine_config {
   size_t n_sysctls;
   char **masked_paths, **readonly_paths;
   const struct zl_seccomp_profile *seccomp; /* replaces zlayer.seccomp; NULL: not said */
+  const struct zl_seccomp_filter *filter;   /* `seccomp`, compiled already by whoever has read the
+                                               document; borrowed; NULL: it is not */
   unsigned long rootfs_propagation;         /* as zl_mount.propagation; 0: not said */
 
   struct zl_private_config zlayer;
@@ -234,8 +236,8 @@ void zl_engine_process_free(struct zl_process *process);
 ZL_DEFINE_CLEANUP(struct zl_process, zl_engine_process_free)
 #define zl_autoprocess ZL_CLEANUP(zl_engine_process_freep) struct zl_process
 
-/* An object like `linux.resources` (`path` names it in errors), for an update. What it does not have
- * is unset. Nothing of the JSON object is kept; the caller frees *ret. */
+/* An object like `linux.resources` (`path` names it in errors), for an update. What it does not
+ * have is unset. Nothing of the JSON object is kept; the caller frees *ret. */
 int zl_engine_resources_parse(const struct json_t *resources, const char *path,
                               struct zl_resources **ret, struct zl_error *err);
 void zl_engine_resources_free(struct zl_resources *resources);

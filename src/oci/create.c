@@ -16,6 +16,7 @@
 #include "engine/gate.h"
 #include "net/linux/link.h"
 #include "oci/console.h"
+#include "oci/filter.h"
 #include "oci/pidfile.h"
 
 size_t oci_create_options(struct oci_create *create, struct oci_option *options)
@@ -44,6 +45,7 @@ struct plan {
   char *rootfs; /* absolute */
   json_t *doc;
   struct zl_engine_config *config;
+  struct zl_seccomp_filter filter; /* of config->filter */
 };
 
 static void plan_done(struct plan *plan)
@@ -52,6 +54,7 @@ static void plan_done(struct plan *plan)
   free(plan->rootfs);
   json_decref(plan->doc);
   zl_engine_config_free(plan->config);
+  zl_seccomp_filter_done(&plan->filter);
 }
 
 /* ---- Reading the bundle -------------------------------------------------------------------- */
@@ -94,9 +97,7 @@ static int read_bundle(struct plan *plan, struct zl_error *err)
     return zl_fail(err, ZL_E_SYSTEM, -dir, "--bundle '%s'", plan->bundle);
   r = zl_file_read(dir, "config.json", &text, err);
   if (r == 0)
-    r = zl_engine_document_parse(text.data, text.len, &plan->doc, err);
-  if (r == 0)
-    r = zl_engine_config_read(plan->doc, &plan->config, err);
+    r = oci_filter_read(plan->c, &text, &plan->doc, &plan->config, &plan->filter, err);
   if (r == 0 && plan->config->zlayer.present)
     r = zl_fail(err, ZL_E_UNSUPPORTED, 0, "config.json: zlayer: is for zlayer's own containers");
   if (r == 0)
@@ -125,10 +126,9 @@ static int save_intent(struct plan *plan, struct zl_error *err)
   json_t *annotations = json_object_get(plan->doc, "annotations");
 
   (void)zl_time_format(zl_time_wall(), time);
-  plan->c->state =
-      json_pack("{s:s, s:s, s:s, s:s, s:O*, s:s}", "bundle", plan->bundle, "rootfs", plan->rootfs,
-                "created", time, "cgroup", cgroup_path(plan, path), "annotations", annotations,
-                "owner", geteuid() == 0 ? "root" : "");
+  plan->c->state = json_pack("{s:s, s:s, s:s, s:s, s:O*, s:s}", "bundle", plan->bundle, "rootfs",
+                             plan->rootfs, "created", time, "cgroup", cgroup_path(plan, path),
+                             "annotations", annotations, "owner", geteuid() == 0 ? "root" : "");
   return plan->c->state != NULL ? oci_container_save(plan->c, err)
                                 : zl_fail_nomem(err, "state.json");
 }
