@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/path.h"
+#include "oci/profile.h"
 
 #define CACHE    ".filters~"
 #define OWN_FILE "filter"
@@ -30,116 +31,14 @@ enum {
 struct head {
   char magic[8];
   uint64_t inode, size, changed_s, changed_ns; /* of the program that compiled it */
+  uint64_t sum;                                /* of the instructions and flags */
   uint32_t flags, n_insns;
   uint64_t text_len;
 };
 
-struct span {
-  const char *at;
-  size_t len;
-};
+/* ---- Files --------------------------------------------------------------------------------- */
 
-/* ---- Finding the profile ------------------------------------------------------------------- */
-
-/* Only what any JSON reader would see in the same way is found; everything else is left to the real
- * one, which also reads what is left after a find. */
-struct scan {
-  const char *at, *end;
-};
-
-static bool skip_to(struct scan *s, char c)
-{
-  while (s->at < s->end && (*s->at == ' ' || *s->at == '\t' || *s->at == '\n' || *s->at == '\r'))
-    s->at++;
-  return s->at < s->end && *s->at == c;
-}
-
-/* At its first quote. */
-static bool take_string(struct scan *s, struct span *ret)
-{
-  const char *begin = ++s->at;
-
-  for (; s->at < s->end && *s->at != '"'; s->at++)
-    if (*s->at == '\\')
-      s->at++;
-  if (s->at >= s->end)
-    return false;
-  *ret = (struct span){ .at = begin, .len = (size_t)(s->at - begin) };
-  s->at++;
-  return true;
-}
-
-/* Up to what ends the member. */
-static bool skip_value(struct scan *s)
-{
-  struct span ignored;
-  size_t depth = 0;
-
-  while (s->at < s->end) {
-    switch (*s->at) {
-    case '"':
-      if (!take_string(s, &ignored))
-        return false;
-      continue;
-    case '{':
-    case '[':
-      depth++;
-      break;
-    case '}':
-    case ']':
-      if (depth == 0)
-        return true;
-      depth--;
-      break;
-    case ',':
-      if (depth == 0)
-        return true;
-      break;
-    default:
-      break;
-    }
-    s->at++;
-  }
-  return false;
-}
-
-/* From the brace of an object into that member of it which is an object too. */
-static bool enter(struct scan *s, const char *key)
-{
-  do {
-    struct span name;
-    bool found;
-
-    s->at++;
-    if (!skip_to(s, '"') || !take_string(s, &name) || !skip_to(s, ':'))
-      return false;
-    s->at++;
-    found = name.len == strlen(key) && memcmp(name.at, key, name.len) == 0;
-    if (found)
-      return skip_to(s, '{');
-    if (!skip_value(s))
-      return false;
-  } while (*s->at == ',');
-  return false;
-}
-
-static bool find_profile(const struct zl_buf *text, struct span *ret)
-{
-  struct scan s = { .at = text->data, .end = text->data + text->len };
-  const char *begin;
-
-  if (text->data == NULL || !skip_to(&s, '{') || !enter(&s, "linux") || !enter(&s, "seccomp"))
-    return false;
-  begin = s.at;
-  if (!skip_value(&s))
-    return false;
-  while (s.at[-1] != '}')
-    s.at--;
-  *ret = (struct span){ .at = begin, .len = (size_t)(s.at - begin) };
-  return true;
-}
-
-static int shorten(const struct zl_buf *text, const struct span *profile, struct zl_buf *ret,
+static int shorten(const struct zl_buf *text, const struct oci_span *profile, struct zl_buf *ret,
                    struct zl_error *err)
 {
   const char *rest = profile->at + profile->len;
@@ -149,8 +48,6 @@ static int shorten(const struct zl_buf *text, const struct span *profile, struct
     r = zl_buf_puts(ret, KILLER, err);
   return r == 0 ? zl_buf_append(ret, rest, (size_t)(text->data + text->len - rest), err) : r;
 }
-
-/* ---- Files --------------------------------------------------------------------------------- */
 
 static bool is_ours(int fd, mode_t type)
 {
@@ -188,20 +85,24 @@ static bool make_head(struct head *head)
   return true;
 }
 
-/* Which of several profiles it is, no more. */
-static void name_of(const struct span *profile, char text[NAME_TEXT])
+/* Tells apart what differs by chance: no protection against anybody. */
+static uint64_t sum_of(const void *data, size_t len, uint64_t seed)
 {
-  uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ profile->len, word;
+  uint64_t sum = UINT64_C(0xcbf29ce484222325) ^ len ^ seed << 32, word;
 
-  for (size_t i = 0; i < profile->len; i += sizeof(word)) {
-    size_t n = profile->len - i < sizeof(word) ? profile->len - i : sizeof(word);
-
+  for (size_t i = 0; i < len; i += sizeof(word)) {
     word = 0;
-    memcpy(&word, profile->at + i, n);
-    hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-    hash ^= hash >> 29;
+    memcpy(&word, (const char *)data + i, len - i < sizeof(word) ? len - i : sizeof(word));
+    sum = (sum ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+    sum ^= sum >> 29;
   }
-  (void)snprintf(text, NAME_TEXT, "%016llx", (unsigned long long)hash);
+  return sum;
+}
+
+static void name_of(const struct oci_span *profile, char text[NAME_TEXT])
+{
+  (void)snprintf(text, NAME_TEXT, "%016llx",
+                 (unsigned long long)sum_of(profile->at, profile->len, 0));
 }
 
 static int read_whole(int fd, struct zl_buf *ret, struct zl_error *err)
@@ -224,7 +125,8 @@ static int read_whole(int fd, struct zl_buf *ret, struct zl_error *err)
 
 /* *ret_text points into the file's content. */
 static int take_filter(const struct zl_buf *file, struct head *ret_head,
-                       struct zl_seccomp_filter *ret, struct span *ret_text, struct zl_error *err)
+                       struct zl_seccomp_filter *ret, struct oci_span *ret_text,
+                       struct zl_error *err)
 {
   size_t size;
 
@@ -232,7 +134,8 @@ static int take_filter(const struct zl_buf *file, struct head *ret_head,
   size = ret_head->n_insns * sizeof(*ret->insns);
   if (memcmp(ret_head->magic, MAGIC, sizeof(MAGIC)) != 0 || ret_head->n_insns == 0 ||
       ret_head->n_insns > MAX_INSNS || ret_head->text_len > ZL_MAX_BUNDLE ||
-      file->len != sizeof(*ret_head) + size + ret_head->text_len)
+      file->len != sizeof(*ret_head) + size + ret_head->text_len ||
+      ret_head->sum != sum_of(file->data + sizeof(*ret_head), size, ret_head->flags))
     return zl_fail(err, ZL_E_INVALID, 0, "file of a filter: damaged");
   ret->insns = malloc(size);
   if (ret->insns == NULL)
@@ -241,12 +144,13 @@ static int take_filter(const struct zl_buf *file, struct head *ret_head,
   ret->len = (unsigned short)ret_head->n_insns;
   ret->flags = ret_head->flags;
   *ret_text =
-      (struct span){ .at = file->data + sizeof(*ret_head) + size, .len = ret_head->text_len };
+      (struct oci_span){ .at = file->data + sizeof(*ret_head) + size, .len = ret_head->text_len };
   return 0;
 }
 
 static int read_filter(int fd, struct head *ret_head, struct zl_buf *file,
-                       struct zl_seccomp_filter *ret, struct span *ret_text, struct zl_error *err)
+                       struct zl_seccomp_filter *ret, struct oci_span *ret_text,
+                       struct zl_error *err)
 {
   int r = is_ours(fd, S_IFREG)
               ? read_whole(fd, file, err)
@@ -263,14 +167,14 @@ static bool give(const struct oci_container *c, int fd)
   return linkat(AT_FDCWD, zl_path_of_fd(fd, path), c->dir_fd, OWN_FILE, AT_SYMLINK_FOLLOW) == 0;
 }
 
-static bool load(const struct oci_container *c, int cache_fd, const struct span *profile,
+static bool load(const struct oci_container *c, int cache_fd, const struct oci_span *profile,
                  const struct head *own, struct zl_seccomp_filter *filter)
 {
   zl_autobuf file = ZL_BUF_INIT(2 * ZL_MAX_BUNDLE);
   zl_autofilter found = { 0 };
   char name[NAME_TEXT];
   struct head head;
-  struct span text;
+  struct oci_span text;
   zl_autofd fd = -1;
 
   name_of(profile, name);
@@ -315,7 +219,7 @@ static void drop_all(int cache_fd)
     (void)close(fd);
 }
 
-static bool store(const struct oci_container *c, int cache_fd, const struct span *profile,
+static bool store(const struct oci_container *c, int cache_fd, const struct oci_span *profile,
                   const struct head *own, const struct zl_seccomp_filter *filter)
 {
   zl_autobuf file = ZL_BUF_INIT(2 * ZL_MAX_BUNDLE);
@@ -326,6 +230,7 @@ static bool store(const struct oci_container *c, int cache_fd, const struct span
   head.flags = filter->flags;
   head.n_insns = filter->len;
   head.text_len = profile->len;
+  head.sum = sum_of(filter->insns, filter->len * sizeof(*filter->insns), filter->flags);
   name_of(profile, name);
   if (is_full(cache_fd))
     drop_all(cache_fd);
@@ -360,7 +265,7 @@ static bool is_plain(const struct zl_seccomp_profile *p, const struct zl_seccomp
          (filter->flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) == 0;
 }
 
-static bool is_profile(const struct span *profile, const json_t *doc)
+static bool is_profile(const struct oci_span *profile, const json_t *doc)
 {
   zl_autojson *value = NULL;
 
@@ -397,7 +302,7 @@ static void exchange(struct zl_buf *a, struct zl_buf *b)
 }
 
 /* Compiles what was not known, and keeps it if it can be kept. */
-static int learn(struct oci_container *c, int cache_fd, const struct span *profile,
+static int learn(struct oci_container *c, int cache_fd, const struct oci_span *profile,
                  const struct head *own, const json_t *doc, struct zl_engine_config *config,
                  struct zl_seccomp_filter *filter, bool *ret_kept, struct zl_error *err)
 {
@@ -419,13 +324,13 @@ int oci_filter_read(struct oci_container *c, struct zl_buf *text, json_t **ret_d
                     struct zl_error *err)
 {
   zl_autobuf rest = ZL_BUF_INIT(2 * ZL_MAX_BUNDLE);
-  struct span profile;
+  struct oci_span profile;
   struct head own;
   zl_autofd cache = open_cache(c);
   bool kept = false;
   int r;
 
-  if (cache < 0 || !make_head(&own) || !find_profile(text, &profile))
+  if (cache < 0 || !make_head(&own) || !oci_profile_find(text->data, text->len, &profile))
     return read_plain(text, ret_doc, ret_config, err);
   r = shorten(text, &profile, &rest, err);
   if (r < 0)
@@ -453,7 +358,7 @@ int oci_filter_open(const struct oci_container *c, struct zl_seccomp_filter *ret
   zl_autobuf file = ZL_BUF_INIT(2 * ZL_MAX_BUNDLE);
   zl_autofd fd = zl_fd_open(c->dir_fd, OWN_FILE, O_RDONLY | O_NOFOLLOW, 0);
   struct head head;
-  struct span text;
+  struct oci_span text;
   int r;
 
   if (fd == -ENOENT)
