@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Times sequences of commands against each other: round after round, each contender once, in a
- * random order, so that nobody always follows the same one. A contender is a line of the input file,
- * tab-separated: NAME, then steps with the word ";" between them. A step is an argv; "wait", which
- * waits for the end of the processes that earlier steps have left behind (this program is their
- * reaper, as conmon is); or "!" and an argv, which is run but not counted.
+ * random order, so that nobody always follows the same one. A contender is a line of the input
+ * file, tab-separated: NAME, then steps with the word ";" between them. A step is an argv; "wait",
+ * which waits for the end of the processes that earlier steps have left behind (this program is
+ * their reaper, as conmon is); or "!" and an argv, which is run but not counted.
  *
  * Prints "NAME<TAB>MICROSECONDS" per contender and round, the sum of its steps. With -c ID, the
  * number of the trace point raw_syscalls:sys_enter, it prints

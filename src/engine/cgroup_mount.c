@@ -29,8 +29,8 @@ static int read_own(int proc_fd, struct zl_buf *text, struct zl_error *err)
   return zl_file_read(proc_fd, path, text, err);
 }
 
-/* One line of /proc/PID/cgroup: "4:memory:/path", "9:name=systemd:/path" or "0::/path". It is cut up;
- * *ret_name is what the hierarchy's directory is called. */
+/* One line of /proc/PID/cgroup: "4:memory:/path", "9:name=systemd:/path" or "0::/path". It is cut
+ * up; *ret_name is what the hierarchy's directory is called. */
 static int cut_line(char *line, char **ret_controllers, const char **ret_name,
                     const char **ret_path, struct zl_error *err)
 {
@@ -41,7 +41,7 @@ static int cut_line(char *line, char **ret_controllers, const char **ret_name,
     return zl_fail(err, ZL_E_SYSTEM, 0, "odd line in /proc/self/cgroup: '%s'", line);
   *end = '\0';
   *ret_controllers = controllers + 1;
-  *ret_name = **ret_controllers == '\0'                   ? "unified"
+  *ret_name = **ret_controllers == '\0'                  ? "unified"
               : zl_has_prefix(*ret_controllers, "name=") ? *ret_controllers + 5
                                                          : *ret_controllers;
   *ret_path = end + 1;

@@ -34,10 +34,10 @@ int zl_cgroup_views_open(const struct zl_mount *m, int proc_fd, struct zl_cgroup
                          struct zl_error *err);
 void zl_cgroup_views_done(struct zl_cgroup_views *views);
 
-/* Shows at m->destination below root_fd what is in *views, which is used up by it; otherwise what the
- * host has: the unified hierarchy, or a read-only directory with each v1 hierarchy (and `unified` on
- * a hybrid host). Then the caller must be in its cgroup namespace already, so that it sees its own
- * cgroup as the root. `proc_fd`: private procfs.
+/* Shows at m->destination below root_fd what is in *views, which is used up by it; otherwise what
+ * the host has: the unified hierarchy, or a read-only directory with each v1 hierarchy (and
+ * `unified` on a hybrid host). Then the caller must be in its cgroup namespace already, so that it
+ * sees its own cgroup as the root. `proc_fd`: private procfs.
  */
 int zl_cgroup_mount(const struct zl_mount *m, int root_fd, int proc_fd,
                     struct zl_cgroup_views *views, struct zl_error *err);

@@ -62,7 +62,8 @@ static int compile_filter(const struct zl_engine_config *config, struct zl_conta
   int r;
 
   if (config->seccomp != NULL) {
-    r = zl_seccomp_compile(config->seccomp, &c->filter, err);
+    r = config->filter != NULL ? zl_seccomp_filter_copy(config->filter, &c->filter, err)
+                               : zl_seccomp_compile(config->seccomp, &c->filter, err);
   } else if (config->zlayer.present && config->zlayer.seccomp == ZL_SECCOMP_DEFAULT) {
     r = zl_seccomp_compile_default(config->process.caps.bounding, &c->filter, err);
   } else {

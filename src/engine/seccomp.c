@@ -247,6 +247,19 @@ int zl_seccomp_install(const struct zl_seccomp_filter *filter, int *ret_listener
   return 0;
 }
 
+int zl_seccomp_filter_copy(const struct zl_seccomp_filter *filter, struct zl_seccomp_filter *ret,
+                           struct zl_error *err)
+{
+  struct sock_filter *insns = malloc(filter->len * sizeof(*insns));
+
+  if (insns == NULL)
+    return zl_fail_nomem(err, "system call filter");
+  memcpy(insns, filter->insns, filter->len * sizeof(*insns));
+  *ret = *filter;
+  ret->insns = insns;
+  return 0;
+}
+
 void zl_seccomp_filter_done(struct zl_seccomp_filter *filter)
 {
   free(filter->insns);

@@ -74,6 +74,8 @@ int zl_seccomp_compile_default(uint64_t caps, struct zl_seccomp_filter *ret, str
 int zl_seccomp_install(const struct zl_seccomp_filter *filter, int *ret_listener,
                        struct zl_error *err);
 
+int zl_seccomp_filter_copy(const struct zl_seccomp_filter *filter, struct zl_seccomp_filter *ret,
+                           struct zl_error *err);
 void zl_seccomp_filter_done(struct zl_seccomp_filter *filter);
 #define zl_autofilter ZL_CLEANUP(zl_seccomp_filter_done) struct zl_seccomp_filter
 

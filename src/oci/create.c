@@ -17,6 +17,7 @@
 #include "net/linux/link.h"
 #include "oci/console.h"
 #include "oci/delete.h"
+#include "oci/filter.h"
 #include "oci/pidfile.h"
 
 size_t oci_create_options(struct oci_create *create, struct oci_option *options)
@@ -48,6 +49,7 @@ struct plan {
   struct zl_engine_config *config;
   char *state;   /* the OCI state document, for hooks */
   char *keyring; /* name of the session keyring; NULL: the caller's */
+  struct zl_seccomp_filter filter; /* of config->filter */
 };
 
 static void plan_done(struct plan *plan)
@@ -58,6 +60,7 @@ static void plan_done(struct plan *plan)
   zl_engine_config_free(plan->config);
   free(plan->state);
   free(plan->keyring);
+  zl_seccomp_filter_done(&plan->filter);
 }
 
 /* ---- Reading the bundle -------------------------------------------------------------------- */
@@ -104,9 +107,7 @@ static int read_bundle(struct plan *plan, struct zl_error *err)
   else
     r = zl_file_read(AT_FDCWD, config, &text, err);
   if (r == 0)
-    r = zl_engine_document_parse(text.data, text.len, &plan->doc, err);
-  if (r == 0)
-    r = zl_engine_config_read(plan->doc, &plan->config, err);
+    r = oci_filter_read(plan->c, &text, &plan->doc, &plan->config, &plan->filter, err);
   if (r == 0 && plan->config->zlayer.present)
     r = zl_fail(err, ZL_E_UNSUPPORTED, 0, "config.json: zlayer: is for zlayer's own containers");
   if (r == 0)

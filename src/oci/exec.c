@@ -12,6 +12,7 @@
 #include "base/strv.h"
 #include "oci/console.h"
 #include "oci/container.h"
+#include "oci/filter.h"
 #include "oci/foreground.h"
 #include "oci/options.h"
 #include "oci/pidfile.h"
@@ -82,7 +83,7 @@ static int find_container(const struct oci_container *c, const struct zl_engine_
                           struct zl_container *ret, struct zl_error *err)
 {
   char path[48];
-  int fd;
+  int fd, r;
 
   for (int i = 0; i < ZL_NS_COUNT; i++)
     if (config->namespaces[i].present)
@@ -96,8 +97,11 @@ static int find_container(const struct oci_container *c, const struct zl_engine_
   ret->init.pidfd = c->pidfd;
   if (config->seccomp == NULL)
     return 0;
-  ret->confined = zl_seccomp_compile(config->seccomp, &ret->filter, err) == 0;
-  return ret->confined ? 0 : -(int)err->code;
+  r = oci_filter_open(c, &ret->filter, err);
+  if (r == 0)
+    r = zl_seccomp_compile(config->seccomp, &ret->filter, err);
+  ret->confined = r >= 0;
+  return r < 0 ? r : 0;
 }
 
 /* The process itself belongs to *c. */
