@@ -204,8 +204,8 @@ static void batch_answered(void *ctx, int r, const json_t *reply, const struct z
 
 void guest_batch_begin(struct guest_batch *batch, struct guest *guest, struct patience patience)
 {
-  *batch = (struct guest_batch){ .guest = guest,
-                                 .then = guest_then(batch_answered, batch, patience) };
+  *batch =
+      (struct guest_batch){ .guest = guest, .then = guest_then(batch_answered, batch, patience) };
 }
 
 const struct zl_rpc_then *guest_batch_next(struct guest_batch *batch)

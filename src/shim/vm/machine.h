@@ -27,7 +27,8 @@ int machine_boot(struct vm_shim *vm, struct machine_files *files, enum zl_vm_sta
                  struct zl_error *err);
 int machine_clone(struct vm_shim *vm, struct machine_files *files, struct zl_error *err);
 
-/* Its template does not work. Without its seal it is none any more: the library has it made anew. */
+/* Its template does not work. Without its seal it is none any more: the library has it made anew.
+ */
 void machine_set_aside(const struct vm_shim *vm);
 
 /* Completes an error of a machine whose guest was connected: whether QEMU has died, else what it

@@ -22,7 +22,7 @@ struct patience {
 #define PATIENCE_CLONE   ((struct patience){ "shim.vm.hasty.clone", 15 * ZL_NS_PER_S })
 #define PATIENCE_MONITOR ((struct patience){ "shim.vm.hasty.monitor", 20 * ZL_NS_PER_S })
 /* What a guest that runs is told before its workload. */
-#define PATIENCE_GUEST ((struct patience){ "shim.vm.hasty.guest", 60 * ZL_NS_PER_S })
+#define PATIENCE_GUEST   ((struct patience){ "shim.vm.hasty.guest", 60 * ZL_NS_PER_S })
 /* Executing a program: an image on a slow disk, an emulated processor. */
 #define PATIENCE_EXECUTE ((struct patience){ "shim.vm.hasty.execute", 60 * ZL_NS_PER_S })
 /* Signals, freezing. */

@@ -7,7 +7,6 @@
 #include "base/time.h"
 #include "shim/conn.h"
 
-
 /* Who asked; the connection may have gone when the answer comes. */
 struct question {
   struct vm_shim *vm;

@@ -7,7 +7,7 @@
 #include "bridge/guest.h"
 #include "shim/vm/modes.h"
 
-#define WARM_ID  "warm-rep-0"
+#define WARM_ID "warm-rep-0"
 
 #define CAPS                                                                                       \
   "[\"CAP_CHOWN\",\"CAP_DAC_OVERRIDE\",\"CAP_FOWNER\",\"CAP_FSETID\",\"CAP_KILL\",\"CAP_SETGID\"," \

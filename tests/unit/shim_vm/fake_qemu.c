@@ -147,7 +147,7 @@ static struct {
   struct zl_buf monitor;
   struct flood to_bridge, to_streams, to_qmp;
   uint32_t in, out, err; /* streams of the workload */
-  uint64_t waits;    /* id of the wait that is held */
+  uint64_t waits;        /* id of the wait that is held */
   bool running, signalled, is_clone;
   char container[128];
 } qemu;
@@ -501,7 +501,8 @@ static void go_on(void)
     shout(QMP, event, sizeof(event) - 1);
   if (qemu.is[BRIDGE_BIG])
     pour(BRIDGE, &qemu.to_bridge);
-  if (qemu.is[STREAMS_STALE] || qemu.is[STREAMS_BEYOND] || (qemu.is[STREAMS_ZERO] && zl_link_events(&qemu.stdio) == POLLIN))
+  if (qemu.is[STREAMS_STALE] || qemu.is[STREAMS_BEYOND] ||
+      (qemu.is[STREAMS_ZERO] && zl_link_events(&qemu.stdio) == POLLIN))
     pour(STDIO, &qemu.to_streams);
   if (qemu.is[QMP_BIG] || qemu.is[QMP_ENDLESS])
     pour(QMP, &qemu.to_qmp);
@@ -518,9 +519,10 @@ static void go_on(void)
 
 static bool never_rests(void)
 {
-  static const enum flag busy[] = { CONSOLE_FLOOD, QMP_LINE,      QMP_EVENTS,     QMP_BIG,
-                                    QMP_ENDLESS,   STREAMS_FLOOD, STREAMS_STALE,  STREAMS_ZERO, STREAMS_BEYOND,
-                                    BRIDGE_BIG,    BRIDGE_ANSWERS, BRIDGE_NOTIFIES };
+  static const enum flag busy[] = {
+    CONSOLE_FLOOD, QMP_LINE,     QMP_EVENTS,     QMP_BIG,    QMP_ENDLESS,    STREAMS_FLOOD,
+    STREAMS_STALE, STREAMS_ZERO, STREAMS_BEYOND, BRIDGE_BIG, BRIDGE_ANSWERS, BRIDGE_NOTIFIES
+  };
 
   for (size_t i = 0; i < ZL_COUNT(busy); i++)
     if (qemu.is[busy[i]])
@@ -569,7 +571,8 @@ static void turn(void)
   go_on();
   if (qemu.is[STREAMS_BEYOND]) /* its own end knows nothing of what was sent past it */
     (void)recv(qemu.fds[STDIO], qemu.to_qmp.data, sizeof(qemu.to_qmp.data), 0);
-  else if (zl_link_pump(&qemu.stdio, (short)(fds[2].revents | POLLOUT), NULL) < 0 || qemu.stdio.hung_up)
+  else if (zl_link_pump(&qemu.stdio, (short)(fds[2].revents | POLLOUT), NULL) < 0 ||
+           qemu.stdio.hung_up)
     qemu.fds[STDIO] = qemu.stdio.fd = -1;
 }
 

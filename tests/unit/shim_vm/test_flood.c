@@ -121,9 +121,9 @@ static void an_exec_that_is_not_read_stays_small(void **state)
 
   (void)state;
   assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-  reply = box_ask_with(box, (int[]){ null_fd, out[1], out[1] }, 3,
-                       json_pack("{s:s, s:{s:[s], s:s}}", "op", "exec", "process", "args", "cat",
-                                 "cwd", "/"));
+  reply = box_ask_with(
+      box, (int[]){ null_fd, out[1], out[1] }, 3,
+      json_pack("{s:s, s:{s:[s], s:s}}", "op", "exec", "process", "args", "cat", "cwd", "/"));
   assert_non_null(reply);
   assert_true(json_is_true(json_object_get(reply, "ok")));
   json_decref(reply);
