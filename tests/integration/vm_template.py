@@ -57,8 +57,9 @@ class TemplateNode(VmNode):
         return ends[-1]["tier"], done.stderr, seconds
 
     def expect(self, tier, *words):
-        """One container that starts so; its standard error has these words, or nothing."""
+        """One container that starts so; its warning has these words, or there is none."""
         got, said, seconds = self.run()
+        said = "\n".join(line for line in said.splitlines() if "warning: " in line)
         check(got == tier, f"tier {got} instead of {tier}; {said}")
         check(bool(words) == bool(said) and all(word in said for word in words), f"{words} are to be in {said!r}")
         return seconds
