@@ -257,7 +257,7 @@ void vm_assert_no_growth(const struct box *box, size_t before)
   size_t now = vm_memory(box);
   size_t most = getenv("ZLAYER_SHIM_SANITIZED") != NULL ? SANITIZED_GROWTH_KIB : GROWTH_KIB;
 
-  print_message("           its peak: %zu KiB, %zu more than before\n", now, now - before);
+  print_message("           its peak: %zu KiB, before %zu\n", now, before);
   if (now > before + most)
     fail_msg("the shim has grown from %zu to %zu KiB", before, now);
 }
