@@ -28,8 +28,10 @@ class TemplateNode(VmNode):
 
     def __exit__(self, *exception):
         self.zlayer("vm", "pool", "0", ok=None)
-        wait_for(lambda: not helpers(self.root), BUILD_S, "the end of the template's builder")
-        super().__exit__(*exception)
+        try:
+            wait_for(lambda: not helpers(self.root), BUILD_S, "the end of the template's builder")
+        finally:
+            super().__exit__(*exception)
 
     def keys(self):
         """Templates that can be cloned."""
