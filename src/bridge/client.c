@@ -67,13 +67,10 @@ void zl_bridge_client_free(struct zl_bridge_client *client)
   free(client);
 }
 
-/* Ends the bridge for the reason in *why; a call whose own time is over learns that. */
-static void end(struct zl_bridge_client *client, const struct zl_error *why,
-                const struct zl_pending_call *late)
+/* The reason is in client->why; a call whose own time is over learns that. */
+static void finish(struct zl_bridge_client *client, const struct zl_pending_call *late,
+                   const struct zl_error *why)
 {
-  if (client->broken)
-    return;
-  (void)zl_fail(&client->why, ZL_E_REMOTE, 0, "guest bridge: %s", why->msg);
   client->broken = true;
   zl_queue_done(&client->out);
   if (late != NULL)
@@ -81,6 +78,23 @@ static void end(struct zl_bridge_client *client, const struct zl_error *why,
   fail_all(client, &client->why);
   if (client->hooks.broken != NULL)
     client->hooks.broken(client->hooks.ctx, &client->why);
+}
+
+static void end(struct zl_bridge_client *client, const struct zl_error *why,
+                const struct zl_pending_call *late)
+{
+  if (client->broken)
+    return;
+  (void)zl_fail(&client->why, ZL_E_REMOTE, 0, "guest bridge: %s", why->msg);
+  finish(client, late, why);
+}
+
+void zl_bridge_client_end(struct zl_bridge_client *client, const struct zl_error *why)
+{
+  if (client->broken)
+    return;
+  (void)zl_fail(&client->why, ZL_E_REMOTE, 0, "%s", why->msg);
+  finish(client, NULL, NULL);
 }
 
 static int ended(const struct zl_bridge_client *client, struct zl_error *err)

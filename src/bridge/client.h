@@ -50,6 +50,9 @@ int zl_bridge_client_feed(struct zl_bridge_client *client, const void *data, siz
                           struct zl_error *err);
 /* The guest has hung up: ends the bridge. Idempotent. */
 void zl_bridge_client_hangup(struct zl_bridge_client *client);
+/* Ends the bridge for a reason of the owner's: something else of the guest's is broken. Idempotent.
+ */
+void zl_bridge_client_end(struct zl_bridge_client *client, const struct zl_error *why);
 bool zl_bridge_client_is_broken(const struct zl_bridge_client *client);
 
 /* What is to be sent, and how much of it has been. */

@@ -137,6 +137,15 @@ static void look_ahead(struct zl_shimclient *client, const struct zl_vm_machine_
     zl_warning("preparing machines: %s", err.msg);
 }
 
+/* The shim has set the one aside that did not work, when there was one. */
+static void renew_template(struct zl_shimclient *client, const struct zl_vm_machine_plan *machine)
+{
+  struct zl_error err = { 0 };
+
+  if (machine->may_clone && zl_vm_template_start(client, machine, &err) < 0)
+    zl_warning("preparing machines: %s", err.msg);
+}
+
 int zl_vm_create(struct zl_backend *backend, const struct zl_container_plan *plan,
                  struct zl_error *err)
 {
@@ -164,5 +173,7 @@ int zl_vm_create(struct zl_backend *backend, const struct zl_container_plan *pla
     look_ahead(client, &machine); /* while the shim is at work */
     r = zl_shimclient_await(plan, err);
   }
+  if (r == 0)
+    renew_template(client, &machine);
   return r < 0 ? r : STEP_FAULT("created", err);
 }

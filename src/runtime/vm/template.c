@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/lock.h"
+#include "base/log.h"
 #include "base/path.h"
 #include "base/strv.h"
 #include "runtime/bundle/bundle.h"
@@ -108,6 +109,25 @@ static int await_builder(int fd, struct zl_error *err)
   return r;
 }
 
+/* A damaged one is none: whoever asks for it by name wants one that works. */
+static bool is_intact(int templates_fd, const char *key)
+{
+  struct zl_vm_template files = { -1, -1, -1 };
+  zl_autofd dir = zl_fd_open(templates_fd, key, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+  struct zl_error err = { 0 };
+  int r;
+
+  if (dir < 0) {
+    (void)zl_steal_fd(&dir);
+    return false;
+  }
+  r = zl_vm_template_open(dir, key, &files, &err);
+  zl_vm_template_close(&files);
+  if (r < 0 && r != -ZL_E_NOT_FOUND)
+    zl_warning("%s; it is made anew", err.msg);
+  return r == 0;
+}
+
 int zl_vm_template_make(struct zl_shimclient *client, const struct zl_vm_machine_plan *machine,
                         bool rebuild, struct zl_error *err)
 {
@@ -119,7 +139,7 @@ int zl_vm_template_make(struct zl_shimclient *client, const struct zl_vm_machine
   name_lock(machine->key, lock_name);
   if (r == 0)
     r = zl_lock_acquire(dir, lock_name, BUILD_PATIENCE, &lock, err);
-  if (r < 0 || (!rebuild && is_sealed(dir, machine->key)))
+  if (r < 0 || (!rebuild && is_intact(dir, machine->key)))
     return r;
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
     return zl_fail_errno(err, "making a socket pair");

@@ -91,12 +91,14 @@ void console_tail(const struct console *console, char tail[CONSOLE_TAIL])
 {
   ZL_UNCLEARED char text[CONSOLE_KEPT];
   size_t n = console_text(console, text), len = 0;
-  size_t start = n > CONSOLE_TAIL - 32 ? n - (CONSOLE_TAIL - 32) : 0;
+  size_t start = n > CONSOLE_TAIL - 32 ? n - (CONSOLE_TAIL - 32) : 0, line = start;
 
   tail[0] = '\0';
-  /* A line that is cut off in front tells nothing. */
-  while (start > 0 && start < n && text[start - 1] != '\n')
-    start++;
+  /* A line that is cut off in front tells nothing, unless there is no other. */
+  while (line > 0 && line < n && text[line - 1] != '\n')
+    line++;
+  if (line < n)
+    start = line;
   for (size_t at = start; at < n;) {
     size_t end = at;
 

@@ -20,9 +20,6 @@
 #include "vmm/clone.h"
 #include "vmm/swap.h"
 
-#define GUEST_PATIENCE   (60 * ZL_NS_PER_S)
-#define MONITOR_PATIENCE (10 * ZL_NS_PER_S)
-
 enum {
   ENTROPY = 64,   /* bytes: twice the strength of the guest's generator */
   MACHINE_ID = 33 /* digits and the NUL */
@@ -116,7 +113,7 @@ static void files_init(struct machine_files *files, int dir_fd)
 static int plug(struct vm_shim *vm, const struct machine_files *files, struct zl_error *err)
 {
   struct zl_qmp *qmp = &vm->qemu.qmp;
-  uint64_t deadline = patience_end(MONITOR_PATIENCE);
+  uint64_t deadline = patience_end(PATIENCE_MONITOR);
   int r = zl_vm_swap_image(qmp, files->qemu.image_fd, deadline, err);
 
   if (r == 0 && files->qemu.tap_fd >= 0)
@@ -129,7 +126,12 @@ static int start(struct vm_shim *vm, struct machine_files *files, struct zl_erro
   if (!vm->pooled)
     return machine_start(vm, files, err);
   vm->shim.tier = VM_TIER_POOL;
-  return zl_vm_continue(&vm->qemu.qmp, zl_time_boot() + MONITOR_PATIENCE, err);
+  return zl_vm_continue(&vm->qemu.qmp, patience_end(PATIENCE_MONITOR), err);
+}
+
+static bool is_clone(const struct vm_shim *vm)
+{
+  return vm->shim.tier != NULL && strcmp(vm->shim.tier, VM_TIER_CLONE) == 0;
 }
 
 /* ---- What the guest is told ---------------------------------------------------------------- */
@@ -237,7 +239,7 @@ static int tell_guest(struct vm_shim *vm, const struct machine_files *files, str
 
   if (r < 0)
     return r;
-  guest_batch_begin(&batch, &vm->guest, GUEST_PATIENCE);
+  guest_batch_begin(&batch, &vm->guest, is_clone(vm) ? PATIENCE_CLONED : PATIENCE_GUEST);
   tell_identity(vm, &batch);
   tell_network(vm, &batch, files->qemu.mac);
   guest_flush(&vm->guest);
@@ -279,6 +281,26 @@ static int open_stdin(struct vm_shim *vm, struct zl_error *err)
   return 0;
 }
 
+/* A clone that cannot go on is one more template that does not work. What the guest refuses is no
+ * fault of its memory's. */
+static int tell_all(struct vm_shim *vm, struct machine_files *files, struct zl_error *err)
+{
+  struct zl_error why = { 0 };
+  int r = tell_guest(vm, files, &why);
+
+  if (r < 0 && guest_is_broken(&vm->guest)) {
+    machine_explain(vm, "", &why);
+    if (is_clone(vm)) {
+      (void)zl_wrap(&why, "cloning template %.12s", strrchr(vm->machine.template, '/') + 1);
+      r = machine_boot_instead(vm, files, &why, err);
+      return r < 0 ? r : tell_guest(vm, files, err);
+    }
+  }
+  if (r < 0)
+    *err = why;
+  return r;
+}
+
 /* ---- Together ------------------------------------------------------------------------------ */
 
 static int build(struct vm_shim *vm, struct machine_files *files, struct zl_error *err)
@@ -289,9 +311,7 @@ static int build(struct vm_shim *vm, struct machine_files *files, struct zl_erro
     r = open_stdin(vm, err);
   if (r == 0)
     r = start(vm, files, err);
-  if (r == 0)
-    r = tell_guest(vm, files, err);
-  return r;
+  return r < 0 ? r : tell_all(vm, files, err);
 }
 
 int vm_create(struct shim *shim, struct zl_error *err)

@@ -7,7 +7,6 @@
 
 #include "base/log.h"
 #include "base/time.h"
-#include "shim/vm/patience.h"
 
 /* ---- The end of it ------------------------------------------------------------------------- */
 
@@ -65,9 +64,10 @@ static void serve(struct guest *guest, struct source *source, struct zl_link *li
     return;
   r = zl_link_pump(link, (short)events, &err);
   if (r == 0 && link->hung_up)
-    r = zl_fail(&err, ZL_E_REMOTE, 0, "the virtual machine has hung up");
+    r = zl_fail(&err, ZL_E_REMOTE, 0, "%s: the guest has hung up",
+                link == &guest->bridge_link ? "guest bridge" : "streams of the guest");
   if (r < 0) {
-    zl_bridge_client_hangup(guest->client);
+    zl_bridge_client_end(guest->client, &err); /* its calls have no other reason than this one */
     break_off(guest, &err);
   }
   if (guest->broken)
@@ -174,12 +174,14 @@ int guest_check(const struct guest *guest, struct zl_error *err)
   return zl_fail(err, ZL_E_REMOTE, 0, "the virtual machine does not answer any more");
 }
 
-struct zl_rpc_then guest_then(zl_bridge_reply_fn fn, void *ctx, uint64_t patience_ns)
+bool guest_is_broken(const struct guest *guest)
 {
-  return (struct zl_rpc_then){ .deadline_ns = patience_ns == UINT64_MAX ? UINT64_MAX
-                                                                        : patience_end(patience_ns),
-                               .fn = fn,
-                               .ctx = ctx };
+  return guest->broken || guest->client == NULL || zl_bridge_client_is_broken(guest->client);
+}
+
+struct zl_rpc_then guest_then(zl_bridge_reply_fn fn, void *ctx, struct patience patience)
+{
+  return (struct zl_rpc_then){ .deadline_ns = patience_end(patience), .fn = fn, .ctx = ctx };
 }
 
 static void note(struct guest_batch *batch, const struct zl_error *err)
@@ -200,10 +202,10 @@ static void batch_answered(void *ctx, int r, const json_t *reply, const struct z
     batch->owed--;
 }
 
-void guest_batch_begin(struct guest_batch *batch, struct guest *guest, uint64_t patience_ns)
+void guest_batch_begin(struct guest_batch *batch, struct guest *guest, struct patience patience)
 {
-  *batch = (struct guest_batch){ .guest = guest,
-                                 .then = guest_then(batch_answered, batch, patience_ns) };
+  *batch =
+      (struct guest_batch){ .guest = guest, .then = guest_then(batch_answered, batch, patience) };
 }
 
 const struct zl_rpc_then *guest_batch_next(struct guest_batch *batch)

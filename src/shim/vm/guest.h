@@ -10,6 +10,7 @@
 #include "bridge/mux.h"
 #include "bridge/rpc.h"
 #include "shim/loop.h"
+#include "shim/vm/patience.h"
 
 struct guest {
   struct loop *loop;
@@ -41,11 +42,13 @@ void guest_close(struct guest *guest);
 
 /* Whether anything can be asked of the guest; otherwise *err says why not. */
 int guest_check(const struct guest *guest, struct zl_error *err);
+/* As above; also in a callback that tells of this very end. */
+bool guest_is_broken(const struct guest *guest);
 /* Sends what was queued by direct use of client and mux. */
 void guest_flush(struct guest *guest);
 
 /* For a call whose answer `fn` gets from the loop. */
-struct zl_rpc_then guest_then(zl_bridge_reply_fn fn, void *ctx, uint64_t patience_ns);
+struct zl_rpc_then guest_then(zl_bridge_reply_fn fn, void *ctx, struct patience patience);
 
 /* Several calls at once, and the wait for all of them: turns the loop meanwhile. The first failure
  * is the result. Each call is made so:
@@ -56,7 +59,7 @@ struct guest_batch {
   unsigned owed;
   struct zl_error err, first; /* of the call being made; first.code 0: none failed */
 };
-void guest_batch_begin(struct guest_batch *batch, struct guest *guest, uint64_t patience_ns);
+void guest_batch_begin(struct guest_batch *batch, struct guest *guest, struct patience patience);
 const struct zl_rpc_then *guest_batch_next(struct guest_batch *batch);
 void guest_batch_made(struct guest_batch *batch, int r);
 int guest_batch_wait(struct guest_batch *batch, struct zl_error *err);

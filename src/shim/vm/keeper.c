@@ -17,12 +17,6 @@
 #include "shim/vm/stats.h"
 #include "vmm/disk.h"
 
-#define PATIENCE (30 * ZL_NS_PER_S)
-
-enum {
-  DEATH_MS = 200 /* from the closing of a process's descriptors to its end */
-};
-
 void vm_init_machine(struct vm_shim *vm)
 {
   vm->qemu = (struct qemu)QEMU_INIT;
@@ -52,19 +46,13 @@ void vm_fail(struct vm_shim *vm, const struct zl_error *why)
 {
   struct exit_record record;
   struct zl_error failure = { 0 };
-  ZL_UNCLEARED char tail[CONSOLE_TAIL];
 
   if (vm->has_exit) {
     qemu_kill(&vm->qemu);
     return;
   }
-  console_drain(&vm->console);
-  console_tail(&vm->console, tail);
-  /* A dying QEMU closes its end of the bridge first, and may be noticed by that. */
-  (void)zl_fail(&failure, ZL_E_REMOTE, 0, "%.160s%s%s",
-                qemu_is_dead(&vm->qemu, DEATH_MS) ? "the virtual machine ended unexpectedly"
-                                                  : why->msg,
-                *tail != '\0' ? "; its console: " : "", tail);
+  (void)zl_fail(&failure, ZL_E_REMOTE, 0, "%s", why->msg);
+  machine_explain(vm, "the virtual machine failed: ", &failure);
   record = exit_from_error(&failure);
   vm->failed = true;
   vm_end(vm, &record);
@@ -91,7 +79,7 @@ static void qemu_stuck(struct qemu *qemu, const char *why)
   struct vm_shim *vm = container_of(qemu, struct vm_shim, qemu);
   struct zl_error err = { 0 };
 
-  (void)zl_fail(&err, ZL_E_REMOTE, 0, "the virtual machine came to a halt (%.40s)", why);
+  (void)zl_fail(&err, ZL_E_REMOTE, 0, "it came to a halt (%.40s)", why);
   vm_fail(vm, &err);
 }
 
@@ -188,7 +176,7 @@ static int kill_machine(struct vm_shim *vm)
 static int send_signal(struct shim *shim, int signal, struct zl_error *err)
 {
   struct vm_shim *vm = vm_of(shim);
-  struct zl_rpc_then then = guest_then(NULL, NULL, PATIENCE);
+  struct zl_rpc_then then = guest_then(NULL, NULL, PATIENCE_CONTROL);
   int r;
 
   if (signal == SIGKILL)
@@ -210,7 +198,7 @@ static void frozen(void *ctx, int r, const json_t *reply, const struct zl_error 
 static int freeze(struct shim *shim, bool freeze_it, struct zl_error *err)
 {
   struct vm_shim *vm = vm_of(shim);
-  struct zl_rpc_then then = guest_then(frozen, shim, PATIENCE);
+  struct zl_rpc_then then = guest_then(frozen, shim, PATIENCE_CONTROL);
   int r = guest_check(&vm->guest, err);
 
   if (r == 0)

@@ -12,10 +12,9 @@
 #include "vmm/disk.h"
 #include "vmm/template.h"
 
-/* Generous for an emulated processor on a busy host: what is slower is taken for hung. */
-#define BOOT_PATIENCE    (90 * ZL_NS_PER_S)
-#define CLONE_PATIENCE   (15 * ZL_NS_PER_S)
-#define MONITOR_PATIENCE (20 * ZL_NS_PER_S)
+enum {
+  DEATH_MS = 200 /* from the closing of a process's descriptors to its end */
+};
 
 /* Nobody ever opens it by its name: it goes with the last descriptor. */
 static int make_scratch(int from_fd, struct machine_files *files, struct zl_error *err)
@@ -43,26 +42,53 @@ static int connect_guest(struct vm_shim *vm, struct qemu_ends *ends, struct zl_e
   return r;
 }
 
-static int negotiate(struct vm_shim *vm, uint64_t patience_ns, struct zl_error *err)
-{
-  struct guest_batch batch;
+struct negotiation {
+  bool done;
+  struct zl_error failure; /* code 0: none */
+};
 
-  guest_batch_begin(&batch, &vm->guest, patience_ns);
-  guest_batch_made(&batch,
-                   zl_rpc_negotiate(vm->guest.client, guest_batch_next(&batch), &batch.err));
-  return guest_batch_wait(&batch, err);
+static void negotiated(void *ctx, int r, const json_t *reply, const struct zl_error *err)
+{
+  struct negotiation *talk = ctx;
+  struct zl_rpc_capabilities guest;
+
+  talk->done = true;
+  if (r < 0)
+    talk->failure = *err;
+  else
+    (void)zl_rpc_parse_capabilities(reply, &guest, &talk->failure);
 }
 
-/* What the guest last said tells more than that it said nothing. */
-static int explain(struct vm_shim *vm, struct zl_error *err)
+static int negotiate(struct vm_shim *vm, struct patience patience, struct zl_error *err)
 {
-  ZL_UNCLEARED char tail[CONSOLE_TAIL];
-  struct zl_error why = *err;
+  struct negotiation talk = { 0 };
+  struct zl_rpc_then then = guest_then(negotiated, &talk, patience);
+  int r = zl_rpc_negotiate(vm->guest.client, &then, err);
 
-  console_close(&vm->console);
+  guest_flush(&vm->guest);
+  while (r == 0 && !talk.done)
+    r = loop_turn(&vm->shim.loop, err);
+  if (!talk.done)
+    zl_bridge_client_hangup(vm->guest.client); /* no answer may come when `talk` is gone */
+  if (r < 0 || talk.failure.code == ZL_OK)
+    return r;
+  *err = talk.failure;
+  return -(int)talk.failure.code;
+}
+
+/* What the guest last said tells more than that it said nothing. A dying QEMU closes its end of the
+ * bridge first, and may be noticed by that. */
+void machine_explain(struct vm_shim *vm, const char *prefix, struct zl_error *err)
+{
+  bool is_dead = vm->guest.client != NULL && qemu_is_dead(&vm->qemu, DEATH_MS);
+  struct zl_error why = *err;
+  ZL_UNCLEARED char tail[CONSOLE_TAIL];
+
+  console_drain(&vm->console);
   console_tail(&vm->console, tail);
-  return zl_fail(err, why.code, 0, "%.200s%s%s", why.msg, *tail != '\0' ? "; its console: " : "",
-                 tail);
+  (void)zl_fail(err, why.code, 0, "%s%.200s%s%s", is_dead ? "" : prefix,
+                is_dead ? "the virtual machine ended unexpectedly" : why.msg,
+                *tail != '\0' ? "; its console: " : "", tail);
 }
 
 void machine_stop(struct vm_shim *vm)
@@ -84,13 +110,13 @@ int machine_boot(struct vm_shim *vm, struct machine_files *files, enum zl_vm_sta
                    vm->machine.scratch);
   r = make_scratch(scratch, files, err);
   if (r == 0)
-    r = qemu_start(&vm->qemu, &vm->machine, start, &files->qemu, &ends, MONITOR_PATIENCE, err);
+    r = qemu_start(&vm->qemu, &vm->machine, start, &files->qemu, &ends, PATIENCE_MONITOR, err);
   if (r == 0)
     r = connect_guest(vm, &ends, err);
   if (r == 0)
-    r = negotiate(vm, BOOT_PATIENCE, err);
+    r = negotiate(vm, PATIENCE_BOOT, err);
   if (r < 0) {
-    (void)explain(vm, err);
+    machine_explain(vm, "", err);
     machine_stop(vm);
     zl_fd_closep(&files->qemu.scratch_fd);
     return zl_wrap(err, "booting the virtual machine");
@@ -104,9 +130,9 @@ int machine_boot(struct vm_shim *vm, struct machine_files *files, enum zl_vm_sta
 static int load(struct vm_shim *vm, struct machine_files *files, int state_fd, struct zl_error *err)
 {
   struct qemu_ends ends = { -1, -1, -1 };
-  uint64_t deadline = patience_end(CLONE_PATIENCE);
+  uint64_t deadline = patience_end(PATIENCE_CLONE);
   int r =
-      qemu_start(&vm->qemu, &vm->machine, ZL_VM_CLONE, &files->qemu, &ends, MONITOR_PATIENCE, err);
+      qemu_start(&vm->qemu, &vm->machine, ZL_VM_CLONE, &files->qemu, &ends, PATIENCE_MONITOR, err);
 
   if (r == 0)
     r = connect_guest(vm, &ends, err);
@@ -114,7 +140,7 @@ static int load(struct vm_shim *vm, struct machine_files *files, int state_fd, s
     r = zl_vm_load(&vm->qemu.qmp, state_fd, deadline, err);
   if (r == 0)
     r = zl_vm_continue(&vm->qemu.qmp, deadline, err);
-  return r < 0 ? r : negotiate(vm, CLONE_PATIENCE, err);
+  return r < 0 ? r : negotiate(vm, PATIENCE_CLONE, err);
 }
 
 int machine_clone(struct vm_shim *vm, struct machine_files *files, struct zl_error *err)
@@ -129,8 +155,9 @@ int machine_clone(struct vm_shim *vm, struct machine_files *files, struct zl_err
     return zl_fail(err, ZL_E_NOT_FOUND, 0, "there is no template '%s'", vm->machine.template);
   }
   r = zl_vm_template_open(dir, key + 1, &template, err);
-  if (r == 0)
-    r = make_scratch(template.scratch_fd, files, err);
+  if (r < 0)
+    return r;
+  r = make_scratch(template.scratch_fd, files, err);
   if (r == 0) {
     files->qemu.memory_fd = template.memory_fd;
     r = load(vm, files, template.state_fd, err);
@@ -138,16 +165,17 @@ int machine_clone(struct vm_shim *vm, struct machine_files *files, struct zl_err
   }
   zl_vm_template_close(&template);
   if (r < 0) {
+    if (vm->guest.client != NULL)
+      machine_explain(vm, "", err);
     machine_stop(vm);
     zl_fd_closep(&files->qemu.scratch_fd);
-    return zl_wrap(err, "cloning template '%s'", key + 1);
+    return zl_wrap(err, "cloning template %.12s", key + 1);
   }
   vm->shim.tier = VM_TIER_CLONE;
   return 0;
 }
 
-/* Without its seal it is no template any more: the library has it built anew. */
-static void set_template_aside(const struct vm_shim *vm)
+void machine_set_aside(const struct vm_shim *vm)
 {
   zl_autofd dir = zl_fd_open(AT_FDCWD, vm->machine.template, O_RDONLY | O_DIRECTORY, 0);
 
@@ -157,21 +185,29 @@ static void set_template_aside(const struct vm_shim *vm)
     (void)zl_steal_fd(&dir);
 }
 
+int machine_boot_instead(struct vm_shim *vm, struct machine_files *files,
+                         const struct zl_error *why, struct zl_error *err)
+{
+  struct zl_error warning = { 0 };
+
+  /* One that is not there was removed since the library looked: no reason to say anything. */
+  if (why->code != ZL_E_NOT_FOUND) {
+    machine_set_aside(vm);
+    (void)zl_fail(&warning, why->code, 0, "%.400s; the machine is booted, the template made anew",
+                  why->msg);
+    memcpy(vm->shim.warning, warning.msg, sizeof(vm->shim.warning));
+  }
+  machine_stop(vm);
+  zl_fd_closep(&files->qemu.scratch_fd);
+  vm_init_machine(vm);
+  return machine_boot(vm, files, ZL_VM_BOOT, err);
+}
+
 int machine_start(struct vm_shim *vm, struct machine_files *files, struct zl_error *err)
 {
   struct zl_error why = { 0 };
-  int r;
 
   if (vm->machine.template == NULL)
     return machine_boot(vm, files, ZL_VM_BOOT, err);
-  r = machine_clone(vm, files, &why);
-  if (r == 0)
-    return 0;
-  /* One that is not there was removed since the library looked: no reason to say anything. */
-  if (r != -ZL_E_NOT_FOUND) {
-    set_template_aside(vm);
-    memcpy(vm->shim.warning, why.msg, sizeof(vm->shim.warning));
-  }
-  vm_init_machine(vm);
-  return machine_boot(vm, files, ZL_VM_BOOT, err);
+  return machine_clone(vm, files, &why) < 0 ? machine_boot_instead(vm, files, &why, err) : 0;
 }

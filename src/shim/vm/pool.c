@@ -16,13 +16,11 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/strv.h"
-#include "base/time.h"
 #include "shim/conn.h"
 #include "shim/vm/machine.h"
 #include "shim/vm/modes.h"
+#include "shim/vm/patience.h"
 #include "vmm/clone.h"
-
-#define MONITOR_PATIENCE (10 * ZL_NS_PER_S)
 
 #define WARM_IMAGE "warm.erofs" /* beside the guest kernel */
 
@@ -45,6 +43,19 @@ static int open_warm_image(const struct vm_shim *vm, int *ret, struct zl_error *
   return 0;
 }
 
+/* Who waits for the machine learns that there is none, and the next one has a new template. */
+static int clone_and_warm(struct vm_shim *vm, struct machine_files *files, struct zl_error *err)
+{
+  int r = machine_clone(vm, files, err);
+
+  vm->scratch_fd = files->qemu.scratch_fd;
+  if (r == 0)
+    r = warm_up(vm, err);
+  if (r < 0 && r != -ZL_E_NOT_FOUND)
+    machine_set_aside(vm);
+  return r;
+}
+
 static int make(struct vm_shim *vm, int dir_fd, struct zl_error *err)
 {
   struct machine_files files = {
@@ -59,12 +70,9 @@ static int make(struct vm_shim *vm, int dir_fd, struct zl_error *err)
     r = open_warm_image(vm, &image, err);
   files.qemu.image_fd = image;
   if (r == 0)
-    r = machine_clone(vm, &files, err);
-  vm->scratch_fd = files.qemu.scratch_fd;
-  if (r == 0)
-    r = warm_up(vm, err);
+    r = clone_and_warm(vm, &files, err);
   vm->qemu.stopping = true;
-  return r < 0 ? r : zl_vm_stop(&vm->qemu.qmp, zl_time_boot() + MONITOR_PATIENCE, err);
+  return r < 0 ? r : zl_vm_stop(&vm->qemu.qmp, patience_end(PATIENCE_MONITOR), err);
 }
 
 /* ---- Waiting ------------------------------------------------------------------------------- */

@@ -11,7 +11,6 @@
 #include <sys/wait.h>
 
 #include "base/fd.h"
-#include "shim/vm/patience.h"
 
 /* QEMU's ends, and the files that only it needs. */
 struct parts {
@@ -172,7 +171,7 @@ static void ended(struct source *source, uint32_t events)
 /* ---- Interface ----------------------------------------------------------------------------- */
 
 int qemu_start(struct qemu *qemu, const struct machine_config *config, enum zl_vm_start start,
-               const struct qemu_files *files, struct qemu_ends *ret, uint64_t patience_ns,
+               const struct qemu_files *files, struct qemu_ends *ret, struct patience patience,
                struct zl_error *err)
 {
   ZL_CLEANUP(parts_done) struct parts parts = PARTS_INIT;
@@ -184,7 +183,7 @@ int qemu_start(struct qemu *qemu, const struct machine_config *config, enum zl_v
     r = spawn(qemu, config, start, files, &parts, err);
   if (r == 0) {
     parts_done(&parts); /* or the monitor would never be at its end */
-    r = zl_qmp_open(&qemu->qmp, zl_steal_fd(&qmp_fd), event, qemu, patience_end(patience_ns), err);
+    r = zl_qmp_open(&qemu->qmp, zl_steal_fd(&qmp_fd), event, qemu, patience_end(patience), err);
   }
   zl_fd_closep(&qmp_fd);
   if (r < 0) {

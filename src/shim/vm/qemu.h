@@ -8,6 +8,7 @@
 #include "base/proc.h"
 #include "shim/loop.h"
 #include "shim/vm/config.h"
+#include "shim/vm/patience.h"
 #include "vmm/qmp.h"
 
 struct qemu {
@@ -37,9 +38,9 @@ struct qemu_ends {
   int bridge_fd, stdio_fd, console_fd;
 };
 
-/* Starts QEMU and waits for its monitor, at most `patience_ns`. After an error nothing runs. */
+/* Starts QEMU and waits for its monitor, with this patience. After an error nothing runs. */
 int qemu_start(struct qemu *qemu, const struct machine_config *config, enum zl_vm_start start,
-               const struct qemu_files *files, struct qemu_ends *ret, uint64_t patience_ns,
+               const struct qemu_files *files, struct qemu_ends *ret, struct patience patience,
                struct zl_error *err);
 
 /* Watches it from now on: `ended`, `stuck`. */

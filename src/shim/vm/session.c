@@ -10,10 +10,7 @@
 #include "base/time.h"
 #include "shim/conn.h"
 #include "shim/lifecycle.h"
-
-/* How long the guest may take to execute a program: an image on a slow disk, an emulated processor.
- * Past it the guest is not believed any more. */
-#define EXECUTE_PATIENCE (60 * ZL_NS_PER_S)
+#include "shim/vm/machine.h"
 
 struct vm_session {
   struct vm_shim *vm;
@@ -45,7 +42,7 @@ static struct exit_record record_of(const struct zl_rpc_exit *exit)
 static int wait_for(struct vm_shim *vm, uint32_t pid, zl_bridge_reply_fn fn, void *ctx,
                     struct zl_error *err)
 {
-  struct zl_rpc_then then = guest_then(fn, ctx, UINT64_MAX);
+  struct zl_rpc_then then = guest_then(fn, ctx, PATIENCE_ENDLESS);
 
   return zl_rpc_wait(vm->guest.client, vm->shim.id, pid, &then, err);
 }
@@ -53,7 +50,7 @@ static int wait_for(struct vm_shim *vm, uint32_t pid, zl_bridge_reply_fn fn, voi
 static int execute(struct vm_shim *vm, const struct zl_rpc_process *what, zl_bridge_reply_fn fn,
                    void *ctx, struct zl_error *err)
 {
-  struct zl_rpc_then then = guest_then(fn, ctx, EXECUTE_PATIENCE);
+  struct zl_rpc_then then = guest_then(fn, ctx, PATIENCE_EXECUTE);
   int r = guest_check(&vm->guest, err);
 
   if (r == 0)
@@ -104,7 +101,11 @@ static void fail_start(struct vm_shim *vm, const struct zl_error *why)
   vm->has_exit = true;
   vm->start_failed = true;
   vm->failure = *why;
-  vm->exit = exit_from_error(why);
+  if (guest_is_broken(&vm->guest)) {
+    vm->failed = true;
+    machine_explain(vm, "the virtual machine failed: ", &vm->failure);
+  }
+  vm->exit = exit_from_error(&vm->failure);
   qemu_kill(&vm->qemu);
 }
 
@@ -333,7 +334,7 @@ static uint32_t target_of(const struct conn *conn)
 void vm_session_resize(struct conn *conn, unsigned rows, unsigned cols)
 {
   struct vm_shim *vm = vm_of(conn->shim);
-  struct zl_rpc_then then = guest_then(NULL, NULL, EXECUTE_PATIENCE);
+  struct zl_rpc_then then = guest_then(NULL, NULL, PATIENCE_EXECUTE);
   uint32_t pid = target_of(conn);
 
   if (pid == 0 || guest_check(&vm->guest, NULL) < 0)

@@ -7,8 +7,6 @@
 #include "base/time.h"
 #include "shim/conn.h"
 
-#define PATIENCE (10 * ZL_NS_PER_S)
-
 /* Who asked; the connection may have gone when the answer comes. */
 struct question {
   struct vm_shim *vm;
@@ -77,7 +75,7 @@ int vm_stats(struct conn *conn, struct zl_error *err)
   if (question == NULL)
     return zl_fail_nomem(err, "statistics");
   *question = (struct question){ .vm = vm, .serial = conn->serial };
-  then = guest_then(answered, question, PATIENCE);
+  then = guest_then(answered, question, PATIENCE_STATS);
   r = zl_rpc_properties(vm->guest.client, vm->shim.id, ZL_RPC_STATISTICS, &then, err);
   if (r < 0)
     free(question);

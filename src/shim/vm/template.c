@@ -12,16 +12,13 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/path.h"
-#include "base/time.h"
 #include "bridge/guest.h"
 #include "shim/text.h"
 #include "shim/vm/machine.h"
 #include "shim/vm/modes.h"
+#include "shim/vm/patience.h"
 #include "vmm/clone.h"
 #include "vmm/template.h"
-
-#define GUEST_PATIENCE (60 * ZL_NS_PER_S)
-#define SAVE_PATIENCE  (60 * ZL_NS_PER_S)
 
 static int create_file(int dir_fd, const char *name, int *ret, struct zl_error *err)
 {
@@ -40,7 +37,7 @@ static int mount_scratch(struct vm_shim *vm, struct zl_error *err)
                                               .filesystem = "ext4" };
   struct guest_batch batch;
 
-  guest_batch_begin(&batch, &vm->guest, GUEST_PATIENCE);
+  guest_batch_begin(&batch, &vm->guest, PATIENCE_GUEST);
   guest_batch_made(
       &batch, zl_rpc_disk_add(vm->guest.client, &scratch, guest_batch_next(&batch), &batch.err));
   return guest_batch_wait(&batch, err);
@@ -49,7 +46,7 @@ static int mount_scratch(struct vm_shim *vm, struct zl_error *err)
 static int save(struct vm_shim *vm, struct machine_files *files, int state_fd, struct zl_error *err)
 {
   const int fds[] = { files->qemu.memory_fd, files->qemu.scratch_fd, state_fd };
-  int r = zl_vm_save(&vm->qemu.qmp, state_fd, zl_time_boot() + SAVE_PATIENCE, err);
+  int r = zl_vm_save(&vm->qemu.qmp, state_fd, patience_end(PATIENCE_SAVE), err);
 
   machine_stop(vm); /* nothing is written after this */
   for (size_t i = 0; r == 0 && i < ZL_COUNT(fds); i++)

@@ -7,8 +7,7 @@
 #include "bridge/guest.h"
 #include "shim/vm/modes.h"
 
-#define PATIENCE (60 * ZL_NS_PER_S)
-#define WARM_ID  "warm-rep-0"
+#define WARM_ID "warm-rep-0"
 
 #define CAPS                                                                                       \
   "[\"CAP_CHOWN\",\"CAP_DAC_OVERRIDE\",\"CAP_FOWNER\",\"CAP_FSETID\",\"CAP_KILL\",\"CAP_SETGID\"," \
@@ -117,7 +116,7 @@ static int create(struct vm_shim *vm, struct zl_error *err)
 
   if (bundle == NULL || files == NULL)
     return zl_fail_nomem(err, "bundle");
-  guest_batch_begin(&batch, &vm->guest, PATIENCE);
+  guest_batch_begin(&batch, &vm->guest, PATIENCE_GUEST);
   guest_batch_made(&batch,
                    zl_rpc_identity(client, &identity, guest_batch_next(&batch), &batch.err));
   guest_batch_made(&batch, zl_rpc_network(client, &network, guest_batch_next(&batch), &batch.err));
@@ -131,7 +130,7 @@ static int create(struct vm_shim *vm, struct zl_error *err)
 static int run_it(struct vm_shim *vm, json_t *process, struct zl_error *err)
 {
   struct run run = { 0 };
-  struct zl_rpc_then then = guest_then(began, &run, PATIENCE);
+  struct zl_rpc_then then = guest_then(began, &run, PATIENCE_GUEST);
   struct zl_rpc_process what = { .oci = process };
   struct port *out = NULL;
   int r = port_to_nobody(&vm->ports, &out, err);
@@ -143,7 +142,7 @@ static int run_it(struct vm_shim *vm, json_t *process, struct zl_error *err)
   while (r == 0 && !run.done && run.pid == 0)
     r = loop_turn(&vm->shim.loop, err);
   if (r == 0 && !run.done) {
-    then = guest_then(ended, &run, PATIENCE);
+    then = guest_then(ended, &run, PATIENCE_GUEST);
     r = zl_rpc_wait(vm->guest.client, WARM_ID, run.pid, &then, err);
     guest_flush(&vm->guest);
   }
@@ -162,7 +161,7 @@ static int delete (struct vm_shim *vm, struct zl_error *err)
   struct zl_bridge_client *client = vm->guest.client;
   struct guest_batch batch;
 
-  guest_batch_begin(&batch, &vm->guest, PATIENCE);
+  guest_batch_begin(&batch, &vm->guest, PATIENCE_GUEST);
   guest_batch_made(&batch, zl_rpc_delete(client, WARM_ID, guest_batch_next(&batch), &batch.err));
   guest_batch_made(&batch,
                    zl_rpc_disk_remove(client, &image, guest_batch_next(&batch), &batch.err));

@@ -80,7 +80,10 @@ static void strike(struct fake_guest *guest, const struct zl_bridge_request *req
     write_frame(guest, type, request->id, 100, "{\"Result\":0");
     fake_guest_hang_up(guest);
     return;
-  default: /* FAKE_DROP, FAKE_SILENT */
+  case FAKE_SILENT:
+    guest->silent = true;
+    return;
+  default: /* FAKE_DROP */
     return;
   }
 }
@@ -90,11 +93,13 @@ static void on_request(void *ctx, const struct zl_bridge_request *request)
   struct fake_guest *guest = ctx;
 
   guest->requests++;
+  if (guest->fd < 0)
+    return; /* it hung up at one that came in the same breath */
   if (guest->seen != NULL && guest->seen(guest, request))
     return;
   if (guest->fault != FAKE_GOOD && guest->at == request->message)
     strike(guest, request);
-  else if (guest->fault != FAKE_SILENT)
+  else if (!guest->silent)
     answer(guest, request, request->id);
 }
 

@@ -29,6 +29,7 @@ struct fake_guest {
   int fd; /* owned; -1: hung up */
   enum fake_fault fault;
   enum zl_bridge_message at;
+  bool silent;                      /* FAKE_SILENT has struck */
   struct zl_bridge_request delayed; /* id and message only */
   int requests;                     /* that have come, negotiations excepted */
   /* Sees each request first; true: it is dealt with. NULL: nobody looks. */

@@ -437,6 +437,24 @@ static void a_hangup_fails_every_waiter(void **state)
   assert_null(zl_bridge_client_pending(host->client, &len));
 }
 
+/* Whoever waits learns what was broken, not that the bridge is gone. */
+static void an_owners_reason_is_every_waiters(void **state)
+{
+  struct host *host = *state;
+  struct told told = { 0 };
+  struct zl_error why = { 0 }, err = { 0 };
+
+  (void)zl_fail(&why, ZL_E_REMOTE, 0, "streams of the guest: broken");
+  (void)call(host, ZL_BRIDGE_WAIT_FOR_PROCESS, &told);
+  zl_bridge_client_end(host->client, &why);
+  zl_bridge_client_hangup(host->client);
+  assert_int_equal(told.times, 1);
+  assert_string_equal(told.err.msg, why.msg);
+  assert_int_equal(host->broken, 1);
+  assert_int_equal(zl_bridge_client_feed(host->client, "x", 1, &err), -ZL_E_REMOTE);
+  assert_string_equal(err.msg, why.msg);
+}
+
 static void free_cancels_quietly(void **state)
 {
   struct host *host = *state;
@@ -581,6 +599,7 @@ int main(void)
     TEST(timeouts_end_single_calls_that_can_be_cancelled),
     cmocka_unit_test(other_timeouts_end_the_bridge),
     TEST(a_hangup_fails_every_waiter),
+    TEST(an_owners_reason_is_every_waiters),
     TEST(free_cancels_quietly),
     TEST(calls_have_limits),
     TEST(requests_have_a_longest_length),

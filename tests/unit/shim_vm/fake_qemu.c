@@ -48,23 +48,28 @@ enum flag {
   QMP_GARBAGE,     /* no JSON */
   QMP_LINE,        /* a line without an end */
   QMP_EVENTS,      /* thousands of events, again and again, when the workload runs */
+  QMP_BIG,         /* answers of 60 KiB that nobody asked for, then */
+  QMP_ENDLESS,     /* a line without an end, then */
   QMP_STOPS,       /* the guest is stopped when the workload runs */
   QMP_NO_LOAD,     /* a state does not load */
   BRIDGE_MUTE,     /* nothing is read or said */
   BRIDGE_GARBAGE,  /* instead of the first answer */
   BRIDGE_NOTIFIES, /* the end of the container, for ever, when the workload runs */
+  BRIDGE_BIG,      /* the same with 60 KiB that mean nothing */
   BRIDGE_ANSWERS,  /* answers that nobody asked for, then */
   BRIDGE_HANGS_UP, /* then */
   STREAMS_NEVER,   /* none is connected */
   STREAMS_OPEN,    /* they are not ended */
   STREAMS_FLOOD,   /* stdout for ever, as the window allows */
-  STREAMS_BEYOND,  /* more than the window */
+  STREAMS_BEYOND,  /* stdout for ever, whatever is granted */
   STREAMS_PORT,    /* one that nobody listens on is connected */
   STREAMS_GARBAGE, /* no frame */
   STREAMS_GIANT,   /* a frame of 2 GiB is announced */
   STREAMS_SMALL,   /* one of 8 bytes */
   STREAMS_HALF,    /* a frame ends in its middle, with the connection */
   STREAMS_CREDIT,  /* grants without end */
+  STREAMS_STALE,   /* every kind of frame for a stream that is over, for ever */
+  STREAMS_ZERO,    /* grants of nothing, for ever */
   CONSOLE_WORDS,   /* "last words" and the end when the workload runs */
   CONSOLE_FLOOD,   /* from the start */
   N_FLAGS
@@ -78,11 +83,14 @@ static const char *const flags[N_FLAGS] = {
   [QMP_GARBAGE] = "qmp-garbage",
   [QMP_LINE] = "qmp-line",
   [QMP_EVENTS] = "qmp-events",
+  [QMP_BIG] = "qmp-big",
+  [QMP_ENDLESS] = "qmp-endless",
   [QMP_STOPS] = "qmp-stops",
   [QMP_NO_LOAD] = "qmp-no-load",
   [BRIDGE_MUTE] = "bridge-mute",
   [BRIDGE_GARBAGE] = "bridge-garbage",
   [BRIDGE_NOTIFIES] = "bridge-notifies",
+  [BRIDGE_BIG] = "bridge-big",
   [BRIDGE_ANSWERS] = "bridge-answers",
   [BRIDGE_HANGS_UP] = "bridge-hangs-up",
   [STREAMS_NEVER] = "streams-never",
@@ -95,6 +103,8 @@ static const char *const flags[N_FLAGS] = {
   [STREAMS_SMALL] = "streams-small",
   [STREAMS_HALF] = "streams-half",
   [STREAMS_CREDIT] = "streams-credit",
+  [STREAMS_STALE] = "streams-stale",
+  [STREAMS_ZERO] = "streams-zero",
   [CONSOLE_WORDS] = "console-words",
   [CONSOLE_FLOOD] = "console-flood",
 };
@@ -120,6 +130,12 @@ static const struct {
   { "stats", ZL_BRIDGE_GET_PROPERTIES },
 };
 
+/* Sent over and over again, each time to its end. */
+struct flood {
+  char data[64 << 10];
+  size_t len, at;
+};
+
 static struct {
   struct fake_guest guest;
   int fds[N_FDS];
@@ -129,8 +145,9 @@ static struct {
   struct zl_mux *mux;
   struct zl_link stdio;
   struct zl_buf monitor;
-  uint32_t out, err; /* streams of the workload */
-  uint64_t waits;    /* id of the wait that is held */
+  struct flood to_bridge, to_streams, to_qmp;
+  uint32_t in, out, err; /* streams of the workload */
+  uint64_t waits;        /* id of the wait that is held */
   bool running, signalled, is_clone;
   char container[128];
 } qemu;
@@ -298,6 +315,7 @@ static void note_streams(const json_t *request)
   const json_t *relay =
       json_object_get(json_object_get(request, "Settings"), "VsockStdioRelaySettings");
 
+  qemu.in = (uint32_t)json_integer_value(json_object_get(relay, "StdIn"));
   qemu.out = (uint32_t)json_integer_value(json_object_get(relay, "StdOut"));
   qemu.err = (uint32_t)json_integer_value(json_object_get(relay, "StdErr"));
 }
@@ -344,6 +362,8 @@ static void stream_frame(uint32_t type, uint32_t size, uint32_t port, uint32_t a
 
 static void connect_streams(void)
 {
+  if (qemu.in != 0)
+    (void)zl_mux_open(qemu.mux, qemu.in, NULL); /* and nothing is ever granted */
   if (qemu.out != 0 && zl_mux_open(qemu.mux, qemu.out, NULL) == 0)
     (void)zl_mux_write(qemu.mux, qemu.out, "hello\n", 6, NULL);
   if (qemu.err != 0)
@@ -354,22 +374,10 @@ static void connect_streams(void)
   zl_mux_shutdown(qemu.mux, qemu.err);
 }
 
-/* 80 KiB where 64 were granted: six times a header and 16 KiB. */
-static void go_beyond(void)
-{
-  static char chunk[16 << 10];
-
-  stream_frame(1, 16, qemu.out, 0);
-  for (int i = 0; i < 6; i++) {
-    stream_frame(2, 16 + sizeof(chunk), qemu.out, 0);
-    shout(STDIO, chunk, sizeof(chunk));
-  }
-}
-
 static void break_streams(void)
 {
   if (qemu.is[STREAMS_BEYOND])
-    go_beyond();
+    stream_frame(1, 16, qemu.out, 0);
   if (qemu.is[STREAMS_PORT])
     stream_frame(1, 16, qemu.out + 1000, 0);
   if (qemu.is[STREAMS_GARBAGE])
@@ -391,6 +399,74 @@ static void break_streams(void)
   }
 }
 
+/* As much as the other end takes. */
+static void pour(int which, struct flood *flood)
+{
+  ssize_t n = send(qemu.fds[which], flood->data + flood->at, flood->len - flood->at, MSG_NOSIGNAL);
+
+  if (n < 0 && errno != EAGAIN)
+    _exit(0);
+  if (n > 0)
+    flood->at = (flood->at + (size_t)n) % flood->len;
+}
+
+static void add_bytes(struct flood *flood, const void *data, size_t len)
+{
+  memcpy(flood->data + flood->len, data, len);
+  flood->len += len;
+}
+
+static void add_stream_frame(uint32_t type, uint32_t port, uint32_t argument, size_t payload)
+{
+  const uint32_t header[] = { type, (uint32_t)(16 + payload), port, argument };
+
+  add_bytes(&qemu.to_streams, header, sizeof(header));
+  qemu.to_streams.len += payload;
+}
+
+/* A notification that blanks make long. */
+static void fill_bridge(void)
+{
+  struct flood *flood = &qemu.to_bridge;
+  uint32_t header[] = { ZL_BRIDGE_NOTIFY_CONTAINER, 60 << 10, 0, 0 };
+
+  flood->len = 60 << 10;
+  memset(flood->data, ' ', flood->len);
+  memcpy(flood->data, header, sizeof(header));
+  (void)snprintf(flood->data + sizeof(header), 512,
+                 "{\"ContainerId\":\"%s\",\"ActivityId\":\"" ZL_BRIDGE_NULL_GUID
+                 "\",\"Type\":\"ForcedExit\",\"Operation\":\"None\",\"Result\":0,\"Rest\":\"",
+                 qemu.container);
+  flood->data[sizeof(header) + strlen(flood->data + sizeof(header))] = ' ';
+  memcpy(flood->data + flood->len - 2, "\"}", 2);
+}
+
+static void fill_floods(void)
+{
+  static const char before[] = "{\"return\":{},\"id\":4711,\"rest\":\"", after[] = "\"}\r\n";
+  struct flood *qmp = &qemu.to_qmp;
+
+  if (qemu.is[BRIDGE_BIG])
+    fill_bridge();
+  if (qemu.is[STREAMS_STALE]) {
+    stream_frame(1, 16, qemu.out, 0);
+    stream_frame(5, 16, qemu.out, 0);
+    add_stream_frame(2, qemu.out, 0, 16 << 10);
+    for (uint32_t type = 3; type <= 5; type++)
+      add_stream_frame(type, qemu.out, type == 4 ? 1 : 0, 0);
+  }
+  if (qemu.is[STREAMS_BEYOND])
+    add_stream_frame(2, qemu.out, 0, 16 << 10);
+  for (int i = 0; qemu.is[STREAMS_ZERO] && i < 1000; i++)
+    add_stream_frame(4, qemu.out, 0, 0);
+  qmp->len = 60 << 10;
+  memset(qmp->data, ' ', qmp->len);
+  if (qemu.is[QMP_BIG]) {
+    memcpy(qmp->data, before, sizeof(before) - 1);
+    memcpy(qmp->data + qmp->len - (sizeof(after) - 1), after, sizeof(after) - 1);
+  }
+}
+
 /* Once, when the answer to the execution is out. */
 static void begin(void)
 {
@@ -404,6 +480,7 @@ static void begin(void)
   if (qemu.is[BRIDGE_HANGS_UP])
     fake_guest_hang_up(&qemu.guest);
   break_streams();
+  fill_floods();
   if (!qemu.is[STREAMS_NEVER])
     connect_streams();
 }
@@ -422,6 +499,13 @@ static void go_on(void)
     return;
   for (int i = 0; qemu.is[QMP_EVENTS] && i < 64; i++)
     shout(QMP, event, sizeof(event) - 1);
+  if (qemu.is[BRIDGE_BIG])
+    pour(BRIDGE, &qemu.to_bridge);
+  if (qemu.is[STREAMS_STALE] || qemu.is[STREAMS_BEYOND] ||
+      (qemu.is[STREAMS_ZERO] && zl_link_events(&qemu.stdio) == POLLIN))
+    pour(STDIO, &qemu.to_streams);
+  if (qemu.is[QMP_BIG] || qemu.is[QMP_ENDLESS])
+    pour(QMP, &qemu.to_qmp);
   if (qemu.is[STREAMS_FLOOD] && zl_mux_room(qemu.mux, qemu.out) >= sizeof(noise))
     (void)zl_mux_write(qemu.mux, qemu.out, noise, sizeof(noise), NULL);
   if (qemu.is[BRIDGE_ANSWERS])
@@ -435,8 +519,10 @@ static void go_on(void)
 
 static bool never_rests(void)
 {
-  static const enum flag busy[] = { CONSOLE_FLOOD, QMP_LINE,       QMP_EVENTS,
-                                    STREAMS_FLOOD, BRIDGE_ANSWERS, BRIDGE_NOTIFIES };
+  static const enum flag busy[] = {
+    CONSOLE_FLOOD, QMP_LINE,     QMP_EVENTS,     QMP_BIG,    QMP_ENDLESS,    STREAMS_FLOOD,
+    STREAMS_STALE, STREAMS_ZERO, STREAMS_BEYOND, BRIDGE_BIG, BRIDGE_ANSWERS, BRIDGE_NOTIFIES
+  };
 
   for (size_t i = 0; i < ZL_COUNT(busy); i++)
     if (qemu.is[busy[i]])
@@ -446,7 +532,7 @@ static bool never_rests(void)
 
 static void serve_bridge(short revents)
 {
-  if (qemu.is[BRIDGE_MUTE] || qemu.guest.fd < 0)
+  if (qemu.is[BRIDGE_MUTE] || qemu.guest.fd < 0 || qemu.to_bridge.at > 0)
     return;
   if (qemu.exit_at == ZL_BRIDGE_NEGOTIATE && (revents & POLLIN))
     _exit(1);
@@ -456,6 +542,8 @@ static void serve_bridge(short revents)
     shout(BRIDGE, "\x1b[2J login: what a bridge does not say", 38);
     return;
   }
+  if (qemu.fault == FAKE_WRONG_VERSION && !(revents & POLLIN))
+    return;
   fake_guest_turn(&qemu.guest, (short)(revents | POLLOUT));
   if (qemu.signalled && !qemu.is[DEAF] && qemu.waits != 0) {
     answer_wait();
@@ -481,7 +569,10 @@ static void turn(void)
   if (qemu.running)
     begin();
   go_on();
-  if (zl_link_pump(&qemu.stdio, (short)(fds[2].revents | POLLOUT), NULL) < 0 || qemu.stdio.hung_up)
+  if (qemu.is[STREAMS_BEYOND]) /* its own end knows nothing of what was sent past it */
+    (void)recv(qemu.fds[STDIO], qemu.to_qmp.data, sizeof(qemu.to_qmp.data), 0);
+  else if (zl_link_pump(&qemu.stdio, (short)(fds[2].revents | POLLOUT), NULL) < 0 ||
+           qemu.stdio.hung_up)
     qemu.fds[STDIO] = qemu.stdio.fd = -1;
 }
 

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +13,11 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "base/time.h"
 #include "vmm/template.h"
 
 enum {
+  WATCHDOG_S = 110, /* a shim that hangs fails the test */
   GROWTH_KIB = 4 << 10,
   /* An address sanitizer keeps freed memory back for a while. */
   SANITIZED_GROWTH_KIB = 512 << 10
@@ -75,6 +78,52 @@ struct box *vm_box(const char *role)
   put(box->dir_fd, "machine.json", text);
   json_decref(json);
   return box;
+}
+
+int vm_case_begin(void **state)
+{
+  (void)state;
+  (void)alarm(WATCHDOG_S);
+  (void)unsetenv("ZLAYER_FAULTS");
+  return 0;
+}
+
+int vm_case_end(void **state)
+{
+  (void)state;
+  (void)alarm(0);
+  (void)unsetenv("ZLAYER_FAULTS");
+  return 0;
+}
+
+void vm_be_hasty(const char *patience)
+{
+  char text[96];
+
+  (void)snprintf(text, sizeof(text), "shim.vm.hasty.%s", patience);
+  assert_int_equal(setenv("ZLAYER_FAULTS", text, 1), 0);
+}
+
+struct box *vm_running(const char *role)
+{
+  struct box *box = vm_box(role);
+
+  print_message("           %s\n", role);
+  box_create(box);
+  json_decref(box_ask(box, "{s:s}", "op", "start"));
+  return box;
+}
+
+void vm_stop(struct box *box, int grace_ms)
+{
+  uint64_t began = zl_time_boot();
+  json_t *reply =
+      box_ask(box, "{s:s, s:i, s:i}", "op", "stop", "signal", SIGTERM, "grace_ms", grace_ms);
+
+  assert_non_null(reply);
+  assert_true(json_is_true(json_object_get(reply, "ok")));
+  json_decref(reply);
+  assert_true(zl_time_boot() - began < (uint64_t)grace_ms * ZL_NS_PER_MS + QUICK_S * ZL_NS_PER_S);
 }
 
 void vm_set(const struct box *box, const char *key, json_t *value)
@@ -196,9 +245,9 @@ size_t vm_memory(const struct box *box)
   (void)snprintf(path, sizeof(path), "/proc/%d/status", (int)box->shim.pid);
   text = read_text(path);
   assert_non_null(text);
-  line = strstr(text, "\nVmRSS:");
+  line = strstr(text, "\nVmHWM:");
   assert_non_null(line);
-  kib = strtoul(line + strlen("\nVmRSS:"), NULL, 10);
+  kib = strtoul(line + strlen("\nVmHWM:"), NULL, 10);
   free(text);
   return kib;
 }
@@ -208,6 +257,7 @@ void vm_assert_no_growth(const struct box *box, size_t before)
   size_t now = vm_memory(box);
   size_t most = getenv("ZLAYER_SHIM_SANITIZED") != NULL ? SANITIZED_GROWTH_KIB : GROWTH_KIB;
 
+  print_message("           its peak: %zu KiB, before %zu\n", now, before);
   if (now > before + most)
     fail_msg("the shim has grown from %zu to %zu KiB", before, now);
 }

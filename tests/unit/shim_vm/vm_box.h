@@ -7,6 +7,12 @@
 
 #include "../shim/box.h"
 
+enum {
+  QUICK_S = 20 /* far below every patience, even on a busy host */
+};
+
+#define VM_CASE(name) cmocka_unit_test_setup_teardown(name, vm_case_begin, vm_case_end)
+
 #define VM_TEMPLATE "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 /* Group set-up: as box_group_begin, and the files that every machine has. */
@@ -18,6 +24,18 @@ struct box *vm_box(const char *role);
 void vm_set(const struct box *box, const char *key, json_t *value);
 /* Lets it be cloned from a template, whose directory is opened for the caller. */
 int vm_template(const struct box *box);
+
+/* One that runs. The answer to the start may be lost with the machine. */
+struct box *vm_running(const char *role);
+/* Stops it and waits for the answer, which has to come within the grace and QUICK_S. */
+void vm_stop(struct box *box, int grace_ms);
+/* For the shims from now on: a guest that is silent is waited for, but not for a minute here.
+ * `patience` is a name of src/shim/vm/patience.h with what the fault point shall do. */
+void vm_be_hasty(const char *patience);
+
+/* Set-up and tear-down of a case. */
+int vm_case_begin(void **state);
+int vm_case_end(void **state);
 
 /* Frees it; fails the test when a machine still runs. */
 void vm_free(struct box *box);
@@ -33,7 +51,7 @@ void vm_expect_failed(struct box *box, const char *words);
 /* Waits for the end: code and reason. */
 void vm_expect_end(struct box *box, int code, const char *reason);
 
-/* KiB of memory that the shim has in use. */
+/* KiB of memory that the shim has had in use at most. */
 size_t vm_memory(const struct box *box);
 /* That it has not grown by more than a few MiB since. */
 void vm_assert_no_growth(const struct box *box, size_t before);
