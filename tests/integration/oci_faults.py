@@ -10,6 +10,7 @@ import pathlib
 import re
 import signal
 import subprocess
+import time
 
 from oci_crash import COMMANDS, Bundle
 from zltest import check, main, wait_for
@@ -50,14 +51,15 @@ class Leader:
     """What strace was to start. It goes on as long as the container lives, which is none of its business here."""
 
     def __init__(self, tracer):
-        self.tracer, self.pid = tracer, None
+        self.tracer, self.pid, self.began = tracer, None, time.monotonic()
 
     def has_ended(self):
         if self.tracer.poll() is not None:
             return True
         if self.pid is None:
             self.pid = first_traced(self.tracer.pid)
-            return False
+            # One that was never seen was quicker than we.
+            return self.pid is None and time.monotonic() > self.began + 2
         try:  # a pid that is somebody else's by now has another parent
             fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
