@@ -55,9 +55,16 @@ int zl_node_container_dir(struct zl_runtime *rt, const char *id, int *ret_fd, st
 int zl_node_lock(struct zl_runtime *rt, const char *id, int *ret_fd, struct zl_error *err);
 /* Without waiting: false when somebody has it. */
 bool zl_node_try_lock(struct zl_runtime *rt, const char *id, int *ret_fd);
+/* The same for a container whose record was read a moment ago: false also when it has gone since,
+ * or is another of the same id. */
+struct zl_record;
+bool zl_node_try_lock_of(struct zl_runtime *rt, const struct zl_record *record, int *ret_fd);
 bool zl_node_is_locked(struct zl_runtime *rt, const char *id);
 /* Under the lock: the file goes with the container. */
 void zl_node_forget_lock(struct zl_runtime *rt, const char *id);
+/* Whether `id` is the lock file of an operation that was killed before there was a container, or
+ * after: nobody holds it and there is neither row nor directory. `remove` takes it away. */
+bool zl_node_is_stale_lock(struct zl_runtime *rt, const char *id, bool remove);
 
 /* ---- Records (record.c): the rows of one container ------------------------------------------- */
 

@@ -80,7 +80,7 @@ static int observe_unclear(struct zl_runtime *rt, struct zl_backend *backend,
   zl_autofd lock = -1;
   int r;
 
-  if (!zl_node_try_lock(rt, record->id, &lock)) {
+  if (!zl_node_try_lock_of(rt, record, &lock)) {
     r = zl_backend_state(backend, record->id, facts, err);
     translate(facts, ret);
     return r;
@@ -115,7 +115,7 @@ void zl_remove_if_due(struct zl_runtime *rt, const struct zl_record *record,
 {
   zl_autofd lock = -1;
 
-  if (!record->auto_remove || !zl_has_ended(seen) || !zl_node_try_lock(rt, record->id, &lock))
+  if (!record->auto_remove || !zl_has_ended(seen) || !zl_node_try_lock_of(rt, record, &lock))
     return;
   if (zl_dismantle(rt, record->id, record->backend, NULL) == 0) {
     zl_event_emit(rt, "container", "remove", record->id, NULL);

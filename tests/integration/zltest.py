@@ -127,6 +127,7 @@ class Node:
             "cgroups": cgroups,
             "shims": set(map(str, self.shims().values())),
             "containers": set(self.ids()),
+            "locks": {p.name for p in (self.root / "locks").glob("[!.]*")},
         }
 
     def leaks(self):
