@@ -138,12 +138,13 @@ void zl_remove_if_due(struct zl_runtime *rt, const struct zl_record *record,
 int zl_dismantle(struct zl_runtime *rt, const char *id, const char *backend, struct zl_error *err);
 
 /* The exit record of docs/shim.md: exit.json. ZL_E_NOT_FOUND. */
-int zl_ending_read(int dir_fd, struct zl_outcome *ret, char reason[256], struct zl_error *err);
+int zl_ending_read(int dir_fd, struct zl_outcome *ret, struct zl_error *err);
 /* Members of an exit record. */
 int zl_ending_parse(const json_t *object, const char *what, struct zl_outcome *ret,
-                    char reason[256], struct zl_error *err);
-/* Records the end of a container that nobody is left to record: runtime_error, 125. */
-int zl_ending_write_lost(int dir_fd, const char *why, struct zl_error *err);
+                    struct zl_error *err);
+/* Records the end of a container that nobody is left to record: runtime_error, 125. Not written
+ * when there is a record: its keeper was still making it and has told how it was ended. */
+int zl_ending_write_lost(int dir_fd, const char *why, bool *ret_written, struct zl_error *err);
 
 /* ---- Recovery (adopt.c) ---- */
 
