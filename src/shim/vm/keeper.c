@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "base/time.h"
 #include "net/linux/link.h"
 #include "shim/lifecycle.h"
@@ -19,7 +20,7 @@
 #define PATIENCE (30 * ZL_NS_PER_S)
 
 enum {
-  DEATH_MS = 200 /* from the closing of a process's descriptors to its end */
+  DISK_TOLD = 224 /* of an error message */
 };
 
 void vm_init_machine(struct vm_shim *vm)
@@ -50,22 +51,18 @@ void vm_end(struct vm_shim *vm, const struct exit_record *exit)
 void vm_fail(struct vm_shim *vm, const struct zl_error *why)
 {
   struct exit_record record;
-  struct zl_error failure = { 0 };
-  char tail[CONSOLE_TAIL];
 
   if (vm->has_exit) {
     qemu_kill(&vm->qemu);
     return;
   }
-  console_drain(&vm->console);
-  console_tail(&vm->console, tail);
   /* A dying QEMU closes its end of the bridge first, and may be noticed by that. */
-  (void)zl_fail(&failure, ZL_E_REMOTE, 0, "%.160s%s%s",
-                qemu_is_dead(&vm->qemu, DEATH_MS) ? "the virtual machine ended unexpectedly"
-                                                  : why->msg,
-                *tail != '\0' ? "; its console: " : "", tail);
-  record = exit_from_error(&failure);
+  (void)zl_fail(&vm->failure, ZL_E_REMOTE, 0, "%.160s",
+                qemu_is_dead(&vm->qemu, QEMU_DEATH_MS) ? "the virtual machine ended unexpectedly"
+                                                       : why->msg);
+  record = exit_from_error(&vm->failure);
   vm->failed = true;
+  vm->start_failed = vm->shim.starting; /* who waits for the start is told why */
   vm_end(vm, &record);
 }
 
@@ -104,16 +101,35 @@ static void write_console(const struct vm_shim *vm)
     zl_warning("%s", err.msg);
 }
 
-/* A copy under a name again, for who wants to look into it. */
-static void keep_disk(const struct vm_shim *vm)
+/* A copy under a name again, for who wants to look into it. `told` says where it is. */
+static void keep_disk(const struct vm_shim *vm, char *told, size_t size)
 {
   struct zl_error err = { 0 };
+  char link[ZL_FD_PATH], dir[4096];
+  ssize_t n = readlink(zl_path_of_fd(vm->shim.dir_fd, link), dir, sizeof(dir) - 1);
   int fd = -1;
 
-  if (vm->scratch_fd >= 0 &&
-      zl_disk_copy(vm->scratch_fd, vm->shim.dir_fd, "scratch", &fd, &err) < 0)
-    zl_warning("%s", err.msg);
+  dir[n > 0 ? n : 0] = '\0';
+  if (zl_disk_copy(vm->scratch_fd, vm->shim.dir_fd, "scratch", &fd, &err) < 0)
+    (void)snprintf(told, size, "; its disk could not be kept: %.80s", err.msg);
+  else
+    (void)snprintf(told, size, "; its disk is kept as '%.*s/scratch'", (int)size - 40, dir);
   zl_fd_closep(&fd);
+}
+
+/* What is left of a machine that failed, and the message that says so. */
+static void leave_traces(struct vm_shim *vm)
+{
+  struct zl_error why = vm->failure;
+  char tail[CONSOLE_TAIL], disk[DISK_TOLD] = "";
+
+  write_console(vm);
+  if (vm->machine.keep_on_failure && vm->scratch_fd >= 0)
+    keep_disk(vm, disk, sizeof(disk));
+  console_tail(&vm->console, tail);
+  (void)zl_fail(&vm->failure, ZL_E_REMOTE, 0, "%s%s%s%s", why.msg, disk,
+                *tail != '\0' ? "; its console: " : "", tail);
+  memcpy(vm->exit.message, vm->failure.msg, sizeof(vm->exit.message));
 }
 
 static void qemu_ended(struct qemu *qemu)
@@ -124,11 +140,8 @@ static void qemu_ended(struct qemu *qemu)
   console_close(&vm->console);
   (void)zl_fail(&err, ZL_E_REMOTE, 0, "the virtual machine ended unexpectedly");
   vm_fail(vm, &err); /* no-op when it was expected */
-  if (vm->failed) {
-    write_console(vm);
-    if (vm->machine.keep_on_failure)
-      keep_disk(vm);
-  }
+  if (vm->failed)
+    leave_traces(vm);
   if (vm->start_failed)
     lifecycle_start_failed(&vm->shim, &vm->failure);
   else
@@ -192,6 +205,8 @@ static int send_signal(struct shim *shim, int signal, struct zl_error *err)
 
   if (signal == SIGKILL)
     return kill_machine(vm);
+  if (vm->has_exit)
+    return 0; /* it ends already */
   r = guest_check(&vm->guest, err);
   if (r == 0)
     r = zl_rpc_signal(vm->guest.client, shim->id, vm->init_pid, signal, &then, err);
