@@ -98,6 +98,7 @@ struct zl_outcome {
   enum zl_exit_reason reason;
   int signal;              /* 0: none */
   uint64_t finished_at_ns; /* CLOCK_REALTIME */
+  char message[256];       /* RUNTIME_ERROR: why; else empty */
 };
 
 struct zl_container_state {

@@ -16,6 +16,9 @@
  * again, so unlinking it under the lock is allowed. */
 int zl_lock_acquire(int dirfd, const char *name, uint64_t timeout_ns, int *ret_fd,
                     struct zl_error *err);
+/* As above without waiting, but makes no file: ZL_E_NOT_FOUND. For who clears away what nobody
+ * holds any more. */
+int zl_lock_acquire_existing(int dirfd, const char *name, int *ret_fd, struct zl_error *err);
 /* True while somebody holds (dirfd, name); false also when there is no such file. */
 bool zl_lock_is_held(int dirfd, const char *name);
 

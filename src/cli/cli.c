@@ -54,6 +54,13 @@ int zl_cli_failed(const struct zl_cli *cli, const struct zl_error *err)
   return err->code == ZL_E_NOT_EXECUTABLE ? ZL_RC_CANNOT_EXECUTE : ZL_RC_OURS;
 }
 
+int zl_cli_outcome(const char *id, const struct zl_outcome *outcome)
+{
+  if (outcome->reason == ZL_EXIT_RUNTIME_ERROR)
+    zl_cli_note("container '%s': %s", id, outcome->message);
+  return outcome->exit_code;
+}
+
 int zl_cli_usage(const struct zl_cli *cli, const struct zl_error *err)
 {
   zl_cli_note("%s: %s; see 'zlayer %s --help'", cli->path, err->msg, cli->path);

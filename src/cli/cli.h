@@ -37,6 +37,8 @@ int zl_cli_open(struct zl_cli *cli, struct zl_runtime **ret, struct zl_error *er
  * the workload's command. Usage: points to --help. */
 int zl_cli_failed(const struct zl_cli *cli, const struct zl_error *err);
 int zl_cli_usage(const struct zl_cli *cli, const struct zl_error *err);
+/* The exit code of the workload; says why when it is not its own. */
+int zl_cli_outcome(const char *id, const struct zl_outcome *outcome);
 /* "zlayer: ..." without an exit code. */
 void zl_cli_note(const char *fmt, ...) ZL_PRINTF(1, 2);
 

@@ -53,7 +53,7 @@ static int run_session(struct zl_cli *cli, const struct zl_args *args, char **en
   zl_session_close(relay.session);
   if (relay.caught != 0)
     return 128 + relay.caught;
-  return r < 0 ? zl_cli_failed(cli, &err) : outcome.exit_code;
+  return r < 0 ? zl_cli_failed(cli, &err) : zl_cli_outcome(relay.id, &outcome);
 }
 
 static int run(struct zl_cli *cli, const struct zl_args *args)

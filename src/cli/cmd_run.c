@@ -143,7 +143,7 @@ static int run_attached(struct launch *l)
     return failed(l, &err);
   if (zl_args_has(l->args, "rm") && zl_remove(l->rt, l->id, true, &err) < 0)
     (void)zl_cli_failed(l->cli, &err);
-  return outcome.exit_code;
+  return zl_cli_outcome(l->id, &outcome);
 }
 
 static int check(const struct zl_args *args, struct zl_error *err)

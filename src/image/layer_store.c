@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -16,9 +17,12 @@
 #include "base/path.h"
 #include "base/rand.h"
 #include "base/strv.h"
+#include "base/time.h"
 
 enum {
-  MAX_TRIES = 16
+  MAX_TRIES = 16,
+  SWEEP_TRIES = 400,
+  SWEEP_RETRY_MS = 5
 };
 
 /* ---- Keys ------------------------------------------------------------------------------------ */
@@ -182,14 +186,21 @@ void zl_staging_remove(int layers_fd, struct zl_staging *staging)
   staging_close(staging);
 }
 
+/* The unpacking helper of a caller that was killed ends at the end of its input, and makes some
+ * more files until then. */
 int zl_staging_sweep(int layers_fd, const char *name, struct zl_error *err)
 {
+  const struct timespec retry = { .tv_nsec = SWEEP_RETRY_MS * (long)ZL_NS_PER_MS };
   zl_autofd fd = -1;
   int r;
 
   if (!lock_staging(layers_fd, name, &fd))
     return 0;
   r = zl_path_remove_tree(layers_fd, name);
+  for (int i = 0; r == -ENOTEMPTY && i < SWEEP_TRIES; i++) {
+    (void)nanosleep(&retry, NULL);
+    r = zl_path_remove_tree(layers_fd, name);
+  }
   return r < 0 ? zl_fail(err, ZL_E_SYSTEM, -r, "removing '%s'", name) : 1;
 }
 

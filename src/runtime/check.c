@@ -55,12 +55,15 @@ static int report_row(struct zl_check *check, const struct zl_record *record,
                       const struct zl_facts *facts, bool abandoned)
 {
   bool is_lost = facts->presence == ZL_PRESENCE_LOST;
+  bool repaired = repair_row(check, record, facts->presence);
 
+  if (repaired && !is_lost)
+    zl_node_forget_lock(check->rt, record->id);
   return zl_check_report(check, is_lost ? "shim" : "container", record->id,
                          is_lost     ? "the process that kept this container was killed"
                          : abandoned ? "its maker died before starting it"
                                      : "its creation or removal was interrupted",
-                         repair_row(check, record, facts->presence));
+                         repaired);
 }
 
 static int check_row(struct zl_check *check, const struct zl_record *record, struct zl_error *err)
@@ -71,7 +74,7 @@ static int check_row(struct zl_check *check, const struct zl_record *record, str
   bool abandoned;
   int r;
 
-  if (!zl_node_try_lock(check->rt, record->id, &lock))
+  if (!zl_node_try_lock_of(check->rt, record, &lock))
     return 0;
   r = zl_backend_get(check->rt, record->backend, &backend, err);
   if (r == 0)
@@ -177,8 +180,8 @@ int zl_system_check(struct zl_runtime *rt, bool repair, zl_finding_fn fn, void *
                     size_t *ret_left, struct zl_error *err)
 {
   static int (*const steps[])(struct zl_check *, struct zl_error *) = {
-    check_rows,       check_host,      zl_check_directories, zl_check_rows_alone,
-    zl_check_network, zl_check_layers, check_backends,
+    check_rows,     check_host,       zl_check_directories, zl_check_rows_alone,
+    zl_check_locks, zl_check_network, zl_check_layers,      check_backends,
   };
   struct zl_check check = { .rt = rt, .repair = repair, .fn = fn, .payload = payload };
   int r = 0;

@@ -24,10 +24,12 @@ struct zl_check {
 int zl_check_report(struct zl_check *check, const char *kind, const char *name, const char *detail,
                     bool repaired);
 
-/* Directories of removals that were interrupted; rows of containers that are gone; bridge, links,
- * leases and port rules; layers that nothing names. Each returns as zl_check_report or an error. */
+/* Directories of removals that were interrupted; rows of containers that are gone; lock files of
+ * operations that were killed; bridge, links, leases and port rules; layers that nothing names.
+ * Each returns as zl_check_report or an error. */
 int zl_check_directories(struct zl_check *check, struct zl_error *err);
 int zl_check_rows_alone(struct zl_check *check, struct zl_error *err);
+int zl_check_locks(struct zl_check *check, struct zl_error *err);
 int zl_check_network(struct zl_check *check, struct zl_error *err);
 int zl_check_layers(struct zl_check *check, struct zl_error *err);
 

@@ -101,6 +101,26 @@ int zl_check_rows_alone(struct zl_check *check, struct zl_error *err)
   return r;
 }
 
+/* ---- Locks ---- */
+
+/* Other names are the node's own locks, which stay. */
+int zl_check_locks(struct zl_check *check, struct zl_error *err)
+{
+  int fd = zl_fd_open(check->rt->locks_fd, ".", O_RDONLY | O_DIRECTORY, 0);
+  ZL_CLEANUP(closedirp) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  struct dirent *e;
+  int r = 0;
+
+  if (dir == NULL)
+    return zl_fail_errno(err, "reading directory 'locks'");
+  while (r == 0 && (e = readdir(dir)) != NULL)
+    if (zl_path_is_name(e->d_name, ZL_ID_TEXT - 1) &&
+        zl_node_is_stale_lock(check->rt, e->d_name, check->repair))
+      r = zl_check_report(check, "lock", e->d_name, "left by an operation that was killed",
+                          check->repair);
+  return r;
+}
+
 /* ---- Network ---- */
 
 /* A link that is down was torn down and goes with its namespace in a moment. One that is up may

@@ -26,7 +26,7 @@ static int parse_reason(const char *text, enum zl_exit_reason *ret, struct zl_er
 }
 
 int zl_ending_parse(const json_t *object, const char *what, struct zl_outcome *ret,
-                    char reason[256], struct zl_error *err)
+                    struct zl_error *err)
 {
   int64_t code = 0, signal = 0, finished = 0;
   const char *why = NULL, *message = NULL;
@@ -49,12 +49,11 @@ int zl_ending_parse(const json_t *object, const char *what, struct zl_outcome *r
                               .reason = kind,
                               .signal = (int)signal,
                               .finished_at_ns = (uint64_t)finished };
-  if (reason != NULL)
-    (void)snprintf(reason, 256, "%s", message != NULL ? message : "");
+  (void)snprintf(ret->message, sizeof(ret->message), "%s", message != NULL ? message : "");
   return 0;
 }
 
-int zl_ending_read(int dir_fd, struct zl_outcome *ret, char reason[256], struct zl_error *err)
+int zl_ending_read(int dir_fd, struct zl_outcome *ret, struct zl_error *err)
 {
   zl_autobuf buf = ZL_BUF_INIT(ZL_MAX_SMALL_FILE);
   zl_autojson *json = NULL;
@@ -62,16 +61,17 @@ int zl_ending_read(int dir_fd, struct zl_outcome *ret, char reason[256], struct 
 
   if (r == 0)
     r = zl_json_parse(buf.data, buf.len, FILE_NAME, &json, err);
-  return r < 0 ? r : zl_ending_parse(json, FILE_NAME, ret, reason, err);
+  return r < 0 ? r : zl_ending_parse(json, FILE_NAME, ret, err);
 }
 
-int zl_ending_write_lost(int dir_fd, const char *why, struct zl_error *err)
+int zl_ending_write_lost(int dir_fd, const char *why, bool *ret_written, struct zl_error *err)
 {
   zl_autofree char *text = NULL;
   zl_autojson *json = NULL;
   struct stat st;
   int r;
 
+  *ret_written = false;
   if (fstatat(dir_fd, FILE_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0)
     return 0;
   json = json_pack("{s:i, s:s, s:i, s:I, s:s}", "exit_code", 125, "reason",
@@ -80,5 +80,8 @@ int zl_ending_write_lost(int dir_fd, const char *why, struct zl_error *err)
   if (json == NULL)
     return zl_fail_nomem(err, "exit record");
   r = zl_json_render(json, &text, err);
-  return r < 0 ? r : zl_file_replace(dir_fd, FILE_NAME, text, strlen(text), 0600, false, err);
+  if (r == 0)
+    r = zl_file_replace(dir_fd, FILE_NAME, text, strlen(text), 0600, false, err);
+  *ret_written = r == 0;
+  return r;
 }

@@ -38,8 +38,9 @@ static int explain(struct zl_runtime *rt, const struct zl_record *record, const 
     return r;
   zl_remove_if_due(rt, record, &seen);
   if (r == -ZL_E_CONFLICT && zl_has_ended(&seen))
-    return zl_fail(err, ZL_E_CONFLICT, 0, "%s container '%s': it has %s", doing, record->id,
-                   seen.state.state == ZL_STATE_EXITED ? "ended" : "failed");
+    return zl_fail(err, ZL_E_CONFLICT, 0, "%s container '%s': it has %s%s%s", doing, record->id,
+                   seen.state.state == ZL_STATE_EXITED ? "ended" : "failed",
+                   *seen.state.reason != '\0' ? ": " : "", seen.state.reason);
   return zl_context(r, err, "%s container '%s'", doing, record->id);
 }
 

@@ -55,9 +55,16 @@ int zl_node_container_dir(struct zl_runtime *rt, const char *id, int *ret_fd, st
 int zl_node_lock(struct zl_runtime *rt, const char *id, int *ret_fd, struct zl_error *err);
 /* Without waiting: false when somebody has it. */
 bool zl_node_try_lock(struct zl_runtime *rt, const char *id, int *ret_fd);
+/* The same for a container whose record was read a moment ago: false also when it has gone since,
+ * or is another of the same id. */
+struct zl_record;
+bool zl_node_try_lock_of(struct zl_runtime *rt, const struct zl_record *record, int *ret_fd);
 bool zl_node_is_locked(struct zl_runtime *rt, const char *id);
 /* Under the lock: the file goes with the container. */
 void zl_node_forget_lock(struct zl_runtime *rt, const char *id);
+/* Whether `id` is the lock file of an operation that was killed before there was a container, or
+ * after: nobody holds it and there is neither row nor directory. `remove` takes it away. */
+bool zl_node_is_stale_lock(struct zl_runtime *rt, const char *id, bool remove);
 
 /* ---- Records (record.c): the rows of one container ------------------------------------------- */
 
@@ -131,12 +138,13 @@ void zl_remove_if_due(struct zl_runtime *rt, const struct zl_record *record,
 int zl_dismantle(struct zl_runtime *rt, const char *id, const char *backend, struct zl_error *err);
 
 /* The exit record of docs/shim.md: exit.json. ZL_E_NOT_FOUND. */
-int zl_ending_read(int dir_fd, struct zl_outcome *ret, char reason[256], struct zl_error *err);
+int zl_ending_read(int dir_fd, struct zl_outcome *ret, struct zl_error *err);
 /* Members of an exit record. */
 int zl_ending_parse(const json_t *object, const char *what, struct zl_outcome *ret,
-                    char reason[256], struct zl_error *err);
-/* Records the end of a container that nobody is left to record: runtime_error, 125. */
-int zl_ending_write_lost(int dir_fd, const char *why, struct zl_error *err);
+                    struct zl_error *err);
+/* Records the end of a container that nobody is left to record: runtime_error, 125. Not written
+ * when there is a record: its keeper was still making it and has told how it was ended. */
+int zl_ending_write_lost(int dir_fd, const char *why, bool *ret_written, struct zl_error *err);
 
 /* ---- Recovery (adopt.c) ---- */
 

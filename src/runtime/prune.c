@@ -26,7 +26,7 @@ static int prune_container(struct zl_runtime *rt, const struct zl_record *record
     return r;
   (void)zl_path_tree_usage(rt->containers_fd, record->id, &bytes, &files);
   if (!dry_run) {
-    if (!zl_node_try_lock(rt, record->id, &lock))
+    if (!zl_node_try_lock_of(rt, record, &lock))
       return 0;
     r = zl_dismantle(rt, record->id, record->backend, err);
     if (r < 0)

@@ -103,7 +103,6 @@ struct zl_facts {
   int32_t pid;
   uint64_t started_at_ns;
   struct zl_outcome outcome; /* ENDED */
-  char reason[256];          /* ENDED by the runtime: why */
 };
 
 /* ---- Sessions ------------------------------------------------------------------------------ */

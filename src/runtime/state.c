@@ -12,6 +12,7 @@ static void set_failed(struct zl_observation *seen, const char *why)
   seen->state.state = ZL_STATE_FAILED;
   seen->state.outcome = (struct zl_outcome){ .exit_code = 125, .reason = ZL_EXIT_RUNTIME_ERROR };
   (void)snprintf(seen->state.reason, sizeof(seen->state.reason), "%s", why);
+  (void)snprintf(seen->state.outcome.message, sizeof(seen->state.outcome.message), "%s", why);
 }
 
 static void translate(const struct zl_facts *facts, struct zl_observation *seen)
@@ -32,7 +33,7 @@ static void translate(const struct zl_facts *facts, struct zl_observation *seen)
   seen->state.outcome = facts->outcome;
   if (facts->outcome.reason == ZL_EXIT_RUNTIME_ERROR) {
     seen->state.state = ZL_STATE_FAILED;
-    (void)snprintf(seen->state.reason, sizeof(seen->state.reason), "%s", facts->reason);
+    (void)snprintf(seen->state.reason, sizeof(seen->state.reason), "%s", facts->outcome.message);
   }
 }
 
@@ -56,6 +57,7 @@ static int reap(struct zl_runtime *rt, struct zl_backend *backend, const struct 
                 struct zl_facts *facts, struct zl_error *err)
 {
   zl_autofd dir = -1;
+  bool written = false;
   int r = zl_backend_state(backend, record->id, facts, err);
 
   if (r < 0 || facts->presence != ZL_PRESENCE_LOST)
@@ -64,10 +66,11 @@ static int reap(struct zl_runtime *rt, struct zl_backend *backend, const struct 
   if (r == 0)
     r = zl_node_container_dir(rt, record->id, &dir, err);
   if (r == 0)
-    r = zl_ending_write_lost(dir, why_lost(rt, record, facts), err);
+    r = zl_ending_write_lost(dir, why_lost(rt, record, facts), &written, err);
   if (r < 0)
     return r;
-  zl_event_emit(rt, "container", "die", record->id, why_lost(rt, record, facts));
+  if (written)
+    zl_event_emit(rt, "container", "die", record->id, why_lost(rt, record, facts));
   return zl_backend_state(backend, record->id, facts, err);
 }
 
@@ -80,7 +83,7 @@ static int observe_unclear(struct zl_runtime *rt, struct zl_backend *backend,
   zl_autofd lock = -1;
   int r;
 
-  if (!zl_node_try_lock(rt, record->id, &lock)) {
+  if (!zl_node_try_lock_of(rt, record, &lock)) {
     r = zl_backend_state(backend, record->id, facts, err);
     translate(facts, ret);
     return r;
@@ -115,7 +118,7 @@ void zl_remove_if_due(struct zl_runtime *rt, const struct zl_record *record,
 {
   zl_autofd lock = -1;
 
-  if (!record->auto_remove || !zl_has_ended(seen) || !zl_node_try_lock(rt, record->id, &lock))
+  if (!record->auto_remove || !zl_has_ended(seen) || !zl_node_try_lock_of(rt, record, &lock))
     return;
   if (zl_dismantle(rt, record->id, record->backend, NULL) == 0) {
     zl_event_emit(rt, "container", "remove", record->id, NULL);

@@ -1,44 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """How machines start, as inspect, events and `vm status` tell it; what `bench/vm` relies on."""
-import json
 import os
 import pathlib
 
-from zltest import HELLO, Node, check, main, wait_for
-
-
-class VmNode(Node):
-    """A node whose machines are gone at the end, those of the pool too."""
-
-    def __exit__(self, *exception):
-        self.zlayer("vm", "pool", "0", ok=None)
-        super().__exit__(*exception)
-
-    def settings(self, text):
-        (self.root / "config.yaml").write_text(f"vm: {text}\n")
-
-    def hyperv(self, *args):
-        """Runs a container to its end; what it printed and the event of its end."""
-        said = self.zlayer("run", "--rm", "--isolation", "hyperv", HELLO, *args).stdout
-        events = [e for e in self.json_lines("events", "--json") if e["action"] == "die"]
-        return said, events[-1]
-
-    def json_lines(self, *args):
-        return [json.loads(line) for line in self.zlayer(*args).stdout.splitlines()]
-
-
-def helpers(root):
-    """Pids of the programs that keep machines of this root, or make them."""
-    found = []
-    for entry in pathlib.Path("/proc").glob("[0-9]*"):
-        try:
-            links = [os.readlink(fd) for fd in (entry / "fd").iterdir()]
-        except OSError:
-            continue
-        if any(link.startswith(f"{root}/") for link in links) and int(entry.name) != os.getpid():
-            found.append(int(entry.name))
-    return found
+from zltest import HELLO, VmNode, check, main, wait_for
 
 
 def without_a_template_it_boots():
@@ -78,7 +44,7 @@ def a_pooled_machine_is_taken_and_replaced():
         check(second["name"] != first, f"machine {first} waits again")
         check(second["pssKiB"] > 0, f"{second}")
         node.zlayer("vm", "pool", "0")
-        wait_for(lambda: not helpers(node.root), what="the end of the pool's machines")
+        wait_for(lambda: not node.keepers(), what="the end of the pool's machines")
         node.expect_no_leaks()
 
 

@@ -3,6 +3,7 @@
 
 A test file calls `main()` with its functions. It is started again in its own network and mount
 namespace, so that bridges, rules and mounts of one test are seen by no other and by nobody else."""
+import contextlib
 import json
 import os
 import pathlib
@@ -51,7 +52,13 @@ class Node:
 
     def __enter__(self):
         self.before = self.host_objects()
+        del self.before["files"]  # the first commands make those of the node
         return self
+
+    def settle(self):
+        """From now on files below the root count too: caches and the database are there."""
+        wait_for(lambda: not self.keepers(), 120, "the end of helpers in the background")
+        self.before = self.host_objects()
 
     def __exit__(self, kind, value, trace):
         self.zlayer("rm", "-f", *self.ids(), ok=None) if self.ids() else None
@@ -93,18 +100,35 @@ class Node:
                 return row["state"]
         return None
 
-    def shims(self):
+    def shims(self, program="zlayer-shim"):
         """{container id: pid} of the live shims in this test's network namespace."""
-        mine, found = os.readlink("/proc/self/ns/net"), {}
-        for entry in pathlib.Path("/proc").glob("[0-9]*"):
-            try:
-                if (entry / "comm").read_text().strip() == "zlayer-shim" and os.readlink(entry / "ns/net") == mine:
-                    argv = (entry / "cmdline").read_bytes().split(b"\0")
-                    if len(argv) > 1 and argv[1]:
-                        found[argv[1].decode()] = int(entry.name)
-            except OSError:
-                continue
+        found = {}
+        for pid, name in processes().items():
+            with contextlib.suppress(OSError):
+                argv = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+                # A child that has not become QEMU yet has the same arguments, and comes later.
+                if name == program and len(argv) > 1 and argv[1]:
+                    found.setdefault(argv[1].decode(), pid)
         return found
+
+    def keepers(self):
+        """Pids of the programs that hold something of this root open: shims, machines, their makers."""
+        return [pid for pid in processes() if self.is_held_by(pid)]
+
+    def is_held_by(self, pid):
+        try:
+            links = [os.readlink(fd) for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir()]
+        except OSError:
+            return False
+        return any(link.startswith(f"{self.root}/") for link in links)
+
+    def files(self):
+        """Paths below the root, without what is inside layers."""
+        found = set()
+        for folder, folders, names in os.walk(self.root):
+            found |= {os.path.join(folder, name) for name in folders + names}
+            folders[:] = [name for name in folders if name != "fs"]
+        return {os.path.relpath(path, self.root) for path in found}
 
     def rows(self, table):
         database = self.root / "zlayer.db"
@@ -125,14 +149,17 @@ class Node:
             "mounts": {" ".join(line.split()[4:5]) for line in mounts},
             "links": {link["ifname"] for link in links if not re.match(r"^zl-[0-9a-f]{8}$", link["ifname"])},
             "cgroups": cgroups,
-            "shims": set(map(str, self.shims().values())),
+            "processes": {f"{pid} {name}" for pid, name in processes().items()},
+            "sockets": set(re.findall(r" ([/@].*)$", pathlib.Path("/proc/self/net/unix").read_text(), re.M)),
             "containers": set(self.ids()),
+            "locks": {p.name for p in (self.root / "locks").glob("[!.]*")},
+            "files": self.files(),
         }
 
     def leaks(self):
         """Objects that were not there when the test began. Cgroups are told apart by this root's tag."""
         now = self.host_objects()
-        left = {kind: sorted(now[kind] - self.before[kind]) for kind in now}
+        left = {kind: sorted(now[kind] - self.before[kind]) for kind in self.before}
         for table in ("containers", "leases", "ports", "journal"):
             count = self.rows(table)
             if count:
@@ -146,6 +173,43 @@ class Node:
             time.sleep(0.02)
         left = self.leaks()
         check(not left, f"left behind: {json.dumps(left)[:1500]}")
+
+
+class VmNode(Node):
+    """A node with machines, those of the pool gone at the end too."""
+
+    def __exit__(self, *exception):
+        self.zlayer("vm", "pool", "0", ok=None)
+        super().__exit__(*exception)
+
+    def settings(self, text):
+        (self.root / "config.yaml").write_text(f"vm: {text}\n")
+
+    def small(self):
+        """Makes the template of small machines and all else that the first one needs, and settles."""
+        self.settings("{ memory: 64Mi, scratch_size: 64Mi }")
+        self.zlayer("vm", "template", timeout=300)
+        self.zlayer("run", "--rm", "--isolation", "hyperv", HELLO, "true", timeout=300)
+        self.settle()
+
+    def hyperv(self, *args):
+        """Runs a container to its end; what it printed and the event of its end."""
+        said = self.zlayer("run", "--rm", "--isolation", "hyperv", HELLO, *args).stdout
+        events = [e for e in self.json_lines("events", "--json") if e["action"] == "die"]
+        return said, events[-1]
+
+    def json_lines(self, *args):
+        return [json.loads(line) for line in self.zlayer(*args).stdout.splitlines()]
+
+
+def processes():
+    """{pid: name} of what runs in this test's network namespace, without the test itself."""
+    mine, found = os.readlink("/proc/self/ns/net"), {}
+    for pid in sorted(map(int, filter(str.isdigit, os.listdir("/proc")))):
+        with contextlib.suppress(OSError):
+            if pid != os.getpid() and os.readlink(f"/proc/{pid}/ns/net") == mine:
+                found[pid] = pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+    return found
 
 
 def isolate():

@@ -243,6 +243,21 @@ static void locks_exclude_and_die_with_their_holder(void **state)
   (void)close(b);
 }
 
+static void a_lock_is_looked_for_without_making_it(void **state)
+{
+  struct box *box = *state;
+  int a = -1, b = -1;
+
+  assert_int_equal(zl_lock_acquire_existing(box->fd, "l", &a, NULL), -ZL_E_NOT_FOUND);
+  assert_true(faccessat(box->fd, "l", F_OK, 0) < 0);
+  assert_int_equal(zl_lock_acquire(box->fd, "l", 0, &a, NULL), 0);
+  assert_int_equal(zl_lock_acquire_existing(box->fd, "l", &b, NULL), -ZL_E_CONFLICT);
+  (void)close(a);
+  assert_int_equal(zl_lock_acquire_existing(box->fd, "l", &b, NULL), 0);
+  assert_true(zl_lock_is_held(box->fd, "l"));
+  (void)close(b);
+}
+
 static void json_is_strict(void **state)
 {
   struct zl_error err = { 0 };
@@ -364,6 +379,7 @@ int main(void)
     cmocka_unit_test(children_report_exec_failure),
     cmocka_unit_test(children_get_only_their_descriptors),
     cmocka_unit_test_setup_teardown(locks_exclude_and_die_with_their_holder, box_new, box_free),
+    cmocka_unit_test_setup_teardown(a_lock_is_looked_for_without_making_it, box_new, box_free),
     cmocka_unit_test(json_is_strict),
     cmocka_unit_test(digests_are_checked_and_computed),
     cmocka_unit_test(sha256_without_libcrypto),

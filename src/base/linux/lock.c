@@ -57,18 +57,19 @@ static bool still_named(int fd, int dirfd, const char *name)
          held.st_ino == named.st_ino && held.st_dev == named.st_dev;
 }
 
-int zl_lock_acquire(int dirfd, const char *name, uint64_t timeout_ns, int *ret_fd,
-                    struct zl_error *err)
+static int acquire(int dirfd, const char *name, int flags, uint64_t timeout_ns, int *ret_fd,
+                   struct zl_error *err)
 {
   uint64_t start = zl_time_boot();
   uint64_t deadline = timeout_ns > UINT64_MAX - start ? UINT64_MAX : start + timeout_ns;
 
   for (;;) {
-    zl_autofd fd = zl_fd_open(dirfd, name, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+    zl_autofd fd = zl_fd_open(dirfd, name, O_RDWR | O_NOFOLLOW | flags, 0600);
     int r;
 
     if (fd < 0)
-      return zl_fail(err, ZL_E_SYSTEM, -fd, "opening lock '%s'", name);
+      return zl_fail(err, fd == -ENOENT && flags == 0 ? ZL_E_NOT_FOUND : ZL_E_SYSTEM, -fd,
+                     "opening lock '%s'", name);
     r = take(fd, deadline);
     if (r == -EWOULDBLOCK)
       return zl_fail(err, timeout_ns == 0 ? ZL_E_CONFLICT : ZL_E_TIMEOUT, 0,
@@ -80,6 +81,17 @@ int zl_lock_acquire(int dirfd, const char *name, uint64_t timeout_ns, int *ret_f
       return 0;
     }
   }
+}
+
+int zl_lock_acquire(int dirfd, const char *name, uint64_t timeout_ns, int *ret_fd,
+                    struct zl_error *err)
+{
+  return acquire(dirfd, name, O_CREAT, timeout_ns, ret_fd, err);
+}
+
+int zl_lock_acquire_existing(int dirfd, const char *name, int *ret_fd, struct zl_error *err)
+{
+  return acquire(dirfd, name, 0, 0, ret_fd, err);
 }
 
 bool zl_lock_is_held(int dirfd, const char *name)

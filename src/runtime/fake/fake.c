@@ -247,7 +247,7 @@ static int fake_state(struct zl_backend *backend, const char *id, struct zl_fact
   } else {
     return r;
   }
-  r = zl_ending_read(dir, &ret->outcome, ret->reason, err);
+  r = zl_ending_read(dir, &ret->outcome, err);
   if (r == 0)
     ret->presence = ZL_PRESENCE_ENDED;
   return r == -ZL_E_NOT_FOUND ? 0 : r;

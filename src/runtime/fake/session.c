@@ -52,7 +52,7 @@ static int run_attach(struct fake_session *s, const struct zl_stdio *stdio, stru
   if (r == 0)
     r = zl_node_container_dir(s->backend->rt, s->target, &dir, err);
   if (r == 0)
-    r = zl_ending_read(dir, ret, NULL, err);
+    r = zl_ending_read(dir, ret, err);
   if (r < 0)
     return r;
   log_fd = zl_fd_open(dir, "log", O_RDONLY | O_DIRECTORY, 0);

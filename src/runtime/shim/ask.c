@@ -15,7 +15,7 @@ static int ask(struct zl_backend *backend, const char *id, json_t *request, stru
   if (r < 0)
     return r;
   r = zl_control_call(fd, json_incref(owned), NULL, err);
-  return r == -ZL_E_REMOTE ? zl_fail(err, ZL_E_CONFLICT, 0, "it has just ended") : r;
+  return r == -ZL_E_REMOTE ? zl_shimclient_just_ended(backend, id, err) : r;
 }
 
 int zl_shimclient_start(struct zl_backend *backend, const char *id, struct zl_error *err)

@@ -92,17 +92,21 @@ static enum zl_code code_named(const char *name)
   return ZL_E_REMOTE;
 }
 
-/* The shim's error becomes ours, word for word: its text already has that of os_error. */
+/* The shim's error becomes ours, word for word: its text already has that of os_error. That a
+ * machine has failed (REMOTE for the shim) must not be taken for the end of the shim. */
 static int refuse(const json_t *reply, struct zl_error *err)
 {
-  const char *code = NULL, *message = NULL;
+  const char *name = NULL, *message = NULL;
+  enum zl_code code;
   int64_t os_error = 0;
   int r;
 
-  (void)zl_json_get_string(reply, "reply", "code", &code, NULL);
+  (void)zl_json_get_string(reply, "reply", "code", &name, NULL);
   (void)zl_json_get_string(reply, "reply", "message", &message, NULL);
   (void)zl_json_get_int(reply, "reply", "os_error", 0, INT32_MAX, 0, &os_error, NULL);
-  r = zl_fail(err, code_named(code), 0, "%s", message != NULL ? message : "the shim refused");
+  code = code_named(name);
+  r = zl_fail(err, code == ZL_E_REMOTE ? ZL_E_INTERNAL : code, 0, "%s",
+              message != NULL ? message : "the shim refused");
   if (err != NULL)
     err->os_error = (int)os_error;
   return r;

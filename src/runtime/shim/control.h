@@ -22,8 +22,8 @@ int zl_control_send(int fd, json_t *request, const int *fds, size_t n_fds, struc
 
 /* Waits for the next message until the CLOCK_BOOTTIME deadline (UINT64_MAX: for ever) or until
  * cancel_fd (-1: none) is readable. At most one descriptor comes with it: *ret_fd, else -1; ret_fd
- * may be NULL. The caller releases *ret. An error reply is returned as the error it says.
- * ZL_E_TIMEOUT, ZL_E_CANCELLED; ZL_E_REMOTE: the shim has gone. */
+ * may be NULL. The caller releases *ret. An error reply is returned as the error it says, REMOTE as
+ * ZL_E_INTERNAL. ZL_E_TIMEOUT, ZL_E_CANCELLED; ZL_E_REMOTE: the shim has gone. */
 int zl_control_receive(int fd, uint64_t deadline_ns, int cancel_fd, json_t **ret, int *ret_fd,
                        struct zl_error *err);
 

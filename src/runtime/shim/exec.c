@@ -187,5 +187,5 @@ int zl_shimclient_exec(struct zl_backend *backend, const char *id,
     r = start(s, options, process, err);
   if (r == 0)
     *ret = &zl_steal_ptr(&s)->base;
-  return r == -ZL_E_REMOTE ? zl_fail(err, ZL_E_CONFLICT, 0, "it has just ended") : r;
+  return r == -ZL_E_REMOTE ? zl_shimclient_just_ended(backend, id, err) : r;
 }

@@ -14,7 +14,8 @@
 
 enum {
   STATE_PATIENCE_MS = 2000,
-  RETRY_MS = 5
+  RETRY_MS = 5,
+  DEATH_MS = 1000 /* of a process, on a busy node */
 };
 
 static int parse_status(const char *status, struct zl_facts *ret)
@@ -80,7 +81,7 @@ static int read_state_file(int dir_fd, struct zl_facts *ret)
 static int read_ending(int dir_fd, struct zl_facts *ret, struct zl_error *err)
 {
   struct zl_facts state = { 0 };
-  int r = zl_ending_read(dir_fd, &ret->outcome, ret->reason, err);
+  int r = zl_ending_read(dir_fd, &ret->outcome, err);
 
   if (r < 0)
     return r;
@@ -129,6 +130,20 @@ int zl_shimclient_connect(struct zl_runtime *rt, const char *id, int *ret_fd, st
   if (r == 0)
     r = zl_control_connect(dir, ret_fd, err);
   return r == -ZL_E_NOT_FOUND ? zl_fail(err, ZL_E_CONFLICT, 0, "it does not run") : r;
+}
+
+/* A process that was killed closes its connections before it gives up its lock. */
+int zl_shimclient_just_ended(struct zl_backend *backend, const char *id, struct zl_error *err)
+{
+  struct timespec retry = { .tv_nsec = RETRY_MS * (long)ZL_NS_PER_MS };
+  zl_autofd dir = -1;
+
+  if (zl_node_container_dir(backend->rt, id, &dir, NULL) == 0)
+    for (int i = 0; i < DEATH_MS / RETRY_MS && zl_lock_is_held(dir, "lock") &&
+                    !zl_shimclient_has_exit_record(dir);
+         i++)
+      (void)nanosleep(&retry, NULL);
+  return zl_fail(err, ZL_E_CONFLICT, 0, "it has just ended");
 }
 
 static bool is_over(struct zl_backend *backend, const char *id)

@@ -131,7 +131,7 @@ static int read_event(struct zl_shimclient_relay *relay, bool *ret_ended, struct
   if (r < 0 || exit == NULL)
     return r;
   *ret_ended = true;
-  return zl_ending_parse(exit, "event", ret, NULL, err);
+  return zl_ending_parse(exit, "event", ret, err);
 }
 
 /* After the end only what is there already is taken: a process in the background may hold the

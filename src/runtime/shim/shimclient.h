@@ -47,6 +47,9 @@ int zl_shimclient_wait(struct zl_backend *backend, const char *id, uint64_t dead
 int zl_shimclient_adopt(struct zl_backend *backend, const char *id, struct zl_error *err);
 /* Connects to a container's shim. ZL_E_CONFLICT: it does not run. */
 int zl_shimclient_connect(struct zl_runtime *rt, const char *id, int *ret_fd, struct zl_error *err);
+/* For a request whose shim has gone meanwhile: ZL_E_CONFLICT, as soon as the end is there to be
+ * seen. */
+int zl_shimclient_just_ended(struct zl_backend *backend, const char *id, struct zl_error *err);
 
 /* ---- Requests (ask.c, stats.c) ---- */
 

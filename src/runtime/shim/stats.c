@@ -60,5 +60,5 @@ int zl_shimclient_stats(struct zl_backend *backend, const char *id, struct zl_st
     r = parse_stats(reply, &stats, err);
   if (r == 0)
     *ret = stats;
-  return r == -ZL_E_REMOTE ? zl_fail(err, ZL_E_CONFLICT, 0, "it has just ended") : r;
+  return r == -ZL_E_REMOTE ? zl_shimclient_just_ended(backend, id, err) : r;
 }

@@ -314,6 +314,19 @@ static int build(struct vm_shim *vm, struct machine_files *files, struct zl_erro
   return r < 0 ? r : tell_all(vm, files, err);
 }
 
+/* What the guest had to answer when QEMU died tells nothing. */
+static int explain(struct vm_shim *vm, int r, struct zl_error *err)
+{
+  char tail[CONSOLE_TAIL];
+
+  if (vm->qemu.proc.pidfd < 0 || !qemu_is_dead(&vm->qemu, QEMU_DEATH_MS))
+    return r;
+  console_drain(&vm->console);
+  console_tail(&vm->console, tail);
+  return zl_fail(err, ZL_E_REMOTE, 0, "the virtual machine ended unexpectedly%s%s",
+                 *tail != '\0' ? "; its console: " : "", tail);
+}
+
 int vm_create(struct shim *shim, struct zl_error *err)
 {
   struct vm_shim *vm = vm_of(shim);
@@ -327,7 +340,7 @@ int vm_create(struct shim *shim, struct zl_error *err)
   vm->tap_fd = zl_steal_fd(&files.qemu.tap_fd);
   files_done(&files);
   if (r < 0)
-    return r;
+    return explain(vm, r, err);
   shim->pid = vm->qemu.proc.pid;
   return zl_proc_start_time(shim->pid, &shim->start_time, err);
 }

@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/compiler.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "base/time.h"
 #include "net/linux/link.h"
 #include "shim/lifecycle.h"
@@ -16,6 +17,10 @@
 #include "shim/vm/session.h"
 #include "shim/vm/stats.h"
 #include "vmm/disk.h"
+
+enum {
+  DISK_TOLD = 224 /* of an error message */
+};
 
 void vm_init_machine(struct vm_shim *vm)
 {
@@ -45,16 +50,16 @@ void vm_end(struct vm_shim *vm, const struct exit_record *exit)
 void vm_fail(struct vm_shim *vm, const struct zl_error *why)
 {
   struct exit_record record;
-  struct zl_error failure = { 0 };
 
   if (vm->has_exit) {
     qemu_kill(&vm->qemu);
     return;
   }
-  (void)zl_fail(&failure, ZL_E_REMOTE, 0, "%s", why->msg);
-  machine_explain(vm, "the virtual machine failed: ", &failure);
-  record = exit_from_error(&failure);
+  (void)zl_fail(&vm->failure, ZL_E_REMOTE, 0, "%.160s", why->msg);
+  machine_explain(vm, "the virtual machine failed: ", &vm->failure);
+  record = exit_from_error(&vm->failure);
   vm->failed = true;
+  vm->start_failed = vm->shim.starting; /* who waits for the start is told why */
   vm_end(vm, &record);
 }
 
@@ -93,16 +98,33 @@ static void write_console(const struct vm_shim *vm)
     zl_warning("%s", err.msg);
 }
 
-/* A copy under a name again, for who wants to look into it. */
-static void keep_disk(const struct vm_shim *vm)
+/* A copy under a name again, for who wants to look into it. `told` says where it is. */
+static void keep_disk(const struct vm_shim *vm, char *told, size_t size)
 {
   struct zl_error err = { 0 };
+  char link[ZL_FD_PATH], dir[4096];
+  ssize_t n = readlink(zl_path_of_fd(vm->shim.dir_fd, link), dir, sizeof(dir) - 1);
   int fd = -1;
 
-  if (vm->scratch_fd >= 0 &&
-      zl_disk_copy(vm->scratch_fd, vm->shim.dir_fd, "scratch", &fd, &err) < 0)
-    zl_warning("%s", err.msg);
+  dir[n > 0 ? n : 0] = '\0';
+  if (zl_disk_copy(vm->scratch_fd, vm->shim.dir_fd, "scratch", &fd, &err) < 0)
+    (void)snprintf(told, size, "; its disk could not be kept: %.80s", err.msg);
+  else
+    (void)snprintf(told, size, "; its disk is kept as '%.*s/scratch'", (int)size - 40, dir);
   zl_fd_closep(&fd);
+}
+
+/* What is left of a machine that failed, and the message that says so. */
+static void leave_traces(struct vm_shim *vm)
+{
+  struct zl_error why = vm->failure;
+  char disk[DISK_TOLD] = "";
+
+  write_console(vm);
+  if (vm->machine.keep_on_failure && vm->scratch_fd >= 0)
+    keep_disk(vm, disk, sizeof(disk));
+  (void)zl_fail(&vm->failure, ZL_E_REMOTE, 0, "%s%s", why.msg, disk);
+  memcpy(vm->exit.message, vm->failure.msg, sizeof(vm->exit.message));
 }
 
 static void qemu_ended(struct qemu *qemu)
@@ -113,11 +135,8 @@ static void qemu_ended(struct qemu *qemu)
   console_close(&vm->console);
   (void)zl_fail(&err, ZL_E_REMOTE, 0, "the virtual machine ended unexpectedly");
   vm_fail(vm, &err); /* no-op when it was expected */
-  if (vm->failed) {
-    write_console(vm);
-    if (vm->machine.keep_on_failure)
-      keep_disk(vm);
-  }
+  if (vm->failed)
+    leave_traces(vm);
   if (vm->start_failed)
     lifecycle_start_failed(&vm->shim, &vm->failure);
   else
@@ -181,6 +200,8 @@ static int send_signal(struct shim *shim, int signal, struct zl_error *err)
 
   if (signal == SIGKILL)
     return kill_machine(vm);
+  if (vm->has_exit)
+    return 0; /* it ends already */
   r = guest_check(&vm->guest, err);
   if (r == 0)
     r = zl_rpc_signal(vm->guest.client, shim->id, vm->init_pid, signal, &then, err);

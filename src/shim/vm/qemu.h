@@ -46,6 +46,10 @@ int qemu_start(struct qemu *qemu, const struct machine_config *config, enum zl_v
 /* Watches it from now on: `ended`, `stuck`. */
 int qemu_watch(struct qemu *qemu, struct loop *loop, struct zl_error *err);
 
+enum {
+  QEMU_DEATH_MS = 200 /* from the closing of a process's descriptors to its end */
+};
+
 /* It has died, or does within that time; it may not have been reaped. */
 bool qemu_is_dead(const struct qemu *qemu, int patience_ms);
 

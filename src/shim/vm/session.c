@@ -120,7 +120,9 @@ static void init_started(void *ctx, int r, const json_t *reply, const struct zl_
     why = *err;
   if (r == 0)
     r = wait_for(vm, vm->init_pid, init_exited, vm, &why);
-  if (r < 0)
+  if (r < 0 && zl_bridge_client_is_broken(vm->guest.client))
+    vm_fail(vm, &why); /* the machine's fault, not the command's */
+  else if (r < 0)
     fail_start(vm, &why);
   else
     lifecycle_started(&vm->shim);

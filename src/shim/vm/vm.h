@@ -42,7 +42,7 @@ struct vm_shim {
   struct port *init_in, *init_out, *init_err;
   bool has_exit;     /* `exit` says how it ends; else it has died by itself */
   bool start_failed; /* `failure` is the answer to the start */
-  bool failed;       /* the machine did, not the workload */
+  bool failed;       /* the machine did, not the workload: `failure` says why */
   struct exit_record exit;
   struct zl_error failure;
 };

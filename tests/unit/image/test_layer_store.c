@@ -241,6 +241,43 @@ static void collects_what_nobody_holds(void **state)
   assert_int_equal(count_entries("diff") + count_entries("lock-diff"), 0);
 }
 
+/* As a helper whose caller is dead: it goes on for a while. */
+static void *make_files(void *ctx)
+{
+  const int *fd = ctx;
+
+  for (unsigned i = 0; i < 20000; i++) {
+    char name[16];
+    int file;
+
+    (void)snprintf(name, sizeof(name), "f%u", i);
+    file = openat(*fd, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (file < 0)
+      break; /* the directory is gone */
+    (void)close(file);
+  }
+  return NULL;
+}
+
+static void a_dead_pulls_helper_does_not_hinder_collection(void **state)
+{
+  struct zl_image_gc_result result;
+  pthread_t helper;
+  int fd;
+
+  (void)state;
+  assert_int_equal(mkdirat(box.layers_fd, "tmp-dead", 0700), 0);
+  assert_int_equal(mkdirat(box.layers_fd, "tmp-dead/fs", 0700), 0);
+  fd = zl_fd_open(box.layers_fd, "tmp-dead/fs", O_RDONLY | O_DIRECTORY, 0);
+  assert_true(fd >= 0);
+  assert_int_equal(pthread_create(&helper, NULL, make_files, &fd), 0);
+  gc(NULL, &result);
+  assert_int_equal(result.staging, 1);
+  assert_int_equal(count_entries("tmp-"), 0);
+  assert_int_equal(pthread_join(helper, NULL), 0);
+  (void)close(fd);
+}
+
 static bool uses_diffu(void *ctx, const char *key)
 {
   (void)ctx;
@@ -524,6 +561,7 @@ int main(void)
     CASE(one_maker_per_layer),
     CASE(chains_are_made_apart),
     CASE(collects_what_nobody_holds),
+    CASE(a_dead_pulls_helper_does_not_hinder_collection),
     CASE(asks_who_uses_a_layer),
     CASE(resolves_images),
     CASE(notices_a_lost_layer),
