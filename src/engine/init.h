@@ -5,6 +5,7 @@
 #ifndef ZL_ENGINE_INIT_H
 #define ZL_ENGINE_INIT_H
 
+#include <stdbool.h>
 #include <zlayer/error.h>
 
 #include "engine/container.h"
@@ -20,6 +21,7 @@ struct zl_init {
   struct zl_mounts mounts;
   struct zl_device_binds device_binds;
   int rootfs_fd; /* borrowed */
+  bool entered;  /* it is in its cgroups: what came before it has gone there */
   int sync_fd;   /* the child's end */
 };
 
