@@ -2,6 +2,7 @@
  *
  * zlayer-oci: docs/oci.md.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -57,12 +58,29 @@ static void print_help(void)
     (void)printf("  %-11s %s\n", verbs[i].name, verbs[i].text);
 }
 
-static oci_verb_fn find_verb(const char *name)
+static int find_verb(const char *name)
 {
   for (size_t i = 0; i < ZL_COUNT(verbs); i++)
     if (strcmp(verbs[i].name, name) == 0)
-      return verbs[i].fn;
-  return NULL;
+      return (int)i;
+  return -1;
+}
+
+static bool wants_help(const char *word)
+{
+  return word != NULL && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0);
+}
+
+/* The text is what it does, and after a colon how it is called. */
+static int print_verb_help(int verb)
+{
+  const char *text = verbs[verb].text, *usage = strstr(text, ": ");
+  int len = usage != NULL ? (int)(usage - text) : (int)strlen(text);
+
+  (void)printf("NAME:\n   %s %s - %.*s\n\nUSAGE:\n   %s %s\n", program_invocation_short_name,
+               verbs[verb].name, len, text, program_invocation_short_name,
+               usage != NULL ? usage + 2 : verbs[verb].name);
+  return 0;
 }
 
 /* A descriptor 0, 1 or 2 that the caller has closed would be taken by the first file opened. */
@@ -115,7 +133,7 @@ static int run(struct oci *oci, int argc, char **argv, struct zl_error *err)
     { .name = "help", .letter = 'h', .kind = OCI_FLAG, .variable = &help },
   };
   int first = argc, r = oci_options(options, ZL_COUNT(options), argc, argv, &first, err);
-  oci_verb_fn verb;
+  int verb;
 
   oci->log_json = strcmp(format, "json") == 0;
   if (r < 0)
@@ -136,11 +154,13 @@ static int run(struct oci *oci, int argc, char **argv, struct zl_error *err)
   if (r < 0)
     return r;
   verb = find_verb(argv[first]);
-  if (verb == NULL)
+  if (verb < 0)
     return zl_fail(err, ZL_E_INVALID, 0, "no such command '%.100s'; see zlayer-oci --help",
                    argv[first]);
+  if (wants_help(argv[first + 1]))
+    return print_verb_help(verb);
   r = choose_root(oci, &root, err);
-  return r < 0 ? r : verb(oci, argc - first, argv + first, err);
+  return r < 0 ? r : verbs[verb].fn(oci, argc - first, argv + first, err);
 }
 
 int main(int argc, char **argv)
