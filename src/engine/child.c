@@ -23,7 +23,7 @@ int zl_child_clone(int namespaces, int cgroup_fd, struct zl_child *ret, struct z
   struct clone_args args = {
     .flags = (uint64_t)(unsigned)namespaces | CLONE_PIDFD,
     .pidfd = (uint64_t)(uintptr_t)&pidfd,
-    .exit_signal = SIGCHLD,
+    .exit_signal = namespaces & CLONE_PARENT ? 0 : SIGCHLD, /* a sibling has its brother's */
   };
   long pid;
 

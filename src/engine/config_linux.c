@@ -99,11 +99,32 @@ static int read_device_ids(struct zl_config_reader *rd, const json_t *item, cons
   return 0;
 }
 
+/* "/dev/x/" is taken to be "/dev/x", as other runtimes do. */
+static int read_device_path(struct zl_config_reader *rd, const json_t *item, const char *path,
+                            struct zl_device *dev)
+{
+  int r = zl_config_required(rd, item, path, "path", &dev->path);
+  size_t len = r == 0 ? strlen(dev->path) : 0;
+  char *text;
+
+  if (r < 0 || dev->path[len - 1] != '/')
+    return r;
+  while (len > 1 && dev->path[len - 1] == '/')
+    len--;
+  text = zl_arena_alloc(rd->arena, len + 1);
+  if (text == NULL)
+    return zl_fail_nomem(rd->err, "configuration");
+  memcpy(text, dev->path, len);
+  text[len] = '\0';
+  dev->path = text;
+  return 0;
+}
+
 static int read_device(struct zl_config_reader *rd, const json_t *item, const char *path, void *out)
 {
   struct zl_device *dev = out;
   const char *type;
-  int r = zl_config_required(rd, item, path, "path", &dev->path);
+  int r = read_device_path(rd, item, path, dev);
 
   if (r == 0)
     r = zl_config_required(rd, item, path, "type", &type);

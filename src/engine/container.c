@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/pidfd.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -115,6 +116,63 @@ static int open_parts(const struct zl_container_spec *spec, struct zl_container 
   return r;
 }
 
+/* What only the host may do, then into the user namespace, and there the first process as a
+ * sibling.
+ */
+_Noreturn static void clone_from_inside(struct zl_init *init, int pid_end)
+{
+  const struct zl_container_hooks *hooks = &init->spec->hooks;
+  struct zl_child first = { .pidfd = -1 };
+  struct zl_error err = { 0 };
+  int r = hooks->enter != NULL ? hooks->enter(hooks->ctx, &err) : 0;
+
+  init->entered = true;
+  if (r == 0)
+    r = zl_ns_enter_pid(init->plan.join_fd[ZL_NS_PID], &err);
+  if (r == 0)
+    r = zl_ns_enter_user(&init->plan, &err);
+  if (r == 0) {
+    r = zl_child_clone((init->plan.create & ~CLONE_NEWCGROUP) | CLONE_PARENT, -1, &first, &err);
+    if (r == 0)
+      zl_init_main(init);
+  }
+  if (r < 0)
+    zl_sync_send_error(init->sync_fd, &err);
+  else
+    (void)zl_fd_write_full(pid_end, &first.pid, sizeof(first.pid));
+  _exit(r < 0);
+}
+
+/* The new namespaces must belong to the user namespace that is joined, or nobody in it has a say in
+ * them. We could not come back from there, so a helper goes. */
+static int clone_joined(struct zl_init *init, int cgroup_fd, struct zl_container *c,
+                        struct zl_error *err)
+{
+  struct zl_child helper = { .pidfd = -1 };
+  pid_t pid = 0;
+  int ends[2], r = zl_fd_pipe(ends, err);
+  ssize_t n = 0;
+
+  if (r < 0)
+    return r;
+  r = zl_child_clone(0, cgroup_fd, &helper, err);
+  if (r == 0)
+    clone_from_inside(init, ends[1]);
+  zl_fd_closep(&ends[1]);
+  zl_fd_closep(&init->sync_fd);
+  if (r > 0)
+    n = zl_fd_read_full(ends[0], &pid, sizeof(pid));
+  zl_fd_closep(&ends[0]);
+  zl_child_kill(&helper);
+  if (r > 0 && n != (ssize_t)sizeof(pid))
+    return zl_sync_expect(c->sync_fd, ZL_BARRIER_READY, NULL, NULL, NULL, err);
+  if (r < 0)
+    return r;
+  c->init.pid = pid; /* our child, so nobody else's until we reap it */
+  c->init.pidfd = pidfd_open(pid, 0);
+  return c->init.pidfd < 0 ? zl_fail_errno(err, "process %d", (int)pid) : 0;
+}
+
 /* A pid namespace is joined by being cloned in it; afterwards the caller's children are its own
  * again. */
 static int clone_init(struct zl_init *init, int cgroup_fd, struct zl_container *c,
@@ -123,6 +181,8 @@ static int clone_init(struct zl_init *init, int cgroup_fd, struct zl_container *
   int pid_fd = init->plan.join_fd[ZL_NS_PID], r;
   zl_autofd own = -1, own_time = -1;
 
+  if (init->plan.join_fd[ZL_NS_USER] >= 0)
+    return clone_joined(init, cgroup_fd, c, err);
   if (pid_fd >= 0) {
     own = zl_fd_open(AT_FDCWD, "/proc/self/ns/pid", O_RDONLY, 0);
     if (own < 0)

@@ -265,7 +265,7 @@ static int build_rest(struct build *b, struct zl_launch *launch, struct zl_error
 static int build(struct build *b, struct zl_launch *launch, struct zl_error *err)
 {
   const struct zl_container_hooks *hooks = &b->init->spec->hooks;
-  int r = hooks->enter != NULL ? hooks->enter(hooks->ctx, err) : 0;
+  int r = hooks->enter != NULL && !b->init->entered ? hooks->enter(hooks->ctx, err) : 0;
 
   if (r == 0)
     r = zl_labels_check(b->config, &b->config->process, err);

@@ -5,6 +5,7 @@
 #ifndef ZL_ENGINE_INIT_H
 #define ZL_ENGINE_INIT_H
 
+#include <stdbool.h>
 #include <zlayer/error.h>
 
 #include "engine/container.h"
@@ -22,6 +23,7 @@ struct zl_init {
   struct zl_device_binds device_binds;
   struct zl_listener listener;
   int rootfs_fd; /* borrowed */
+  bool entered;  /* it is in its cgroups: what came before it has gone there */
   int sync_fd;   /* the child's end */
 };
 

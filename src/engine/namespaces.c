@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -72,6 +73,17 @@ int zl_ns_enter_pid(int pid_ns_fd, struct zl_error *err)
 {
   if (pid_ns_fd >= 0 && setns(pid_ns_fd, CLONE_NEWPID) < 0)
     return zl_fail_errno(err, "joining a pid namespace");
+  return 0;
+}
+
+int zl_ns_enter_user(struct zl_ns_plan *plan, struct zl_error *err)
+{
+  if (setns(plan->join_fd[ZL_NS_USER], CLONE_NEWUSER) < 0)
+    return zl_fail_errno(err, "joining the user namespace");
+  if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, 0, 0, 0) < 0 ||
+      syscall(SYS_setresuid, 0, 0, 0) < 0)
+    return zl_fail_errno(err, "becoming root of the user namespace");
+  zl_fd_closep(&plan->join_fd[ZL_NS_USER]);
   return 0;
 }
 

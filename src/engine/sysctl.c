@@ -35,7 +35,6 @@ static const struct {
   { "kernel/shmmni", CLONE_NEWIPC },
   { "kernel/shm_rmid_forced", CLONE_NEWIPC },
   { "kernel/domainname", CLONE_NEWUTS },
-  { "kernel/hostname", CLONE_NEWUTS },
   { "user/", CLONE_NEWUSER },
 };
 

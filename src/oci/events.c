@@ -33,6 +33,19 @@ static int print_stats(const struct oci_container *c, struct zl_error *err)
   return oci_print_json(doc, false, err);
 }
 
+/* Once for all that were killed since the last look. */
+static int print_oom(const struct oci_container *c, uint64_t *seen, struct zl_error *err)
+{
+  zl_autojson *doc = NULL;
+  uint64_t kills = 0;
+
+  if (zl_cgroup_oom_kills(&c->cgroup, &kills, NULL) < 0 || kills <= *seen)
+    return 0; /* the cgroup may be gone with its container */
+  *seen = kills;
+  doc = json_pack("{s:s, s:s}", "type", "oom", "id", c->id);
+  return oci_print_json(doc, false, err);
+}
+
 /* "5s", "500ms", "1m": one number and its unit, as Go writes most durations. */
 static int parse_interval(const char *text, uint64_t *ret, struct zl_error *err)
 {
@@ -60,7 +73,7 @@ int oci_events(const struct oci *oci, int argc, char **argv, struct zl_error *er
     { .name = "stats", .kind = OCI_FLAG, .variable = &once },
     { .name = "interval", .kind = OCI_TEXT, .variable = &interval },
   };
-  uint64_t wait_ns = DEFAULT_INTERVAL;
+  uint64_t wait_ns = DEFAULT_INTERVAL, kills = 0;
   struct pollfd fd = { .events = POLLIN };
   int r = oci_options_id(options, ZL_COUNT(options), argc, argv, &id, err);
 
@@ -70,11 +83,19 @@ int oci_events(const struct oci *oci, int argc, char **argv, struct zl_error *er
     r = oci_container_open(oci, id, false, &c, err);
   if (r == 0 && (oci_container_status(&c) == OCI_STOPPED || !c.has_cgroup))
     r = zl_fail(err, ZL_E_CONFLICT, 0, "container '%s' is stopped: container not running", id);
+  if (r == 0)
+    (void)zl_cgroup_oom_kills(&c.cgroup, &kills, NULL);
   fd.fd = c.pidfd;
   for (;;) {
+    bool ended;
+
     if (r == 0)
       r = print_stats(&c, err);
-    if (r < 0 || once || poll(&fd, 1, (int)(wait_ns / ZL_NS_PER_MS)) > 0)
+    if (r < 0 || once)
+      return r;
+    ended = poll(&fd, 1, (int)(wait_ns / ZL_NS_PER_MS)) > 0;
+    r = print_oom(&c, &kills, err);
+    if (r < 0 || ended)
       return r;
   }
 }

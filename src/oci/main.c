@@ -2,6 +2,7 @@
  *
  * zlayer-oci: docs/oci.md.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <malloc.h>
@@ -73,6 +74,23 @@ static const struct verb *find_verb(const char *name)
     if (strcmp(verbs[i].name, name) == 0)
       return &verbs[i];
   return NULL;
+}
+
+static bool wants_help(const char *word)
+{
+  return word != NULL && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0);
+}
+
+/* The text is what it does, and after a colon how it is called. */
+static int print_verb_help(const struct verb *verb)
+{
+  const char *text = verb->text, *usage = strstr(text, ": ");
+  int len = usage != NULL ? (int)(usage - text) : (int)strlen(text);
+
+  (void)printf("NAME:\n   %s %s - %.*s\n\nUSAGE:\n   %s %s\n", program_invocation_short_name,
+               verb->name, len, text, program_invocation_short_name,
+               usage != NULL ? usage + 2 : verb->name);
+  return 0;
 }
 
 /* A descriptor 0, 1 or 2 that the caller has closed would be taken by the first file opened. */
@@ -149,9 +167,11 @@ static int run(struct oci *oci, int argc, char **argv, struct zl_error *err)
   if (r < 0)
     return r;
   verb = find_verb(argv[first]);
-  if (verb == NULL)
+  if (verb < 0)
     return zl_fail(err, ZL_E_INVALID, 0, "no such command '%.100s'; see zlayer-oci --help",
                    argv[first]);
+  if (wants_help(argv[first + 1]))
+    return print_verb_help(verb);
   if (verb->enters && geteuid() != 0)
     return zl_fail(err, ZL_E_UNSUPPORTED, 0,
                    "%s: needs root: containers of users without privileges are not supported; a user "

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "oci/options.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@ static bool takes_value(const struct oci_option *option)
   case OCI_TEXT:
   case OCI_LIST:
   case OCI_NUMBER:
+  case OCI_BYTES:
     return true;
   case OCI_REFUSED:
   case OCI_NOTHING:
@@ -42,12 +44,33 @@ static int set_number(const struct oci_option *option, const char *text, struct 
   return 0;
 }
 
+/* "64m", as Docker's library writes and reads it. -1 has no unit. */
+static int set_bytes(const struct oci_option *option, const char *text, struct zl_error *err)
+{
+  static const char units[] = "bkmgt";
+  const size_t len = strlen(text);
+  const char *unit = len > 1 ? strchr(units, tolower((unsigned char)text[len - 1])) : NULL;
+  zl_autofree char *digits = strndup(text, unit != NULL ? len - 1 : len);
+  int64_t *value = option->variable;
+  int r = digits != NULL ? set_number(option, digits, err) : zl_fail_nomem(err, "options");
+
+  if (r == 0 && unit != NULL &&
+      (*value < 0 || __builtin_mul_overflow(*value, INT64_C(1) << (10 * (unit - units)), value)))
+    r = zl_fail(err, ZL_E_INVALID, 0, "--%s: '%.40s' is no number of bytes", option->name, text);
+  return r;
+}
+
+static bool is_false(const char *text)
+{
+  return text != NULL && (strcmp(text, "false") == 0 || strcmp(text, "0") == 0);
+}
+
 /* Go's flags take "--flag=false" too, and their callers write it. */
 static int set_flag(const struct oci_option *option, const char *text, struct zl_error *err)
 {
   bool value = text == NULL || strcmp(text, "true") == 0 || strcmp(text, "1") == 0;
 
-  if (!value && strcmp(text, "false") != 0 && strcmp(text, "0") != 0)
+  if (!value && !is_false(text))
     return zl_fail(err, ZL_E_INVALID, 0, "--%s: '%.40s' is neither true nor false", option->name,
                    text);
   if (option->variable != NULL)
@@ -67,7 +90,11 @@ static int take(const struct oci_option *option, const char *text, struct zl_err
     return zl_strv_push(option->variable, text, err);
   case OCI_NUMBER:
     return set_number(option, text, err);
+  case OCI_BYTES:
+    return set_bytes(option, text, err);
   case OCI_REFUSED:
+    if (!option->takes_value && is_false(text))
+      return 0;
     return zl_fail(err, ZL_E_UNSUPPORTED, 0, "--%s: %s", option->name, option->why);
   case OCI_NOTHING:
     return 0;
@@ -86,13 +113,9 @@ static void make_table(const struct oci_option *options, size_t n, struct table 
   char *letter = stpcpy(table->letters, "+:");
 
   for (size_t i = 0; i < n; i++) {
-    bool is_flag = options[i].kind == OCI_FLAG;
-
     table->longs[i] = (struct option){
       .name = options[i].name,
-      .has_arg = takes_value(&options[i]) ? required_argument
-                 : is_flag                ? optional_argument
-                                          : no_argument,
+      .has_arg = takes_value(&options[i]) ? required_argument : optional_argument,
       .val = FIRST_VALUE + (int)i,
     };
     if (options[i].letter == '\0')

@@ -16,7 +16,9 @@ enum oci_option_kind {
   OCI_TEXT,    /* const char *; the last one given counts */
   OCI_LIST,    /* char **: a vector (base/strv.h) of all given, freed by the caller */
   OCI_NUMBER,  /* int64_t, decimal; left alone when not given */
-  OCI_REFUSED, /* no variable: known to others, refused here with the text of `why` */
+  OCI_BYTES,   /* the same, with one of b, k, m, g, t behind it (of 1024), in either case */
+  OCI_REFUSED, /* no variable: known to others, refused here with the text of `why`, unless it is a
+                * flag that is set to false */
   OCI_NOTHING  /* a flag whose effect this program always has */
 };
 

@@ -44,12 +44,73 @@ static const char example[] =
     "\"readonlyPaths\":[\"/proc/bus\",\"/proc/fs\",\"/proc/irq\",\"/proc/sys\","
     "\"/proc/sysrq-trigger\"]}}";
 
+static bool has_value(const json_t *object, const char *key, const char *value)
+{
+  const char *text = json_string_value(json_object_get(object, key));
+
+  return text != NULL && strcmp(text, value) == 0;
+}
+
+static void remove_where(json_t *array, const char *key, const char *value)
+{
+  for (size_t i = json_array_size(array); i-- > 0;)
+    if (has_value(json_array_get(array, i), key, value))
+      (void)json_array_remove(array, i);
+}
+
+/* The host's sysfs, since a new one belongs to a network namespace; no group that is not mapped. */
+static int change_mounts(json_t *mounts)
+{
+  size_t i;
+  json_t *mount;
+
+  json_array_foreach (mounts, i, mount) {
+    if (has_value(mount, "type", "devpts")) {
+      json_t *options = json_object_get(mount, "options");
+
+      (void)json_array_remove(options, json_array_size(options) - 1); /* "gid=5" */
+    } else if (has_value(mount, "type", "sysfs")) {
+      json_t *bind =
+          json_pack("{s:s, s:s, s:s, s:[s, s, s, s, s]}", "destination", "/sys", "type", "none",
+                    "source", "/sys", "options", "rbind", "nosuid", "noexec", "nodev", "ro");
+
+      if (json_array_set_new(mounts, i, bind) < 0)
+        return -1;
+    }
+  }
+  return 0;
+}
+
+static int map_one(json_t *object, const char *name, uint32_t id)
+{
+  return json_object_set_new(
+      object, name,
+      json_pack("[{s:i, s:I, s:i}]", "containerID", 0, "hostID", (json_int_t)id, "size", 1));
+}
+
+/* What a user without privileges can have: one id of his own, and nothing of the host's to set. */
+static int for_user(json_t *doc, struct zl_error *err)
+{
+  json_t *object = json_object_get(doc, "linux"),
+         *namespaces = json_object_get(object, "namespaces");
+
+  remove_where(namespaces, "type", "network");
+  (void)json_object_del(object, "resources");
+  if (json_array_append_new(namespaces, json_pack("{s:s}", "type", "user")) < 0 ||
+      map_one(object, "uidMappings", geteuid()) < 0 ||
+      map_one(object, "gidMappings", getegid()) < 0 ||
+      change_mounts(json_object_get(doc, "mounts")) < 0)
+    return zl_fail_nomem(err, "config.json");
+  return 0;
+}
+
 int oci_spec(const struct oci *oci, int argc, char **argv, struct zl_error *err)
 {
   const char *bundle = ".";
+  bool rootless = false;
   const struct oci_option options[] = {
     { .name = "bundle", .letter = 'b', .kind = OCI_TEXT, .variable = &bundle },
-    { .name = "rootless", .kind = OCI_REFUSED, .why = "not written for a user without privileges" },
+    { .name = "rootless", .kind = OCI_FLAG, .variable = &rootless },
   };
   zl_autojson *doc = NULL;
   zl_autofree char *text = NULL;
@@ -62,6 +123,8 @@ int oci_spec(const struct oci *oci, int argc, char **argv, struct zl_error *err)
   if (r < 0)
     return r;
   doc = json_loads(example, 0, NULL);
+  if (doc != NULL && rootless && for_user(doc, err) < 0)
+    return -(int)err->code;
   text = doc != NULL ? json_dumps(doc, JSON_INDENT(2)) : NULL;
   if (text == NULL)
     return zl_fail_nomem(err, "config.json");

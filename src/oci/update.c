@@ -14,6 +14,7 @@
 /* An option that becomes a number of the resources document. */
 struct number {
   const char *option, *object, *member;
+  bool is_bytes;
   int64_t value;
 };
 
@@ -27,9 +28,9 @@ static const struct number numbers[] = {
   { .option = "cpu-rt-period", .object = "cpu", .member = "realtimePeriod" },
   { .option = "cpu-rt-runtime", .object = "cpu", .member = "realtimeRuntime" },
   { .option = "cpu-idle", .object = "cpu", .member = "idle" },
-  { .option = "memory", .object = "memory", .member = "limit" },
-  { .option = "memory-reservation", .object = "memory", .member = "reservation" },
-  { .option = "memory-swap", .object = "memory", .member = "swap" },
+  { .option = "memory", .object = "memory", .member = "limit", .is_bytes = true },
+  { .option = "memory-reservation", .object = "memory", .member = "reservation", .is_bytes = true },
+  { .option = "memory-swap", .object = "memory", .member = "swap", .is_bytes = true },
   { .option = "pids-limit", .object = "pids", .member = "limit" },
 };
 
@@ -49,7 +50,7 @@ static int parse(struct update *update, int argc, char **argv, const char **ret_
   for (size_t i = 0; i < ZL_COUNT(numbers); i++) {
     update->numbers[i].value = NOT_GIVEN;
     options[n++] = (struct oci_option){ .name = numbers[i].option,
-                                        .kind = OCI_NUMBER,
+                                        .kind = numbers[i].is_bytes ? OCI_BYTES : OCI_NUMBER,
                                         .variable = &update->numbers[i].value };
   }
   options[n++] = (struct oci_option){

@@ -16,7 +16,7 @@
 static struct values {
   bool flag, other;
   const char *text;
-  int64_t number;
+  int64_t number, bytes;
   char **list;
 } v;
 
@@ -25,6 +25,7 @@ static const struct oci_option table[] = {
   { .name = "other", .letter = 'o', .kind = OCI_FLAG, .variable = &v.other },
   { .name = "text", .letter = 't', .kind = OCI_TEXT, .variable = &v.text },
   { .name = "number", .kind = OCI_NUMBER, .variable = &v.number },
+  { .name = "bytes", .kind = OCI_BYTES, .variable = &v.bytes },
   { .name = "list", .letter = 'l', .kind = OCI_LIST, .variable = &v.list },
   { .name = "refused", .kind = OCI_REFUSED, .why = "because" },
   { .name = "refused-value", .kind = OCI_REFUSED, .takes_value = true, .why = "because" },
@@ -141,6 +142,33 @@ static void refused_ones_say_why(void **state)
   assert_int_equal(first, 4);
 }
 
+static void a_refused_flag_may_be_off(void **state)
+{
+  (void)state;
+  assert_int_equal(PARSE("--refused=false", "--nothing=true", "id"), 0);
+  assert_int_equal(first, 3);
+  assert_int_equal(PARSE("--refused=true"), -ZL_E_UNSUPPORTED);
+}
+
+static void bytes_have_units(void **state)
+{
+  static const struct {
+    const char *text;
+    int64_t bytes;
+  } good[] = { { "0", 0 },          { "-1", -1 },      { "1024", 1024 },
+               { "5b", 5 },         { "5k", 5 << 10 }, { "5K", 5 << 10 },
+               { "50M", 50 << 20 }, { "1g", 1 << 30 }, { "2t", INT64_C(2) << 40 } };
+  static const char *const bad[] = { "", "m", "-1m", "5mm", "5x", "5 m", "9000000000t", "0x5" };
+
+  (void)state;
+  for (size_t i = 0; i < ZL_COUNT(good); i++) {
+    assert_int_equal(PARSE("--bytes", good[i].text), 0);
+    assert_true(v.bytes == good[i].bytes);
+  }
+  for (size_t i = 0; i < ZL_COUNT(bad); i++)
+    assert_int_equal(PARSE("--bytes", bad[i]), -ZL_E_INVALID);
+}
+
 static int id_n(int argc, char **argv, const char **ret_id)
 {
   memset(&v, 0, sizeof(v));
@@ -187,11 +215,18 @@ static void preserved_descriptors(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(values_are_taken),       cmocka_unit_test(nothing_is_changed_when_not_given),
-    cmocka_unit_test(letters_join),           cmocka_unit_test(flags_have_values_as_in_go),
-    cmocka_unit_test(the_last_one_counts),    cmocka_unit_test(two_dashes_end_the_options),
-    cmocka_unit_test(what_is_wrong_is_named), cmocka_unit_test(refused_ones_say_why),
-    cmocka_unit_test(one_id_anywhere),        cmocka_unit_test(preserved_descriptors),
+    cmocka_unit_test(values_are_taken),
+    cmocka_unit_test(nothing_is_changed_when_not_given),
+    cmocka_unit_test(letters_join),
+    cmocka_unit_test(flags_have_values_as_in_go),
+    cmocka_unit_test(the_last_one_counts),
+    cmocka_unit_test(two_dashes_end_the_options),
+    cmocka_unit_test(what_is_wrong_is_named),
+    cmocka_unit_test(refused_ones_say_why),
+    cmocka_unit_test(a_refused_flag_may_be_off),
+    cmocka_unit_test(bytes_have_units),
+    cmocka_unit_test(one_id_anywhere),
+    cmocka_unit_test(preserved_descriptors),
   };
   int r = cmocka_run_group_tests_name("oci-options", tests, NULL, NULL);
 
