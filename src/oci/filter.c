@@ -331,7 +331,8 @@ int oci_filter_read(struct oci_container *c, struct zl_buf *text, json_t **ret_d
   bool kept = false;
   int r;
 
-  if (cache < 0 || !make_head(&own) || !oci_profile_find(text->data, text->len, &profile))
+  if (cache < 0 || text->len == 0 || !make_head(&own) ||
+      !oci_profile_find(text->data, text->len, &profile))
     return read_plain(text, ret_doc, ret_config, err);
   r = shorten(text, &profile, &rest, err);
   if (r < 0)
