@@ -7,7 +7,7 @@ MESON  := /usr/bin/meson
 # Unit tests of what depends on the kind of cgroups.
 V2_UNIT := $(addprefix unit/engine/test_engine_,cgroup cgroup_v2 devices_policy)
 
-.PHONY: help setup build run run-isolation test check bench bench-vm format install clean images guest guest-kernel test-v2
+.PHONY: help setup build run run-isolation test check bench bench-oci bench-vm format install clean images guest guest-kernel test-v2
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
@@ -57,6 +57,10 @@ check: setup ## format, layer law, style, clang-tidy, cppcheck, spelling
 bench: build images ## start, exec and memory against crun and podman, interleaved (root, quiet machine)
 	@sh tools/setup test
 	@$(PYTHON) bench/start
+
+bench-oci: build ## the OCI command line against crun, runc and the bare kernel, interleaved (root, quiet machine)
+	@sh tools/setup test
+	@$(PYTHON) bench/oci
 
 bench-vm: build images guest guest-kernel ## start, exec and memory of machines against bare QEMU, interleaved (root, quiet machine)
 	@sh tools/setup test vm

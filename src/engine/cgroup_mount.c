@@ -2,12 +2,12 @@
 #include "engine/cgroup_mount.h"
 
 #include <fcntl.h>
-#include <sched.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -50,6 +50,15 @@ static int cut_line(char *line, char **ret_controllers, const char **ret_name,
 
 /* ---- The host's own mounts ----------------------------------------------------------------- */
 
+/* Where nothing is mounted there is a directory for it. */
+static bool is_cgroup_fs(int fd)
+{
+  struct statfs fs;
+
+  return fstatfs(fd, &fs) == 0 &&
+         (fs.f_type == CGROUP_SUPER_MAGIC || fs.f_type == CGROUP2_SUPER_MAGIC);
+}
+
 /* A hierarchy that the host does not show is not shown here either. */
 static int add_view(const struct zl_mount *m, const char *name, const char *path,
                     struct zl_cgroup_views *views, struct zl_error *err)
@@ -69,7 +78,7 @@ static int add_view(const struct zl_mount *m, const char *name, const char *path
   if (strstr(path, "/..") != NULL)
     return 0;
   r = zl_mount_clone(AT_FDCWD, source, false, &fd, &why);
-  if (r == -ZL_E_NOT_FOUND)
+  if (r == -ZL_E_NOT_FOUND || (r == 0 && !is_cgroup_fs(fd)))
     return 0;
   if (r == 0)
     r = zl_mount_change(fd, false, m->attr_set | m->rattr_set, 0, MS_PRIVATE, &why);

@@ -24,6 +24,7 @@
 enum {
   MAX_CACHED = 64,  /* profiles; then the cache is emptied */
   MAX_INSNS = 4096, /* the kernel's BPF_MAXINSNS */
+  MAX_FILE = 2 * ZL_MAX_BUNDLE,
   NAME_TEXT = 17
 };
 
@@ -170,7 +171,7 @@ static bool give(const struct oci_container *c, int fd)
 static bool load(const struct oci_container *c, int cache_fd, const struct oci_span *profile,
                  const struct head *own, struct zl_seccomp_filter *filter)
 {
-  zl_autobuf file = ZL_BUF_INIT(2 * ZL_MAX_BUNDLE);
+  zl_autobuf file = ZL_BUF_INIT(MAX_FILE);
   zl_autofilter found = { 0 };
   char name[NAME_TEXT];
   struct head head;
@@ -222,7 +223,7 @@ static void drop_all(int cache_fd)
 static bool store(const struct oci_container *c, int cache_fd, const struct oci_span *profile,
                   const struct head *own, const struct zl_seccomp_filter *filter)
 {
-  zl_autobuf file = ZL_BUF_INIT(2 * ZL_MAX_BUNDLE);
+  zl_autobuf file = ZL_BUF_INIT(MAX_FILE);
   struct head head = *own;
   char name[NAME_TEXT];
   zl_autofd fd = -1;
@@ -323,14 +324,15 @@ int oci_filter_read(struct oci_container *c, struct zl_buf *text, json_t **ret_d
                     struct zl_engine_config **ret_config, struct zl_seccomp_filter *filter,
                     struct zl_error *err)
 {
-  zl_autobuf rest = ZL_BUF_INIT(2 * ZL_MAX_BUNDLE);
+  zl_autobuf rest = ZL_BUF_INIT(MAX_FILE);
   struct oci_span profile;
   struct head own;
   zl_autofd cache = open_cache(c);
   bool kept = false;
   int r;
 
-  if (cache < 0 || !make_head(&own) || !oci_profile_find(text->data, text->len, &profile))
+  if (cache < 0 || text->len == 0 || !make_head(&own) ||
+      !oci_profile_find(text->data, text->len, &profile))
     return read_plain(text, ret_doc, ret_config, err);
   r = shorten(text, &profile, &rest, err);
   if (r < 0)
@@ -355,7 +357,7 @@ int oci_filter_read(struct oci_container *c, struct zl_buf *text, json_t **ret_d
 int oci_filter_open(const struct oci_container *c, struct zl_seccomp_filter *ret,
                     struct zl_error *err)
 {
-  zl_autobuf file = ZL_BUF_INIT(2 * ZL_MAX_BUNDLE);
+  zl_autobuf file = ZL_BUF_INIT(MAX_FILE);
   zl_autofd fd = zl_fd_open(c->dir_fd, OWN_FILE, O_RDONLY | O_NOFOLLOW, 0);
   struct head head;
   struct oci_span text;

@@ -167,7 +167,7 @@ static int run(struct oci *oci, int argc, char **argv, struct zl_error *err)
   if (r < 0)
     return r;
   verb = find_verb(argv[first]);
-  if (verb < 0)
+  if (verb == NULL)
     return zl_fail(err, ZL_E_INVALID, 0, "no such command '%.100s'; see zlayer-oci --help",
                    argv[first]);
   if (wants_help(argv[first + 1]))

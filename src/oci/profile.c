@@ -90,7 +90,7 @@ bool oci_profile_find(const char *text, size_t len, struct oci_span *ret)
   struct scan s = { .at = text, .end = text + len };
   const char *begin;
 
-  if (text == NULL || !skip_to(&s, '{') || !enter(&s, "linux") || !enter(&s, "seccomp"))
+  if (!skip_to(&s, '{') || !enter(&s, "linux") || !enter(&s, "seccomp"))
     return false;
   begin = s.at;
   if (!skip_value(&s))

@@ -69,7 +69,7 @@ class Bundle:
 
     def left(self):
         left = [f"process {pid}" for pid in self.processes()]
-        left += [f"state {path}" for path in (self.state.iterdir() if self.state.is_dir() else [])]
+        left += [f"state {path}" for path in (self.state.iterdir() if self.state.is_dir() else []) if path.name[-1] != "~"]
         left += [f"cgroup {path}" for path in [*CGROUPS.glob(self.dir.name), *CGROUPS.glob(f"*/{self.dir.name}")]]
         left += [line for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines() if str(self.dir) in line]
         return left
