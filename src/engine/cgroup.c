@@ -240,6 +240,8 @@ int zl_cgroup_join_all(struct zl_cgroup *cg, struct zl_error *err)
   for (int tree = 0; r == 0 && tree < ZL_TREE_COUNT; tree++) {
     char path[ZL_CGROUP_FILE];
 
+    if (tree == ZL_TREE_UNIFIED && cg->root->mode != ZL_CGROUP_HYBRID)
+      continue;
     (void)snprintf(path, sizeof(path), "%scgroup.procs",
                    zl_cgroup_tree_dir(cg->root, (enum zl_cgroup_tree)tree));
     if (!zl_cgroup_has(cg, (enum zl_cgroup_tree)tree) &&

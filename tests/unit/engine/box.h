@@ -91,6 +91,7 @@ static inline int box_create(struct box *box, struct zl_error *err)
 {
   zl_autofree char *text = box_document(box);
   struct zl_container_spec spec = { .dir_fd = -1,
+                                    .gate_fd = -1,
                                     .stdio = { -1, -1, -1 },
                                     .cgroup_fd = -1,
                                     .netns_fd = -1,
