@@ -15,8 +15,9 @@ struct zl_child {
   int pidfd;
 };
 
-/* fork, with namespaces (CLONE_NEW*, and CLONE_PARENT for a sibling) and, with cgroup_fd >= 0, born in that unified cgroup. Returns
- * 1 in the parent with *ret filled, 0 in the child, negative on failure. */
+/* fork, with namespaces (CLONE_NEW*, and CLONE_PARENT for a sibling) and, with cgroup_fd >= 0, born
+ * in that unified cgroup. Returns 1 in the parent with *ret filled, 0 in the child, negative on
+ * failure. */
 int zl_child_clone(int namespaces, int cgroup_fd, struct zl_child *ret, struct zl_error *err);
 
 /* First steps of every child: it dies with its parent, cannot be traced or read through /proc by

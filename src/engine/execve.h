@@ -15,7 +15,8 @@ const char *zl_env_get(char *const *env, const char *name);
  * is missing; ZL_E_NOT_EXECUTABLE when there is one that cannot be executed. */
 int zl_execve(char *const *args, char *const *env, struct zl_error *err);
 
-/* Whether zl_execve would find something to execute from the directory `cwd_fd`: 0, or its error. */
+/* Whether zl_execve would find something to execute from the directory `cwd_fd`: 0, or its error.
+ */
 int zl_execve_check(char *const *args, char *const *env, int cwd_fd, struct zl_error *err);
 
 #endif

@@ -19,9 +19,9 @@ int zl_gate_wait(int gate_fd, int proc_fd, int *ret_fd, struct zl_error *err);
 /* There as well: tells whoever has started it why it cannot execute. */
 void zl_gate_report(int fd, const struct zl_error *failure);
 
-/* Starts the process behind `pidfd`, which waits at (dir_fd, name), and blocks until it has executed
- * its program (0) or said why not (that error). ZL_E_CONFLICT: it has ended before; ZL_E_NOT_FOUND:
- * there is no such FIFO. The FIFO is removed once somebody is through. */
+/* Starts the process behind `pidfd`, which waits at (dir_fd, name), and blocks until it has
+ * executed its program (0) or said why not (that error). ZL_E_CONFLICT: it has ended before;
+ * ZL_E_NOT_FOUND: there is no such FIFO. The FIFO is removed once somebody is through. */
 int zl_gate_open(int dir_fd, const char *name, int pidfd, struct zl_error *err);
 
 #endif

@@ -37,8 +37,8 @@ int zl_mounts_open_new(struct zl_mounts *mounts, int proc_fd, struct zl_error *e
 int zl_mounts_attach(struct zl_mounts *mounts, size_t i, int root_fd, int proc_fd,
                      struct zl_error *err);
 
-/* Step 4, when nothing is made below them any more: new file systems that are to be read-only become
- * so. Until then they are kept in *mounts. */
+/* Step 4, when nothing is made below them any more: new file systems that are to be read-only
+ * become so. Until then they are kept in *mounts. */
 int zl_mounts_finish(struct zl_mounts *mounts, struct zl_error *err);
 
 /* Whether /dev is the host's or a volume: then no device is made in it. */

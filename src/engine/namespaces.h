@@ -32,8 +32,8 @@ int zl_ns_join(const struct zl_ns_plan *plan, struct zl_error *err);
  * with a descriptor of /proc/self/ns/pid. */
 int zl_ns_enter_pid(int pid_ns_fd, struct zl_error *err);
 
-/* Joins the user namespace of the plan, as its root, and takes it off the plan. For who clones next:
- * namespaces belong to the user namespace in which they were made. */
+/* Joins the user namespace of the plan, as its root, and takes it off the plan. For who clones
+ * next: namespaces belong to the user namespace in which they were made. */
 int zl_ns_enter_user(struct zl_ns_plan *plan, struct zl_error *err);
 
 /* A user namespace with the container's id maps that no process is in, for id-mapped mounts. The

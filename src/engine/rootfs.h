@@ -14,7 +14,7 @@ struct zl_rootfs {
   const char *const *layers; /* host directories, top first, ended by NULL; NULL: none */
   int dir_fd;                /* directory with `upper` and `work`; -1: the layers only, read-only */
   const char *path; /* instead of layers: a host directory that is the root as it is; or NULL */
-  bool is_slave; /* mounts that the host makes later below `path` are seen */
+  bool is_slave;    /* mounts that the host makes later below `path` are seen */
   int userns_fd;    /* layers are seen through the ids of this user namespace; -1: as they are */
   uid_t root_uid;   /* with it: the host's ids of the container's root, to whom `upper` is given */
   gid_t root_gid;

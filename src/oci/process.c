@@ -52,12 +52,22 @@ static int set_user(const struct oci_process *p, json_t *process, struct zl_erro
              : 0;
 }
 
+/* To those of the container's own user; another one has none but these. */
 static int add_gids(const struct oci_process *p, json_t *process, struct zl_error *err)
 {
-  json_t *user = json_object_get(process, "user"), *list = json_array();
+  json_t *user = json_object_get(process, "user"), *list;
 
-  if (list == NULL || user == NULL || json_object_set_new(user, "additionalGids", list) < 0)
-    return zl_fail_nomem(err, "--additional-gids");
+  if (user == NULL) {
+    user = json_object();
+    if (json_object_set_new(process, "user", user) < 0)
+      return zl_fail_nomem(err, "--additional-gids");
+  }
+  list = json_object_get(user, "additionalGids");
+  if (!json_is_array(list)) {
+    list = json_array();
+    if (list == NULL || json_object_set_new(user, "additionalGids", list) < 0)
+      return zl_fail_nomem(err, "--additional-gids");
+  }
   for (char **gid = p->gids; gid != NULL && *gid != NULL; gid++) {
     uint64_t number;
     int r = parse_id("--additional-gids", *gid, &number, err);

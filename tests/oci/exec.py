@@ -170,7 +170,7 @@ def additional_groups(box):
     equal(sorted(box.inside("id -G").split()), ["0", "77"])
     out = box.exec("id", "-G", flags=["--user", "1000:1000", "--additional-gids", "100", "--additional-gids", "99"]).stdout
     equal(sorted(out.split()), ["100", "1000", "99"])
-    equal(sorted(box.exec("id", "-G", flags=["-g", "5"]).stdout.split()), ["0", "5"])
+    equal(sorted(box.exec("id", "-G", flags=["-g", "5"]).stdout.split()), ["0", "5", "77"])
 
 
 @case

@@ -120,8 +120,14 @@ static int put_in_place(int dirfd, const char *tmp, const char *name, bool durab
 {
   if (!durable && renameat2(dirfd, tmp, dirfd, name, RENAME_NOREPLACE) == 0)
     return 0;
-  if (!durable && renameat2(dirfd, tmp, dirfd, name, RENAME_EXCHANGE) == 0)
-    return unlinkat(dirfd, tmp, 0) < 0 ? errno : 0;
+  if (!durable && renameat2(dirfd, tmp, dirfd, name, RENAME_EXCHANGE) == 0) {
+    int os_error = unlinkat(dirfd, tmp, 0) < 0 ? errno : 0;
+
+    /* A directory was there, which rename(2) would not have replaced. */
+    if (os_error != 0)
+      (void)renameat2(dirfd, tmp, dirfd, name, RENAME_EXCHANGE);
+    return os_error;
+  }
   return renameat(dirfd, tmp, dirfd, name) < 0 ? errno : 0;
 }
 

@@ -80,6 +80,20 @@ static void options_change_it(void **state)
   assert_true(process->caps.inheritable == BIT(0)); /* never more: CVE-2022-29162 */
 }
 
+static void groups_are_added_to_the_containers_own(void **state)
+{
+  struct oci_process p = { .args = command };
+  zl_autoprocess *process = NULL;
+
+  (void)state;
+  assert_int_equal(zl_strv_push(&p.gids, "100", &err), 0);
+  assert_int_equal(build(&p, &process), 0);
+  assert_int_equal(process->n_gids, 2);
+  assert_int_equal(process->gids[0], 7);
+  assert_int_equal(process->gids[1], 100);
+  oci_process_done(&p);
+}
+
 static void a_user_is_two_numbers(void **state)
 {
   static const char *const bad[] = { "",   "-1", "4294967295", "1:", ":1",   "1:2:3", "1:-1",
@@ -150,6 +164,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_containers_own_is_the_base),
     cmocka_unit_test(options_change_it),
+    cmocka_unit_test(groups_are_added_to_the_containers_own),
     cmocka_unit_test(a_user_is_two_numbers),
     cmocka_unit_test(a_document_replaces_it),
   };

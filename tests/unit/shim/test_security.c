@@ -272,12 +272,11 @@ static void links_in_place_of_system_directories(void **state)
   }
 }
 
+/* A link to a directory of the host: what it names is made inside, and nothing there. */
 static void mount_targets_stay_inside(void **state)
 {
-  struct box *box = BOX("true");
+  struct box *box = BOX_SH("grep -c '/canary2/deep/mnt ' /proc/self/mountinfo");
   char canary[128], layer[128], base[128];
-  json_t *reply;
-  int status;
 
   (void)state;
   (void)snprintf(canary, sizeof(canary), "%s/canary2", box_home());
@@ -289,10 +288,7 @@ static void mount_targets_stay_inside(void **state)
   box_add(box, "mounts",
           json_pack("{s:s, s:s, s:s}", "destination", "/lnk/deep/mnt", "type", "tmpfs", "source",
                     "tmpfs"));
-  reply = box_launch(box);
-  assert_true(json_is_false(json_object_get(reply, "ok")));
-  json_decref(reply);
-  assert_int_equal(zl_proc_wait(&box->shim, &status, NULL), 0);
+  box_expect(box, 0);
   assert_int_equal(rmdir(canary), 0); /* empty */
   box_free(box);
 }
