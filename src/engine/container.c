@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -14,6 +16,21 @@
 #include "engine/rootfs.h"
 #include "engine/sync.h"
 #include "engine/time_ns.h"
+
+/* So that he may open /dev/stdout. The host's /dev/null is everybody's and stays root's; and files
+ * that cannot change hands (read-only, of another file system's owner) are used as they are. */
+static int give_stream(int fd, uid_t uid, struct zl_error *err)
+{
+  struct stat st;
+
+  if (fstat(fd, &st) < 0)
+    return zl_fail_errno(err, "inspecting the standard streams");
+  if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3))
+    return 0;
+  if (fchown(fd, uid, (gid_t)-1) == 0 || errno == EROFS || errno == EPERM || errno == EINVAL)
+    return 0;
+  return zl_fail_errno(err, "giving the standard streams to the container");
+}
 
 /* The container's root on the host; its standard streams become his. */
 static int map_root(const struct zl_container_spec *spec, struct zl_rootfs *rootfs,
@@ -28,8 +45,8 @@ static int map_root(const struct zl_container_spec *spec, struct zl_rootfs *root
   rootfs->root_uid = (uid_t)uid;
   rootfs->root_gid = (gid_t)gid;
   for (int i = 0; i < 3; i++)
-    if (spec->stdio[i] >= 0 && fchown(spec->stdio[i], rootfs->root_uid, (gid_t)-1) < 0)
-      return zl_fail_errno(err, "giving the standard streams to the container");
+    if (spec->stdio[i] >= 0 && give_stream(spec->stdio[i], rootfs->root_uid, err) < 0)
+      return -(int)err->code;
   return 0;
 }
 

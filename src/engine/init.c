@@ -292,11 +292,24 @@ static int build(struct build *b, struct zl_launch *launch, struct zl_error *err
   return r;
 }
 
+/* containerd reads what its runtime prints to the end: who waits for a start must not hold it. */
+static int leave_streams(const struct build *b, struct zl_error *err)
+{
+  for (int i = 0; i < 3; i++)
+    if (dup2(b->console.slave, i) < 0)
+      return zl_fail_errno(err, "standard streams");
+  return 0;
+}
+
 static int report_ready(struct build *b, struct zl_launch *launch, struct zl_error *err)
 {
   bool terminal = b->config->process.terminal;
-  int r = zl_sync_send(b->init->sync_fd, ZL_BARRIER_READY, 0, &b->console.master, terminal ? 2 : 0,
-                       err);
+  int r = terminal && b->init->spec->is_free ? leave_streams(b, err) : 0;
+
+  if (r < 0)
+    return r;
+  r = zl_sync_send(b->init->sync_fd, ZL_BARRIER_READY, 0, &b->console.master, terminal ? 2 : 0,
+                   err);
 
   for (int i = 0; i < 3; i++)
     launch->stdio[i] = terminal ? b->console.slave : b->init->spec->stdio[i];

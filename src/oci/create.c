@@ -176,6 +176,8 @@ static int make_cgroup(struct plan *plan, struct zl_error *err)
     r = zl_cgroup_create(&c->cgroup_root, cgroup_path(plan, path), res, &c->cgroup, err);
   c->has_cgroup = r == 0;
   if (r == 0)
+    r = zl_cgroup_join_all(&c->cgroup, err);
+  if (r == 0)
     r = zl_cgroup_apply(&c->cgroup, res, err);
   return r == 0 ? zl_cgroup_set_devices(&c->cgroup, res->devices, res->n_devices, err) : r;
 }

@@ -7,7 +7,9 @@ import contextlib
 import json
 import os
 import pathlib
+import pty
 import re
+import select
 import shutil
 import signal
 import sqlite3
@@ -39,6 +41,31 @@ def wait_for(condition, seconds=10.0, what="condition"):
         if time.monotonic() > end:
             raise AssertionError(f"{what}: not within {seconds} s")
         time.sleep(0.01)
+
+
+def terminal(command, feed=b"", seconds=60):
+    """Runs the command at a terminal of its own; returns its exit code and what was shown."""
+    pid, master = pty.fork()
+    if pid == 0:
+        os.execvp(command[0], [str(word) for word in command])
+    shown, end = b"", time.monotonic() + seconds
+    os.write(master, feed)
+    while time.monotonic() < end:
+        if not select.select([master], [], [], 0.2)[0]:
+            continue
+        try:
+            shown += os.read(master, 4096)
+        except OSError:  # the other side is closed
+            break
+    else:
+        os.kill(pid, signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.close(master)
+    return code, shown.decode(errors="replace")
+
+
+class Skip(Exception):
+    """Raised by a test that cannot run here; the reason is printed, and the case counted as skipped."""
 
 
 class Node:
@@ -231,6 +258,8 @@ def main(*tests):
         try:
             test()
             print(f"ok {number} - {test.__name__} ({time.monotonic() - began:.1f} s)", flush=True)
+        except Skip as reason:
+            print(f"ok {number} - {test.__name__} # SKIP {reason}", flush=True)
         except Exception as error:  # a test may fail in any way
             failed += 1
             print(f"not ok {number} - {test.__name__} ({time.monotonic() - began:.1f} s)", flush=True)
