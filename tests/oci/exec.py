@@ -311,7 +311,9 @@ def into_a_cgroup_below(box):
     box.config["mounts"][-1]["options"].remove("ro")
     box.detach()
     for tree in [box.cgroup("pids")] if box.cgroup("pids") == box.cgroup("memory") else \
-            [p for p in (box.cgroup(c.name) for c in pathlib.Path("/sys/fs/cgroup").iterdir() if c.is_dir()) if p.is_dir()]:
+            [p for p in (box.cgroup(c.name) for c in pathlib.Path("/sys/fs/cgroup").iterdir()
+                         if c.is_dir() and c.name != "cpuset")  # a new one has no processors to run on
+             if p.is_dir()]:
         (tree / "below").mkdir()
     out = box.exec("cat", "/proc/self/cgroup", flags=["--cgroup", "below"]).stdout
     contains(out, "/below")

@@ -282,7 +282,7 @@ class Box:
         return self.oci("delete", *flags, self.id, ok=ok)
 
     def states(self):
-        return sorted(p.name for p in self.root.iterdir()) if self.root.is_dir() else []
+        return sorted(p.name for p in self.root.iterdir() if p.name[-1] != "~") if self.root.is_dir() else []
 
     # ---- Cgroups
 

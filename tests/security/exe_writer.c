@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Inside a container: waits until another process executes the file with the given device and inode,
- * takes hold of it by /proc/<pid>/exe and tries to open it for writing until that is refused for good.
- * usage: exe_writer DEVICE INODE. Prints "writable" (exit 1), "read-only" (0) or "not seen" (2). */
+ * Inside a container: waits until another process executes the file with the given device and
+ * inode, takes hold of it by /proc/<pid>/exe and tries to open it for writing until that is refused
+ * for good. usage: exe_writer DEVICE INODE. Prints "writable" (exit 1), "read-only" (0) or "not
+ * seen" (2). */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

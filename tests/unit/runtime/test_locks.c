@@ -192,8 +192,7 @@ static int work(const char *root, unsigned number)
       (void)zl_node_is_stale_lock(rt, "hot-rep-1", true);
       continue;
     }
-    if (zl_node_lock(rt, "hot-rep-1", &lock, NULL) < 0 ||
-        mkdirat(rt->root_fd, "alone", 0700) < 0 ||
+    if (zl_node_lock(rt, "hot-rep-1", &lock, NULL) < 0 || mkdirat(rt->root_fd, "alone", 0700) < 0 ||
         unlinkat(rt->root_fd, "alone", AT_REMOVEDIR) < 0)
       return 1;
     if (i % 3 == 0)
