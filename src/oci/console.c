@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -43,4 +44,14 @@ int oci_console_send(const char *path, int *master, struct zl_error *err)
     return zl_fail(err, ZL_E_SYSTEM, (int)-n, "--console-socket '%s'", path);
   zl_fd_closep(master);
   return 0;
+}
+
+void oci_console_adopt_size(struct zl_process *process)
+{
+  struct winsize size;
+
+  if (!process->terminal || ioctl(STDIN_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_row == 0)
+    return;
+  process->console_rows = size.ws_row;
+  process->console_cols = size.ws_col;
 }

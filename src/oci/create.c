@@ -280,6 +280,8 @@ static int make(struct plan *plan, struct zl_container *made, struct zl_error *e
     r = read_bundle(plan, err);
   if (r == 0)
     r = check_terminal(plan, err);
+  if (r == 0 && options->console_socket == NULL)
+    oci_console_adopt_size(&plan->config->process);
   if (r == 0)
     r = save_intent(plan, err);
   if (r == 0)

@@ -211,6 +211,10 @@ static int run(const struct exec *exec, const struct oci_container *c, struct zl
     r = oci_container_config(c, &config, &doc, err);
   if (r == 0)
     r = oci_process_build(&exec->process, doc, &process, err);
+  if (r == 0 && exec->console_socket == NULL)
+    oci_console_adopt_size(process);
+  if (r == 0 && !exec->detach)
+    oci_foreground_hold_signals();
   if (r == 0)
     r = start(exec, c, config, process, &child, &master, err);
   if (r < 0)

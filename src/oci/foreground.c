@@ -122,6 +122,14 @@ static void drain(const struct foreground *f)
 
 /* ---- The whole ----------------------------------------------------------------------------- */
 
+void oci_foreground_hold_signals(void)
+{
+  sigset_t all;
+
+  (void)sigfillset(&all);
+  (void)sigprocmask(SIG_SETMASK, &all, NULL);
+}
+
 static int open_signals(struct foreground *f, struct zl_error *err)
 {
   sigset_t all;

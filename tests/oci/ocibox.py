@@ -28,6 +28,7 @@ BUSYBOX = os.environ.get("OCI_BUSYBOX", "/bin/busybox")
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
 V2 = (CGROUPS / "cgroup.controllers").exists()
 TIMEOUT = 60
+CASE_TIMEOUT = 120
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNS, MS_REC_PRIVATE = 0x20000, 0x4000 | (1 << 18)
 APPLETS = ("sh ash cat chmod chown cp cut date dd df echo env false grep head hostname id ip ls mkdir mkfifo mknod mount "
@@ -362,15 +363,23 @@ def mount_points():
     return {line.split()[4] for line in lines}
 
 
+def too_long(*_):
+    raise AssertionError(f"it took longer than {CASE_TIMEOUT} s")
+
+
 def run_case(case, number):
+    signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(CASE_TIMEOUT)
     box = Box(number)
     try:
         try:
             case(box)
         finally:
+            signal.alarm(CASE_TIMEOUT)
             box.tidy()
         box.expect_nothing_left()
     finally:
+        signal.alarm(0)
         box.sweep()
         shutil.rmtree(box.top, ignore_errors=True)
 

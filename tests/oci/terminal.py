@@ -261,6 +261,24 @@ def signals_to_the_runtime_reach_the_program(box):
 
 
 @case
+def signals_at_once_reach_the_program(box):
+    """As early as the program can be known to run."""
+    box.script("trap 'exit 3' TERM; echo ready; while :; do sleep 0.01; done")
+    for _ in range(15):
+        box.write_config()
+        process = box.spawn("run", "--bundle", box.bundle, box.id, stdout=subprocess.PIPE)
+        equal(process.stdout.readline(), "ready\n")
+        process.send_signal(signal.SIGTERM)
+        equal(process.wait(30), 3)
+    box.args("sleep", "1000").detach()
+    for _ in range(15):
+        process = box.spawn("exec", box.id, "sh", "-c", "trap 'exit 3' TERM; echo ready; while :; do sleep 0.01; done", stdout=subprocess.PIPE)
+        equal(process.stdout.readline(), "ready\n")
+        process.send_signal(signal.SIGTERM)
+        equal(process.wait(30), 3)
+
+
+@case
 def a_closed_reader_ends_nothing_else(box):
     """Our output is closed: the runtime still waits for the program and removes the container."""
     with_terminal(box).script("sleep 0.2; echo text; echo done > /tmp/mark").write_config()
