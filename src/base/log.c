@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/compiler.h"
 #include "base/log.h"
+#include "base/compiler.h"
 
 #include <stdarg.h>
 #include <stdatomic.h>

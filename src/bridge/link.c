@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/compiler.h"
 #include "bridge/link.h"
+#include "base/compiler.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -17,7 +17,7 @@ static const char tree_dirs[ZL_TREE_COUNT][12] = {
   [ZL_TREE_CPU] = "cpu/",           [ZL_TREE_CPUACCT] = "cpuacct/", [ZL_TREE_DEVICES] = "devices/",
   [ZL_TREE_FREEZER] = "freezer/",   [ZL_TREE_CPUSET] = "cpuset/",   [ZL_TREE_BLKIO] = "blkio/",
   [ZL_TREE_HUGETLB] = "hugetlb/",   [ZL_TREE_RDMA] = "rdma/",       [ZL_TREE_NET_CLS] = "net_cls/",
-  [ZL_TREE_NET_PRIO] = "net_prio/",  [ZL_TREE_SYSTEMD] = "systemd/",
+  [ZL_TREE_NET_PRIO] = "net_prio/", [ZL_TREE_SYSTEMD] = "systemd/",
 };
 
 const char *zl_cgroup_tree_dir(const struct zl_cgroup_root *root, enum zl_cgroup_tree tree)

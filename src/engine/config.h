@@ -261,8 +261,8 @@ struct zl_engine_config {
   size_t n_sysctls;
   char **masked_paths, **readonly_paths;
   const struct zl_seccomp_profile *seccomp;  /* replaces zlayer.seccomp; NULL: not said */
-  const struct zl_seccomp_filter *filter; /* `seccomp`, compiled already by whoever has read the
-                                             document; borrowed; NULL: it is not */
+  const struct zl_seccomp_filter *filter;    /* `seccomp`, compiled already by whoever has read the
+                                                document; borrowed; NULL: it is not */
   struct zl_time_offset monotonic, boottime; /* only with a new time namespace */
   const char *mount_label;                   /* SELinux label of new file systems; NULL: none */
   bool intel_rdt;                            /* has been asked for */

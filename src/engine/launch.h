@@ -20,8 +20,8 @@ struct zl_launch {
   const struct zl_seccomp_filter *filter; /* borrowed; NULL: unconfined */
   const struct zl_listener *listener;     /* borrowed: of the filter; NULL: none */
   int root_fd;                            /* borrowed: "/" of the container */
-  bool is_free;           /* the program may outlive its parent */
-  unsigned preserved_fds; /* descriptors from 3 on that the program gets */
+  bool is_free;                           /* the program may outlive its parent */
+  unsigned preserved_fds;                 /* descriptors from 3 on that the program gets */
   int stdio[3]; /* borrowed; -1: the container's null device. With a terminal all three are it */
   bool is_init; /* the first process: startContainer hooks are run */
   const char *state_json; /* borrowed: for them (engine/hooks.h) */

@@ -184,7 +184,8 @@ static int open_target(const struct zl_mount *m, bool directory, int root_fd, in
   if (must_be_directory(m))
     at = zl_path_open_in_root(root_fd, m->destination, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
   if (at == -ENOTDIR || at == -ELOOP)
-    return zl_fail(err, ZL_E_INVALID, 0, "it is no directory in the image, and must be mounted on ordinary directory");
+    return zl_fail(err, ZL_E_INVALID, 0,
+                   "it is no directory in the image, and must be mounted on ordinary directory");
   if (at >= 0 && directory)
     fd = zl_steal_fd(&at);
   if (fd < 0)

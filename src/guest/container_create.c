@@ -179,9 +179,7 @@ static int build(struct agent *agent, const json_t *config, struct zl_error *err
 {
   ZL_CLEANUP(stdio_done) struct stdio stdio = { .fds = { -1, -1, -1 } };
   struct container *c = &agent->container;
-  struct zl_container_spec spec = { .netns_fd = -1,
-                                    .gate_fd = -1,
-                                    .hooks = container_hooks(c) };
+  struct zl_container_spec spec = { .netns_fd = -1, .gate_fd = -1, .hooks = container_hooks(c) };
   int r = read_bundle(agent, config, err);
 
   if (r == 0)

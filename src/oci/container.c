@@ -94,8 +94,7 @@ int oci_container_save(struct oci_container *c, struct zl_error *err)
   zl_autofree char *text = NULL;
   int r = zl_json_render(c->state, &text, err);
 
-  return r < 0 ? r
-               : zl_file_replace(c->dir_fd, "state.json", text, strlen(text), 0600, false, err);
+  return r < 0 ? r : zl_file_replace(c->dir_fd, "state.json", text, strlen(text), 0600, false, err);
 }
 
 /* The pid may be somebody else's by now: only with its start time it is the container's. */
@@ -224,9 +223,9 @@ const char *oci_status_name(enum oci_status status)
 json_t *oci_container_state(const struct oci_container *c, enum oci_status status)
 {
   static const char *const members[] = { "bundle", "rootfs", "created", "annotations", "owner" };
-  json_t *doc = json_pack("{s:s, s:s, s:i, s:s}", "ociVersion", OCI_SPEC_VERSION, "id", c->id,
-                          "pid", status == OCI_STOPPED ? 0 : (int)c->pid, "status",
-                          oci_status_name(status));
+  json_t *doc =
+      json_pack("{s:s, s:s, s:i, s:s}", "ociVersion", OCI_SPEC_VERSION, "id", c->id, "pid",
+                status == OCI_STOPPED ? 0 : (int)c->pid, "status", oci_status_name(status));
 
   for (size_t i = 0; doc != NULL && i < ZL_COUNT(members); i++) {
     json_t *member = json_object_get(c->state, members[i]);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A container as the state directory ROOT/<id> knows it: state.json, config.json (as it was at
- * create; a profile whose filter lies beside it is left out: filter.h), the FIFO `start` until it is
- * started, the lock `lock` of whoever changes it.
+ * create; a profile whose filter lies beside it is left out: filter.h), the FIFO `start` until it
+ * is started, the lock `lock` of whoever changes it.
  */
 #ifndef ZL_OCI_CONTAINER_H
 #define ZL_OCI_CONTAINER_H
@@ -18,7 +18,7 @@
 #include "oci/oci.h"
 
 #define OCI_GATE        "start"
-#define OCI_KEYRING     "_ses." /* and the id: the name of a session keyring, as runc's */
+#define OCI_KEYRING     "_ses."      /* and the id: the name of a session keyring, as runc's */
 #define OCI_SHARED_PIDS "sharedPids" /* in state.json: true without a new pid namespace */
 
 enum {

@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "base/proc.h"
 #include "base/strv.h"
 #include "base/time.h"
@@ -39,6 +40,10 @@ size_t oci_create_options(struct oci_create *create, struct oci_option *options)
   return ZL_COUNT(all);
 }
 
+enum {
+  PATH_TEXT = 4096 /* what the kernel tells of a path */
+};
+
 /* What is on its way to a container. */
 struct plan {
   const struct oci_create *options;
@@ -47,8 +52,8 @@ struct plan {
   char *rootfs; /* absolute */
   json_t *doc;
   struct zl_engine_config *config;
-  char *state;   /* the OCI state document, for hooks */
-  char *keyring; /* name of the session keyring; NULL: the caller's */
+  char *state;                     /* the OCI state document, for hooks */
+  char *keyring;                   /* name of the session keyring; NULL: the caller's */
   struct zl_seccomp_filter filter; /* of config->filter */
 };
 
@@ -65,11 +70,26 @@ static void plan_done(struct plan *plan)
 
 /* ---- Reading the bundle -------------------------------------------------------------------- */
 
+/* The directory's own absolute path, for the state and for who reads it. NULL: errno says why. */
+static char *find_directory(const char *path)
+{
+  zl_autofd fd = zl_fd_open(AT_FDCWD, path, O_PATH | O_DIRECTORY, 0);
+  char link[ZL_FD_PATH], text[PATH_TEXT];
+  ssize_t n;
+
+  if (fd < 0) {
+    errno = -fd;
+    return NULL;
+  }
+  n = readlink(zl_path_of_fd(fd, link), text, sizeof(text));
+  return n >= 0 ? strndup(text, (size_t)n) : NULL;
+}
+
 static int find_bundle(struct plan *plan, struct zl_error *err)
 {
   const char *path = plan->options->bundle != NULL ? plan->options->bundle : ".";
 
-  plan->bundle = realpath(path, NULL);
+  plan->bundle = find_directory(path);
   return plan->bundle != NULL ? 0 : zl_fail_errno(err, "--bundle '%s'", path);
 }
 
@@ -83,7 +103,7 @@ static int find_rootfs(struct plan *plan, struct zl_error *err)
   whole = *path == '/' ? strdup(path) : zl_asprintf("%s/%s", plan->bundle, path);
   if (whole == NULL)
     return zl_fail_nomem(err, "root.path");
-  plan->rootfs = realpath(whole, NULL);
+  plan->rootfs = find_directory(whole);
   if (plan->rootfs == NULL)
     return zl_fail_errno(err, "config.json: root.path '%s'", path);
   plan->config->root_path = plan->rootfs;

@@ -68,7 +68,7 @@ int oci_delete(const struct oci *oci, int argc, char **argv, struct zl_error *er
     return r;
   status = oci_container_status(&c);
   if (!force && (status == OCI_RUNNING || status == OCI_PAUSED))
-    return zl_fail(err, ZL_E_CONFLICT, 0, "cannot delete container '%s' that is not stopped: %s", id,
-                   oci_status_name(status));
+    return zl_fail(err, ZL_E_CONFLICT, 0, "cannot delete container '%s' that is not stopped: %s",
+                   id, oci_status_name(status));
   return oci_destroy(&c, err);
 }

@@ -153,9 +153,7 @@ static int reap(struct zl_child *child, struct zl_error *err)
 int oci_foreground(struct zl_child *child, int *master, struct zl_error *err)
 {
   ZL_CLEANUP(foreground_done)
-  struct foreground f = {
-    .child = child, .master = *master, .signal_fd = -1, .stdin_open = true
-  };
+  struct foreground f = { .child = child, .master = *master, .signal_fd = -1, .stdin_open = true };
   bool ended = false;
   int r = open_signals(&f, err);
 

@@ -63,9 +63,8 @@ static void print_table(const json_t *list, bool quiet)
       (void)puts(text_of(state, "id"));
     else
       (void)printf("%-20s %-10d %-9s %-30s %-32s %s\n", text_of(state, "id"),
-                   (int)json_integer_value(json_object_get(state, "pid")),
-                   text_of(state, "status"), text_of(state, "bundle"), text_of(state, "created"),
-                   text_of(state, "owner"));
+                   (int)json_integer_value(json_object_get(state, "pid")), text_of(state, "status"),
+                   text_of(state, "bundle"), text_of(state, "created"), text_of(state, "owner"));
   }
 }
 

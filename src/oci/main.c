@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <zlayer/version.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/strv.h"
@@ -102,10 +103,10 @@ static int fill_streams(struct zl_error *err)
       fcntl(STDERR_FILENO, F_GETFD) >= 0)
     return 0;
   do
-    fd = open("/dev/null", O_RDWR);
+    fd = zl_fd_open(AT_FDCWD, "/dev/null", O_RDWR, 0);
   while (fd >= 0 && fd <= STDERR_FILENO);
   if (fd < 0)
-    return zl_fail_errno(err, "/dev/null");
+    return zl_fail(err, ZL_E_SYSTEM, -fd, "/dev/null");
   (void)close(fd);
   return 0;
 }
@@ -173,10 +174,11 @@ static int run(struct oci *oci, int argc, char **argv, struct zl_error *err)
   if (wants_help(argv[first + 1]))
     return print_verb_help(verb);
   if (verb->enters && geteuid() != 0)
-    return zl_fail(err, ZL_E_UNSUPPORTED, 0,
-                   "%s: needs root: containers of users without privileges are not supported; a user "
-                   "namespace in config.json maps their ids",
-                   verb->name);
+    return zl_fail(
+        err, ZL_E_UNSUPPORTED, 0,
+        "%s: needs root: containers of users without privileges are not supported; a user "
+        "namespace in config.json maps their ids",
+        verb->name);
   if (verb->enters)
     r = oci_protect(argv, err);
   if (r == 0)

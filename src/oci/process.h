@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The process of an exec: a document of its own, or the container's with what the command line says.
+ * The process of an exec: a document of its own, or the container's with what the command line
+ * says.
  */
 #ifndef ZL_OCI_PROCESS_H
 #define ZL_OCI_PROCESS_H

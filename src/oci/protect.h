@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A container that gets this program executed inside it ("#!/proc/self/exe" in place of the command)
- * can open its file by /proc/<pid>/exe, and write to it once it is not executed any more: on the
- * host, as root (CVE-2019-5736).
+ * A container that gets this program executed inside it ("#!/proc/self/exe" in place of the
+ * command) can open its file by /proc/<pid>/exe, and write to it once it is not executed any more:
+ * on the host, as root (CVE-2019-5736).
  */
 #ifndef ZL_OCI_PROTECT_H
 #define ZL_OCI_PROTECT_H

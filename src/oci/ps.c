@@ -79,8 +79,11 @@ static int print_table(const json_t *pids, char **options, struct zl_error *err)
   const char *usual[] = { "ps", "-ef", NULL };
   struct zl_proc proc = { .pidfd = -1 };
   zl_autofile *out = NULL;
-  struct zl_proc_fd fds[] = { { .to = STDOUT_FILENO }, { .from = STDERR_FILENO, .to = STDERR_FILENO } };
-  struct zl_proc_options how = { .path = PS, .exec_fd = -1, .argv = usual, .fds = fds, .n_fds = ZL_COUNT(fds) };
+  struct zl_proc_fd fds[] = { { .to = STDOUT_FILENO },
+                              { .from = STDERR_FILENO, .to = STDERR_FILENO } };
+  struct zl_proc_options how = {
+    .path = PS, .exec_fd = -1, .argv = usual, .fds = fds, .n_fds = ZL_COUNT(fds)
+  };
   int ends[2], r = zl_fd_pipe(ends, err);
 
   if (r < 0)

@@ -60,9 +60,8 @@ int oci_run(const struct oci *oci, int argc, char **argv, struct zl_error *err)
   const char *id;
   int r;
 
-  options[n++] = (struct oci_option){
-    .name = "detach", .letter = 'd', .kind = OCI_FLAG, .variable = &detach
-  };
+  options[n++] =
+      (struct oci_option){ .name = "detach", .letter = 'd', .kind = OCI_FLAG, .variable = &detach };
   options[n++] = (struct oci_option){ .name = "keep", .kind = OCI_FLAG, .variable = &keep };
   options[n++] = (struct oci_option){ .name = "no-subreaper", .kind = OCI_NOTHING };
   r = oci_options_id(options, n, argc, argv, &id, err);

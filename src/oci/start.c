@@ -3,8 +3,8 @@
 #include <sys/pidfd.h>
 
 #include "engine/gate.h"
-#include "oci/hooks.h"
 #include "oci/container.h"
+#include "oci/hooks.h"
 #include "oci/options.h"
 #include "oci/start.h"
 

@@ -151,8 +151,8 @@ static void add_machine(struct zl_arguments *args, const struct zl_vm_machine *m
     zl__option(args, "-accel", "kvm");
   else
     zl__option(args, "-accel", "tcg,tb-size=%d", TCG_CACHE_MIB);
-  /* With "erms" the kernel clears and copies pages by `rep stosb` and `rep movsb`, which are emulated
-   * byte by byte. */
+  /* With "erms" the kernel clears and copies pages by `rep stosb` and `rep movsb`, which are
+   * emulated byte by byte. */
   zl__option(args, "-cpu", "%s", kvm ? "host" : "max,-erms");
   zl__option(args, "-smp", "%u", m->vcpus);
   zl__option(args, "-m", "%uM", m->memory_mib);

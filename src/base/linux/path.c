@@ -17,6 +17,7 @@
 
 /* openat2 answers EAGAIN when a rename raced with ".."; the kernel asks to try again. */
 enum {
+  LINK_TEXT = 4096, /* the kernel keeps no longer ones */
   MAX_TRIES = 128,
   MAX_LINKS = 8 /* dangling ones, each of which names another */
 };
@@ -92,7 +93,7 @@ static int make_dirs(int root_fd, const char *path, mode_t mode, unsigned links)
 static int follow_dangling(int root_fd, int dir, const char *name, const char *prefix,
                            const char *rest, mode_t mode, unsigned links)
 {
-  char target[PATH_MAX];
+  char target[LINK_TEXT];
   ssize_t n = readlinkat(dir, name, target, sizeof(target) - 1);
   zl_autofree char *path = NULL;
 

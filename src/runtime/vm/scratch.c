@@ -42,9 +42,9 @@ static int make_content(int dir_fd, const char *name, struct zl_error *err)
   return 0;
 }
 
-/* The disk goes with its container, so a journal and checksums would only cost (an emulated processor
- * computes them bit by bit); nobody needs reserved blocks or a reserve for growing. uninit_bg leaves
- * the inode tables as holes. */
+/* The disk goes with its container, so a journal and checksums would only cost (an emulated
+ * processor computes them bit by bit); nobody needs reserved blocks or a reserve for growing.
+ * uninit_bg leaves the inode tables as holes. */
 static int format(int dir_fd, const char *content, int fd, struct zl_error *err)
 {
   zl_autofree char *path = zl_asprintf("/proc/%d/fd/%d/%s", (int)getpid(), dir_fd, content);

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/fd.h"
 #include "base/compiler.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "base/time.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/compiler.h"
 #include "shim/vm/port.h"
+#include "base/compiler.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
