@@ -371,7 +371,11 @@ _Noreturn static void agent_main(int server, int report)
   (void)close(report);
   for (;;) {
     struct seccomp_notif_resp answer = { .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE };
+    struct pollfd ready = { .fd = fd, .events = POLLIN };
 
+    /* Without a process that the filter is for, there is never a call again. */
+    if (poll(&ready, 1, -1) > 0 && (ready.revents & POLLIN) == 0)
+      _exit(0);
     memset(&call, 0, sizeof(call));
     if (ioctl(fd, SECCOMP_IOCTL_NOTIF_RECV, &call) < 0) {
       if (errno == EINTR || errno == ENOENT)
@@ -401,7 +405,7 @@ static struct agent start_agent(const char *path)
   assert_int_equal(listen(server, 4), 0);
   assert_int_equal(zl_fd_pipe(ends, NULL), 0);
   agent.pid = fork();
-  if (agent.pid == 0)
+  if (agent.pid == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0)
     agent_main(server, ends[1]);
   (void)close(server);
   (void)close(ends[1]);
