@@ -283,9 +283,9 @@ static int build(struct plan *plan, struct zl_container *made, struct zl_error *
 
 static int check_terminal(const struct plan *plan, struct zl_error *err)
 {
-  bool terminal = plan->config->process.terminal;
+  const struct zl_engine_config *config = plan->config;
 
-  if (plan->options->console_socket != NULL && !terminal)
+  if (plan->options->console_socket != NULL && (config == NULL || !config->process.terminal))
     return zl_fail(err, ZL_E_INVALID, 0,
                    "--console-socket: config.json has no process.terminal: true");
   return 0;

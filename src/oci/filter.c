@@ -277,7 +277,7 @@ static bool is_profile(const struct oci_span *profile, const json_t *doc)
 /* The killer is where the profile was. */
 static bool has_killer(const struct zl_engine_config *config)
 {
-  return config->seccomp != NULL && config->seccomp->n_rules == 0 &&
+  return config != NULL && config->seccomp != NULL && config->seccomp->n_rules == 0 &&
          config->seccomp->default_action == SECCOMP_RET_KILL_PROCESS;
 }
 

@@ -24,10 +24,10 @@ enum oci_option_kind {
 
 struct oci_option {
   const char *name; /* without the dashes */
-  char letter;      /* 0: none */
-  enum oci_option_kind kind;
   void *variable;
   const char *why;
+  enum oci_option_kind kind;
+  char letter;      /* 0: none */
   bool takes_value; /* of OCI_REFUSED and OCI_NOTHING */
 };
 

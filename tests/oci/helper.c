@@ -96,10 +96,12 @@ static int do_open(char **argv)
 /* exit CODE | signal NUMBER: ends so. */
 static int do_end(char **argv)
 {
+  int number = (int)strtol(argv[2], NULL, 10);
+
   if (strcmp(argv[1], "exit") == 0)
-    return atoi(argv[2]);
-  signal(atoi(argv[2]), SIG_DFL);
-  raise(atoi(argv[2]));
+    return number;
+  signal(number, SIG_DFL);
+  raise(number);
   return 1;
 }
 
