@@ -169,8 +169,8 @@ static int open_hierarchy(const struct zl_mount *m, char *controllers, int *ret_
 
 static int mount_line(const struct zl_mount *m, int top_fd, char *line, struct zl_error *err)
 {
-  const char *name = "", *path;
-  char *controllers;
+  const char *name = "", *path = "";
+  char *controllers = line;
   zl_autofree char *kept = NULL;
   zl_autofd fd = -1;
   int r = cut_line(line, &controllers, &name, &path, err);

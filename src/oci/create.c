@@ -128,6 +128,8 @@ static int read_bundle(struct plan *plan, struct zl_error *err)
     r = zl_file_read(AT_FDCWD, config, &text, err);
   if (r == 0)
     r = oci_filter_read(plan->c, &text, &plan->doc, &plan->config, &plan->filter, err);
+  if (r == 0 && plan->config == NULL)
+    r = zl_fail(err, ZL_E_INTERNAL, 0, "config.json: read to nothing");
   if (r == 0 && plan->config->zlayer.present)
     r = zl_fail(err, ZL_E_UNSUPPORTED, 0, "config.json: zlayer: is for zlayer's own containers");
   if (r == 0)
@@ -283,9 +285,7 @@ static int build(struct plan *plan, struct zl_container *made, struct zl_error *
 
 static int check_terminal(const struct plan *plan, struct zl_error *err)
 {
-  const struct zl_engine_config *config = plan->config;
-
-  if (plan->options->console_socket != NULL && (config == NULL || !config->process.terminal))
+  if (plan->options->console_socket != NULL && !plan->config->process.terminal)
     return zl_fail(err, ZL_E_INVALID, 0,
                    "--console-socket: config.json has no process.terminal: true");
   return 0;
