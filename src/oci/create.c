@@ -128,9 +128,13 @@ static int read_bundle(struct plan *plan, struct zl_error *err)
     r = zl_file_read(AT_FDCWD, config, &text, err);
   if (r == 0)
     r = oci_filter_read(plan->c, &text, &plan->doc, &plan->config, &plan->filter, err);
-  if (r == 0 && plan->config == NULL)
-    r = zl_fail(err, ZL_E_INTERNAL, 0, "config.json: read to nothing");
-  if (r == 0 && plan->config->zlayer.present)
+  if (r < 0)
+    return r;
+  if (plan->config == NULL) {
+    (void)zl_fail(err, ZL_E_INTERNAL, 0, "config.json: read to nothing");
+    return -ZL_E_INTERNAL;
+  }
+  if (plan->config->zlayer.present)
     r = zl_fail(err, ZL_E_UNSUPPORTED, 0, "config.json: zlayer: is for zlayer's own containers");
   if (r == 0)
     r = find_rootfs(plan, err);
