@@ -128,13 +128,7 @@ static int read_bundle(struct plan *plan, struct zl_error *err)
     r = zl_file_read(AT_FDCWD, config, &text, err);
   if (r == 0)
     r = oci_filter_read(plan->c, &text, &plan->doc, &plan->config, &plan->filter, err);
-  if (r < 0)
-    return r;
-  if (plan->config == NULL) {
-    (void)zl_fail(err, ZL_E_INTERNAL, 0, "config.json: read to nothing");
-    return -ZL_E_INTERNAL;
-  }
-  if (plan->config->zlayer.present)
+  if (r == 0 && plan->config != NULL && plan->config->zlayer.present)
     r = zl_fail(err, ZL_E_UNSUPPORTED, 0, "config.json: zlayer: is for zlayer's own containers");
   if (r == 0)
     r = find_rootfs(plan, err);
@@ -302,6 +296,8 @@ static int make(struct plan *plan, struct zl_container *made, struct zl_error *e
 
   if (r == 0)
     r = read_bundle(plan, err);
+  if (r < 0 || plan->config == NULL) /* the second never without the first */
+    return r;
   if (r == 0)
     r = check_terminal(plan, err);
   if (r == 0 && options->console_socket == NULL)
