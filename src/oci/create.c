@@ -128,7 +128,9 @@ static int read_bundle(struct plan *plan, struct zl_error *err)
     r = zl_file_read(AT_FDCWD, config, &text, err);
   if (r == 0)
     r = oci_filter_read(plan->c, &text, &plan->doc, &plan->config, &plan->filter, err);
-  if (r == 0 && plan->config != NULL && plan->config->zlayer.present)
+  if (r < 0 || plan->config == NULL)
+    return r;
+  if (plan->config->zlayer.present)
     r = zl_fail(err, ZL_E_UNSUPPORTED, 0, "config.json: zlayer: is for zlayer's own containers");
   if (r == 0)
     r = find_rootfs(plan, err);
