@@ -6,9 +6,8 @@ import hashlib
 import json
 import os
 
-from vm_start import helpers
 from vm_template import BUILD_S, TemplateNode
-from zltest import check, main, wait_for
+from zltest import check, helpers, main, wait_for
 
 
 def cut(size):

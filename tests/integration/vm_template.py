@@ -9,8 +9,7 @@ import subprocess
 import tempfile
 import time
 
-from vm_start import VmNode, helpers
-from zltest import BUILD, HELLO, check, main, wait_for
+from zltest import BUILD, HELLO, VmNode, check, helpers, main, wait_for
 
 QEMU = pathlib.Path("/usr/bin/qemu-system-x86_64")
 CPUINFO = pathlib.Path("/proc/cpuinfo")

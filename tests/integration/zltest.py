@@ -229,6 +229,19 @@ class VmNode(Node):
         return [json.loads(line) for line in self.zlayer(*args).stdout.splitlines()]
 
 
+def helpers(root):
+    """Pids of the programs that keep machines of this root, or make them."""
+    found = []
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            links = [os.readlink(fd) for fd in (entry / "fd").iterdir()]
+        except OSError:
+            continue
+        if any(link.startswith(f"{root}/") for link in links) and int(entry.name) != os.getpid():
+            found.append(int(entry.name))
+    return found
+
+
 def processes():
     """{pid: name} of what runs in this test's network namespace, without the test itself."""
     mine, found = os.readlink("/proc/self/ns/net"), {}

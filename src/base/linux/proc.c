@@ -71,10 +71,11 @@ NO_SANITIZE static int arrange_fds(const struct child *c, int *exec_fd)
 
 NO_SANITIZE void zl_proc_default_signals(void)
 {
-  struct sigaction dfl = { .sa_handler = SIG_DFL };
+  /* As the kernel has it, all zero: the C library refuses to touch the signals that it uses. */
+  const uint64_t action[4] = { 0 };
 
   for (int sig = 1; sig < NSIG; sig++)
-    (void)sigaction(sig, &dfl, NULL);
+    (void)syscall(SYS_rt_sigaction, sig, action, NULL, sizeof(uint64_t));
 }
 
 /* Runs on the parent's memory with its own stack until exec: nothing here may touch shared state

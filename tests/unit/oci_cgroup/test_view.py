@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 
-PROGRAM = sys.argv[1]
+PROGRAM = pathlib.Path(sys.argv[1]).resolve()
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
 ID = f"zlayer-view-{os.getpid()}"
 # A tree that every container is in.
