@@ -231,7 +231,7 @@ static int serve_init(const struct zl_container_spec *spec, struct zl_container 
   if (c->namespaces & CLONE_NEWUSER && spec->config->namespaces[ZL_NS_USER].path == NULL) {
     r = zl_ns_write_maps(c->init.pid, spec->config, err);
     if (r == 0)
-      (void)zl_sync_send(c->sync_fd, ZL_BARRIER_MAPPED, 0, NULL, 0, NULL);
+      r = zl_sync_tell(c->sync_fd, ZL_BARRIER_MAPPED, err);
   }
   if (r == 0 && spec->config->process.has_oom_score_adj)
     r = zl_child_set_oom_score(c->init.pid, spec->config->process.oom_score_adj, err);
@@ -240,7 +240,9 @@ static int serve_init(const struct zl_container_spec *spec, struct zl_container 
   if (r < 0)
     return r;
   /* A child that has failed meanwhile has left its reason in the socket: read it in any case. */
-  (void)zl_sync_send(c->sync_fd, ZL_BARRIER_JOINED, 0, NULL, 0, NULL);
+  r = zl_sync_tell(c->sync_fd, ZL_BARRIER_JOINED, err);
+  if (r < 0)
+    return r;
   r = zl_init_serve_hooks(spec, c->init.pid, c->sync_fd, err);
   if (r == 0)
     r = zl_sync_expect(c->sync_fd, ZL_BARRIER_READY, NULL, fds, &n_fds, err);

@@ -31,6 +31,16 @@ int zl_sync_send(int fd, enum zl_barrier barrier, int value, const int *fds, siz
   return 0;
 }
 
+int zl_sync_tell(int fd, enum zl_barrier barrier, struct zl_error *err)
+{
+  struct zl_error why = { 0 };
+  int r = zl_sync_send(fd, barrier, 0, NULL, 0, &why);
+
+  if (r == 0 || why.os_error == EPIPE || why.os_error == ECONNRESET)
+    return 0;
+  return zl_fail(err, ZL_E_SYSTEM, why.os_error, "telling the container's first process to go on");
+}
+
 void zl_sync_failure_set(struct zl_sync_failure *record, const struct zl_error *failure)
 {
   *record = (struct zl_sync_failure){ .code = (int)failure->code, .os_error = failure->os_error };

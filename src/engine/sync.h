@@ -27,6 +27,9 @@ int zl_sync_pair(int ends[2], struct zl_error *err);
  * takes to read one message; a dead reader is ZL_E_REMOTE. */
 int zl_sync_send(int fd, enum zl_barrier barrier, int value, const int *fds, size_t n_fds,
                  struct zl_error *err);
+/* A barrier alone, from the runtime. A dead reader is no failure here: what it said last, which may
+ * be why, is read next. Anything else is, or both would wait for each other. */
+int zl_sync_tell(int fd, enum zl_barrier barrier, struct zl_error *err);
 void zl_sync_send_error(int fd, const struct zl_error *failure);
 
 /* Blocks for the next message. ZL_BARRIER_FAILED becomes the error it carries; the end of the
