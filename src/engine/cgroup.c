@@ -43,12 +43,16 @@ int zl_cgroup_root_open(struct zl_cgroup_root *ret, struct zl_error *err)
   if (fd < 0)
     return zl_fail(err, ZL_E_UNSUPPORTED, -zl_steal_fd(&fd), "control groups are not mounted at %s",
                    path);
+  errno = 0;
   if (is_cgroup2(fd))
     mode = ZL_CGROUP_V2;
   else if (has_unified(fd))
     mode = ZL_CGROUP_HYBRID;
   else if (faccessat(fd, "memory/cgroup.procs", F_OK, 0) < 0)
     return zl_fail(err, ZL_E_UNSUPPORTED, 0, "no control groups below %s", path);
+  /* A tree that cannot be looked at is not one that is missing. */
+  if (mode == ZL_CGROUP_V1 && errno != 0 && errno != ENOENT)
+    return zl_fail_errno(err, "looking at the control groups below %s", path);
   ret->mode = mode;
   ret->fd = zl_steal_fd(&fd);
   return 0;
