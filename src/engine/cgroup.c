@@ -18,18 +18,26 @@
 
 #define REMOVE_WAIT_NS (2 * ZL_NS_PER_S)
 
-static bool is_cgroup2(int fd)
+/* 1: (dir_fd, path) is the v2 tree; 0: it is something else, or nothing; negative: -errno. */
+static int is_cgroup2(int dir_fd, const char *path)
 {
+  zl_autofd fd = zl_fd_open(dir_fd, path, O_PATH | O_DIRECTORY, 0);
   struct statfs fs;
 
-  return fstatfs(fd, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
+  if (fd < 0)
+    return fd == -ENOENT ? 0 : fd;
+  return fstatfs(fd, &fs) < 0 ? -errno : fs.f_type == CGROUP2_SUPER_MAGIC;
 }
 
-static bool has_unified(int root_fd)
+static int find_mode(int root_fd, enum zl_cgroup_mode *ret, struct zl_error *err)
 {
-  zl_autofd fd = openat(root_fd, "unified", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  int whole = is_cgroup2(root_fd, "."), beside = whole == 0 ? is_cgroup2(root_fd, "unified") : 0;
 
-  return fd >= 0 && is_cgroup2(fd);
+  /* A tree that cannot be looked at is not one that is missing. */
+  if (whole < 0 || beside < 0)
+    return zl_fail(err, ZL_E_SYSTEM, whole < 0 ? -whole : -beside, "looking for the v2 cgroups");
+  *ret = whole > 0 ? ZL_CGROUP_V2 : beside > 0 ? ZL_CGROUP_HYBRID : ZL_CGROUP_V1;
+  return 0;
 }
 
 /* Every distribution, container and Kubernetes node has its trees here; asking /proc/self/mountinfo
@@ -38,21 +46,17 @@ int zl_cgroup_root_open(struct zl_cgroup_root *ret, struct zl_error *err)
 {
   static const char path[] = "/sys/fs/cgroup";
   enum zl_cgroup_mode mode = ZL_CGROUP_V1;
+  int r;
   zl_autofd fd = zl_fd_open(AT_FDCWD, path, O_PATH | O_DIRECTORY, 0);
 
   if (fd < 0)
     return zl_fail(err, ZL_E_UNSUPPORTED, -zl_steal_fd(&fd), "control groups are not mounted at %s",
                    path);
-  errno = 0;
-  if (is_cgroup2(fd))
-    mode = ZL_CGROUP_V2;
-  else if (has_unified(fd))
-    mode = ZL_CGROUP_HYBRID;
-  else if (faccessat(fd, "memory/cgroup.procs", F_OK, 0) < 0)
+  r = find_mode(fd, &mode, err);
+  if (r < 0)
+    return r;
+  if (mode == ZL_CGROUP_V1 && faccessat(fd, "memory/cgroup.procs", F_OK, 0) < 0)
     return zl_fail(err, ZL_E_UNSUPPORTED, 0, "no control groups below %s", path);
-  /* A tree that cannot be looked at is not one that is missing. */
-  if (mode == ZL_CGROUP_V1 && errno != 0 && errno != ENOENT)
-    return zl_fail_errno(err, "looking at the control groups below %s", path);
   ret->mode = mode;
   ret->fd = zl_steal_fd(&fd);
   return 0;
