@@ -15,7 +15,6 @@
 #include "base/path.h"
 #include "base/strv.h"
 #include "engine/mount_fd.h"
-#include "engine/sync.h"
 
 enum {
   MAX_CONTROLLERS = 8 /* co-mounted on one hierarchy; "cpu,cpuacct" is the usual most */

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/time.h"
+#include "engine/state.h"
 
 enum {
   READ_AT_ONCE = 4096
@@ -233,26 +234,11 @@ int zl_hooks_run(enum zl_hook_phase phase, const struct zl_hook_list *hooks, con
   return 0;
 }
 
-static int render_state(const char *state, const char *status, pid_t pid, char **ret,
-                        struct zl_error *err)
-{
-  zl_autojson *doc = NULL;
-  int r = zl_json_parse_upto(state, strlen(state), ZL_MAX_STATE_JSON, "state", &doc, err);
-
-  if (r < 0)
-    return r;
-  if (!json_is_object(doc))
-    return zl_fail(err, ZL_E_INVALID, 0, "state: expected an object");
-  if (json_object_set_new(doc, "status", json_string(status)) < 0 ||
-      (pid > 0 && json_object_set_new(doc, "pid", json_integer(pid)) < 0))
-    return zl_fail_nomem(err, "state");
-  return zl_json_render(doc, ret, err);
-}
-
 int zl_hooks_run_phase(const struct zl_engine_config *config, enum zl_hook_phase phase,
                        const char *state, const char *status, pid_t pid, struct zl_error *err)
 {
   const struct zl_hook_list *hooks = &config->hooks[phase];
+  zl_autojson *doc = NULL;
   zl_autofree char *text = NULL;
   int r;
 
@@ -261,7 +247,9 @@ int zl_hooks_run_phase(const struct zl_engine_config *config, enum zl_hook_phase
   if (state == NULL)
     return zl_fail(err, ZL_E_UNSUPPORTED, 0, "%s hooks: nobody has said the container's state",
                    zl_hook_phase_name(phase));
-  r = render_state(state, status, pid, &text, err);
+  r = zl_state_parse(state, status, pid, &doc, err);
+  if (r == 0)
+    r = zl_json_render(doc, &text, err);
   return r == 0 ? zl_hooks_run(phase, hooks, text, strlen(text), err) : r;
 }
 

@@ -20,6 +20,7 @@
 #include "base/limits.h"
 #include "base/strv.h"
 #include "base/time.h"
+#include "engine/state.h"
 
 enum {
   NOT_YET = -1,
@@ -94,14 +95,12 @@ int zl_listener_describe(struct zl_listener *listener, const struct zl_seccomp_p
     return 0;
   r = own_pid(&pid, err);
   if (r == 0)
-    r = zl_json_parse_upto(state, strlen(state), ZL_MAX_STATE_JSON, "state", &doc, err);
+    r = zl_state_parse(state, init_pid > 0 ? "running" : "created", init_pid > 0 ? init_pid : pid,
+                       &doc, err);
   if (r == 0)
     r = zl_json_get_string(doc, "state", "ociVersion", &version, err);
   if (r < 0)
     return r;
-  if (json_object_set_new(doc, "status", json_string(init_pid > 0 ? "running" : "created")) < 0 ||
-      json_object_set_new(doc, "pid", json_integer(init_pid > 0 ? init_pid : pid)) < 0)
-    return zl_fail_nomem(err, "state");
   message =
       json_pack("{s:s, s:[s], s:i, s:s, s:O}", "ociVersion", version != NULL ? version : "1.2.0",
                 "fds", "seccompFd", "pid", (int)pid, "metadata",

@@ -7,8 +7,6 @@
 #include <linux/capability.h>
 #include <linux/seccomp.h>
 #include <sched.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -176,20 +174,6 @@ static int compile(uint64_t caps, struct zl_seccomp_filter *ret, struct zl_error
   return zl_seccomp_compile(&profile, ret, err);
 }
 
-static int copy(const struct zl_seccomp_filter *filter, struct zl_seccomp_filter *ret,
-                struct zl_error *err)
-{
-  size_t size = filter->len * sizeof(*filter->insns);
-  struct sock_filter *insns = malloc(size);
-
-  if (insns == NULL)
-    return zl_fail_nomem(err, "system call filter");
-  memcpy(insns, filter->insns, size);
-  *ret = *filter;
-  ret->insns = insns;
-  return 0;
-}
-
 /* A program that makes containers one after another mostly asks for the same filter again. */
 int zl_seccomp_compile_default(uint64_t caps, struct zl_seccomp_filter *ret, struct zl_error *err)
 {
@@ -206,5 +190,5 @@ int zl_seccomp_compile_default(uint64_t caps, struct zl_seccomp_filter *ret, str
     last = fresh;
     last_caps = caps;
   }
-  return copy(&last, ret, err);
+  return zl_seccomp_filter_copy(&last, ret, err);
 }

@@ -78,8 +78,6 @@ static int receive(int fd, struct message *m, int *fds, size_t *n_fds, struct zl
   memset(m, 0, sizeof(*m));
   n = zl_fd_recv(fd, m, sizeof(*m), fds, n_fds);
   if (n == -ECONNRESET) {
-    /* The other side has ended and left something unread: the kernel says that once, before what it
-     * had sent, which may be why. */
     if (n_fds != NULL)
       *n_fds = room;
     n = zl_fd_recv(fd, m, sizeof(*m), fds, n_fds);
