@@ -317,14 +317,11 @@ static int build(struct vm_shim *vm, struct machine_files *files, struct zl_erro
 /* What the guest had to answer when QEMU died tells nothing. */
 static int explain(struct vm_shim *vm, int r, struct zl_error *err)
 {
-  char tail[CONSOLE_TAIL];
-
   if (vm->qemu.proc.pidfd < 0 || !qemu_is_dead(&vm->qemu, QEMU_DEATH_MS))
     return r;
-  console_drain(&vm->console);
-  console_tail(&vm->console, tail);
-  return zl_fail(err, ZL_E_REMOTE, 0, "the virtual machine ended unexpectedly%s%s",
-                 *tail != '\0' ? "; its console: " : "", tail);
+  r = zl_fail(err, ZL_E_REMOTE, 0, "the virtual machine ended unexpectedly");
+  machine_explain(vm, "", err);
+  return r;
 }
 
 int vm_create(struct shim *shim, struct zl_error *err)

@@ -12,10 +12,6 @@
 #include "vmm/disk.h"
 #include "vmm/template.h"
 
-enum {
-  DEATH_MS = 200 /* from the closing of a process's descriptors to its end */
-};
-
 /* Nobody ever opens it by its name: it goes with the last descriptor. */
 static int make_scratch(int from_fd, struct machine_files *files, struct zl_error *err)
 {
@@ -80,7 +76,7 @@ static int negotiate(struct vm_shim *vm, struct patience patience, struct zl_err
  * bridge first, and may be noticed by that. */
 void machine_explain(struct vm_shim *vm, const char *prefix, struct zl_error *err)
 {
-  bool is_dead = vm->guest.client != NULL && qemu_is_dead(&vm->qemu, DEATH_MS);
+  bool is_dead = vm->guest.client != NULL && qemu_is_dead(&vm->qemu, QEMU_DEATH_MS);
   struct zl_error why = *err;
   ZL_UNCLEARED char tail[CONSOLE_TAIL];
 
