@@ -185,6 +185,21 @@ int oci_container_config(const struct oci_container *c, struct zl_engine_config 
   return r;
 }
 
+int oci_enter_cgroup(void *cgroup, struct zl_error *err)
+{
+  const struct zl_cgroup *cg = cgroup;
+
+  return zl_cgroup_add(cg, 0, cg->unified_fd >= 0, err);
+}
+
+const char *oci_container_keyring(const struct oci_container *c, char text[OCI_KEYRING_TEXT])
+{
+  if (!json_is_true(json_object_get(c->state, "keyring")))
+    return NULL;
+  (void)stpcpy(stpcpy(text, OCI_KEYRING), c->id);
+  return text;
+}
+
 /* ---- The status ---------------------------------------------------------------------------- */
 
 static bool has_ended(const struct oci_container *c)

@@ -22,7 +22,8 @@
 #define OCI_SHARED_PIDS "sharedPids" /* in state.json: true without a new pid namespace */
 
 enum {
-  OCI_MAX_ID = 255 /* a file name */
+  OCI_MAX_ID = 255, /* a file name */
+  OCI_KEYRING_TEXT = sizeof(OCI_KEYRING) + OCI_MAX_ID
 };
 
 enum oci_status {
@@ -64,6 +65,13 @@ int oci_container_new(const struct oci *oci, const char *id, struct oci_containe
  * waits for whoever holds it. ZL_E_NOT_FOUND: "container does not exist". */
 int oci_container_open(const struct oci *oci, const char *id, bool to_change,
                        struct oci_container *c, struct zl_error *err);
+
+/* For zl_container_hooks.enter with a struct zl_cgroup as context: the calling process goes there.
+ */
+int oci_enter_cgroup(void *cgroup, struct zl_error *err);
+
+/* The name of its session keyring, in `text`; NULL: it has none. */
+const char *oci_container_keyring(const struct oci_container *c, char text[OCI_KEYRING_TEXT]);
 
 /* Writes c->state to state.json. */
 int oci_container_save(struct oci_container *c, struct zl_error *err);

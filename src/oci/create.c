@@ -48,64 +48,67 @@ enum {
 struct plan {
   const struct oci_create *options;
   struct oci_container *c;
+  int bundle_fd;
   char *bundle; /* absolute */
   char *rootfs; /* absolute */
   json_t *doc;
   struct zl_engine_config *config;
   char *state;                     /* the OCI state document, for hooks */
-  char *keyring;                   /* name of the session keyring; NULL: the caller's */
   struct zl_seccomp_filter filter; /* of config->filter */
 };
 
 static void plan_done(struct plan *plan)
 {
+  zl_fd_closep(&plan->bundle_fd);
   free(plan->bundle);
   free(plan->rootfs);
   json_decref(plan->doc);
   zl_engine_config_free(plan->config);
   free(plan->state);
-  free(plan->keyring);
   zl_seccomp_filter_done(&plan->filter);
 }
 
 /* ---- Reading the bundle -------------------------------------------------------------------- */
 
-/* The directory's own absolute path, for the state and for who reads it. NULL: errno says why. */
-static char *find_directory(const char *path)
+/* Opens the directory; *ret_path is its own absolute path, for the state and for who reads it.
+ * Returns the descriptor or -errno. */
+static int open_directory(const char *path, char **ret_path)
 {
   zl_autofd fd = zl_fd_open(AT_FDCWD, path, O_PATH | O_DIRECTORY, 0);
   char link[ZL_FD_PATH], text[PATH_TEXT];
   ssize_t n;
 
-  if (fd < 0) {
-    errno = -fd;
-    return NULL;
-  }
+  if (fd < 0)
+    return fd;
   n = readlink(zl_path_of_fd(fd, link), text, sizeof(text));
-  return n >= 0 ? strndup(text, (size_t)n) : NULL;
+  *ret_path = n >= 0 ? strndup(text, (size_t)n) : NULL;
+  return *ret_path != NULL ? zl_steal_fd(&fd) : -errno;
 }
 
 static int find_bundle(struct plan *plan, struct zl_error *err)
 {
   const char *path = plan->options->bundle != NULL ? plan->options->bundle : ".";
 
-  plan->bundle = find_directory(path);
-  return plan->bundle != NULL ? 0 : zl_fail_errno(err, "--bundle '%s'", path);
+  plan->bundle_fd = open_directory(path, &plan->bundle);
+  return plan->bundle_fd >= 0
+             ? 0
+             : zl_fail(err, ZL_E_SYSTEM, -zl_steal_fd(&plan->bundle_fd), "--bundle '%s'", path);
 }
 
 static int find_rootfs(struct plan *plan, struct zl_error *err)
 {
   const char *path = plan->config->root_path;
   zl_autofree char *whole = NULL;
+  zl_autofd fd = -1;
 
   if (path == NULL)
     return zl_fail(err, ZL_E_INVALID, 0, "config.json: root.path: must be given");
   whole = *path == '/' ? strdup(path) : zl_asprintf("%s/%s", plan->bundle, path);
   if (whole == NULL)
     return zl_fail_nomem(err, "root.path");
-  plan->rootfs = find_directory(whole);
-  if (plan->rootfs == NULL)
-    return zl_fail_errno(err, "config.json: root.path '%s'", path);
+  fd = open_directory(whole, &plan->rootfs);
+  if (fd < 0)
+    return zl_fail(err, ZL_E_SYSTEM, -zl_steal_fd(&fd), "config.json: root.path '%s'", path);
   plan->config->root_path = plan->rootfs;
   return 0;
 }
@@ -114,16 +117,12 @@ static int read_bundle(struct plan *plan, struct zl_error *err)
 {
   const char *config = plan->options->config;
   zl_autobuf text = ZL_BUF_INIT(ZL_MAX_BUNDLE);
-  zl_autofd dir = -1;
   int r = find_bundle(plan, err);
 
   if (r < 0)
     return r;
-  dir = zl_fd_open(AT_FDCWD, plan->bundle, O_PATH | O_DIRECTORY, 0);
-  if (dir < 0)
-    return zl_fail(err, ZL_E_SYSTEM, -dir, "--bundle '%s'", plan->bundle);
   if (config == NULL || strcmp(config, "config.json") == 0)
-    r = zl_file_read(dir, "config.json", &text, err);
+    r = zl_file_read(plan->bundle_fd, "config.json", &text, err);
   else
     r = zl_file_read(AT_FDCWD, config, &text, err);
   if (r == 0)
@@ -204,13 +203,6 @@ static int make_cgroup(struct plan *plan, struct zl_error *err)
   return r == 0 ? zl_cgroup_set_devices(&c->cgroup, res->devices, res->n_devices, err) : r;
 }
 
-static int enter(void *ctx, struct zl_error *err)
-{
-  const struct oci_container *c = ctx;
-
-  return zl_cgroup_add(&c->cgroup, 0, c->cgroup.unified_fd >= 0, err);
-}
-
 /* A network namespace that nobody else sets up has its loopback up, as every runtime does it. */
 static int configure(void *ctx, int proc_fd, struct zl_error *err)
 {
@@ -225,15 +217,10 @@ static bool has_new_network(const struct zl_engine_config *config)
          config->namespaces[ZL_NS_NETWORK].path == NULL;
 }
 
-static int render_parts(struct plan *plan, struct zl_error *err)
+static int render_state(struct plan *plan, struct zl_error *err)
 {
   zl_autojson *state = oci_container_state(plan->c, OCI_CREATING);
 
-  if (!plan->options->no_new_keyring) {
-    plan->keyring = zl_asprintf(OCI_KEYRING "%s", plan->c->id);
-    if (plan->keyring == NULL)
-      return zl_fail_nomem(err, "session keyring");
-  }
   return state != NULL ? zl_json_render(state, &plan->state, err)
                        : zl_fail_nomem(err, "the container's state");
 }
@@ -245,7 +232,7 @@ static int create_from_bundle(const struct plan *plan, const struct zl_container
   zl_autofd here = zl_fd_open(AT_FDCWD, ".", O_PATH | O_DIRECTORY, 0);
   int r;
 
-  if (chdir(plan->bundle) < 0)
+  if (fchdir(plan->bundle_fd) < 0)
     return zl_fail_errno(err, "--bundle '%s'", plan->bundle);
   r = zl_container_create(spec, made, err);
   if (here >= 0 && fchdir(here) < 0 && r == 0)
@@ -256,6 +243,7 @@ static int create_from_bundle(const struct plan *plan, const struct zl_container
 static int build(struct plan *plan, struct zl_container *made, struct zl_error *err)
 {
   struct oci_container *c = plan->c;
+  char keyring[OCI_KEYRING_TEXT];
   zl_autofd gate = -1;
   struct zl_container_spec spec = { .config = plan->config,
                                     .dir_fd = -1,
@@ -263,19 +251,19 @@ static int build(struct plan *plan, struct zl_container *made, struct zl_error *
                                     .netns_fd = -1,
                                     .is_free = true,
                                     .preserved_fds = (unsigned)plan->options->preserved_fds,
-                                    .hooks = { .ctx = c, .enter = enter } };
+                                    .hooks = { .ctx = &c->cgroup, .enter = oci_enter_cgroup } };
   int r = make_cgroup(plan, err);
 
   if (has_new_network(plan->config))
     spec.hooks.configure = configure;
   if (r == 0)
-    r = render_parts(plan, err);
+    r = render_state(plan, err);
   if (r == 0)
     r = zl_gate_make(c->dir_fd, OCI_GATE, &gate, err);
   if (r < 0)
     return r;
   spec.state_json = plan->state;
-  spec.keyring = plan->keyring;
+  spec.keyring = oci_container_keyring(c, keyring);
   spec.gate_fd = gate;
   spec.cgroup_fd = c->cgroup.unified_fd;
   return create_from_bundle(plan, &spec, made, err);
@@ -300,8 +288,7 @@ static int make(struct plan *plan, struct zl_container *made, struct zl_error *e
     r = read_bundle(plan, err);
   if (r < 0 || plan->config == NULL) /* the second never without the first */
     return r;
-  if (r == 0)
-    r = check_terminal(plan, err);
+  r = check_terminal(plan, err);
   if (r == 0 && options->console_socket == NULL)
     oci_console_adopt_size(&plan->config->process);
   if (r == 0)
@@ -330,7 +317,7 @@ static void undo(struct oci_container *c, struct zl_container *made)
 int oci_create_container(const struct oci *oci, const char *id, const struct oci_create *create,
                          struct oci_container *c, struct zl_container *made, struct zl_error *err)
 {
-  ZL_CLEANUP(plan_done) struct plan plan = { .options = create, .c = c };
+  ZL_CLEANUP(plan_done) struct plan plan = { .options = create, .c = c, .bundle_fd = -1 };
   int r = oci_container_new(oci, id, c, err);
 
   if (r < 0)

@@ -66,18 +66,6 @@ static int parse(struct exec *exec, int argc, char **argv, const char **ret_id,
 
 /* ---- Into the container -------------------------------------------------------------------- */
 
-struct entrance {
-  const struct oci_container *c;
-  struct zl_cgroup cgroup; /* where the process goes; without --cgroup the container's, borrowed */
-};
-
-static int enter(void *ctx, struct zl_error *err)
-{
-  struct entrance *entrance = ctx;
-
-  return zl_cgroup_add(&entrance->cgroup, 0, entrance->cgroup.unified_fd >= 0, err);
-}
-
 /* What an earlier command has made, as the engine knows one. */
 static int find_container(const struct oci_container *c, const struct zl_engine_config *config,
                           struct zl_container *ret, struct zl_error *err)
@@ -111,24 +99,21 @@ static void forget_container(struct zl_container *container)
   zl_container_done(container);
 }
 
+/* Where the process goes; without --cgroup the container's, borrowed. */
 static int open_cgroup(const struct exec *exec, const struct oci_container *c,
-                       struct entrance *entrance, struct zl_error *err)
+                       struct zl_cgroup *ret, struct zl_error *err)
 {
   zl_autofree char *path = NULL;
 
-  *entrance = (struct entrance){ .c = c, .cgroup = { .unified_fd = -1 } };
-  if (!c->has_cgroup)
+  *ret = c->cgroup;
+  if (!c->has_cgroup || exec->cgroup == NULL)
     return 0;
-  if (exec->cgroup == NULL) {
-    entrance->cgroup = c->cgroup;
-    return 0;
-  }
   if (*exec->cgroup == '\0')
     return zl_fail(err, ZL_E_INVALID, 0, "--cgroup: must not be empty");
   path = zl_asprintf("/%s%s%s", c->cgroup.path, *exec->cgroup != '/' ? "/" : "", exec->cgroup);
   if (path == NULL)
     return zl_fail_nomem(err, "--cgroup");
-  return zl_cgroup_open(&c->cgroup_root, path, &entrance->cgroup, err);
+  return zl_cgroup_open(&c->cgroup_root, path, ret, err);
 }
 
 static int start(const struct exec *exec, const struct oci_container *c,
@@ -136,8 +121,8 @@ static int start(const struct exec *exec, const struct oci_container *c,
                  struct zl_child *child, int *ret_master, struct zl_error *err)
 {
   ZL_CLEANUP(forget_container) struct zl_container container = ZL_CONTAINER_INIT;
-  struct entrance entrance;
-  char keyring[sizeof(OCI_KEYRING) + OCI_MAX_ID];
+  struct zl_cgroup cgroup;
+  char keyring[OCI_KEYRING_TEXT];
   struct zl_exec_spec spec = { .container = &container,
                                .process = process,
                                .config = config,
@@ -148,19 +133,17 @@ static int start(const struct exec *exec, const struct oci_container *c,
   int r = find_container(c, config, &container, err);
 
   if (r == 0)
-    r = open_cgroup(exec, c, &entrance, err);
+    r = open_cgroup(exec, c, &cgroup, err);
   if (r < 0)
     return r;
   if (c->has_cgroup) {
-    spec.cgroup_fd = entrance.cgroup.unified_fd;
-    spec.hooks = (struct zl_container_hooks){ .ctx = &entrance, .enter = enter };
+    spec.cgroup_fd = cgroup.unified_fd;
+    spec.hooks = (struct zl_container_hooks){ .ctx = &cgroup, .enter = oci_enter_cgroup };
   }
-  (void)snprintf(keyring, sizeof(keyring), OCI_KEYRING "%s", c->id);
-  if (json_is_true(json_object_get(c->state, "keyring")))
-    spec.keyring = keyring;
+  spec.keyring = oci_container_keyring(c, keyring);
   r = zl_exec_start(&spec, child, ret_master, err);
-  if (exec->cgroup != NULL)
-    zl_cgroup_close(&entrance.cgroup);
+  if (c->has_cgroup && exec->cgroup != NULL)
+    zl_cgroup_close(&cgroup);
   return r;
 }
 

@@ -8,7 +8,7 @@
 #include "oci/output.h"
 
 /* What the engine acts upon; the lists follow the specification's features document. */
-static const char example[] =
+static const char known[] =
     "{\"ociVersionMin\":\"1.0.0\",\"ociVersionMax\":\"" OCI_SPEC_VERSION "\","
     "\"hooks\":[\"prestart\",\"createRuntime\",\"createContainer\",\"startContainer\","
     "\"poststart\",\"poststop\"],"
@@ -50,7 +50,7 @@ static json_t *capabilities(void)
 
 int oci_features(const struct oci *oci, int argc, char **argv, struct zl_error *err)
 {
-  zl_autojson *doc = json_loads(example, 0, NULL);
+  zl_autojson *doc = json_loads(known, 0, NULL);
   int first = argc, r = oci_options(NULL, 0, argc, argv, &first, err);
 
   (void)oci;

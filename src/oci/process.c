@@ -10,20 +10,13 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/strv.h"
+#include "oci/document.h"
 
 void oci_process_done(struct oci_process *p)
 {
   zl_strv_free(p->env);
   zl_strv_free(p->gids);
   zl_strv_free(p->caps);
-}
-
-static int read_file(const char *path, json_t **ret, struct zl_error *err)
-{
-  zl_autobuf text = ZL_BUF_INIT(ZL_MAX_BUNDLE);
-  int r = zl_file_read(AT_FDCWD, strcmp(path, "-") == 0 ? "/proc/self/fd/0" : path, &text, err);
-
-  return r < 0 ? r : zl_engine_document_parse(text.data, text.len, ret, err);
 }
 
 static int parse_id(const char *option, const char *text, uint64_t *ret, struct zl_error *err)
@@ -164,7 +157,7 @@ int oci_process_build(const struct oci_process *p, const json_t *config, struct 
                       struct zl_error *err)
 {
   zl_autojson *doc = NULL;
-  int r = p->file != NULL ? read_file(p->file, &doc, err) : derive(p, config, &doc, err);
+  int r = p->file != NULL ? oci_document_read(p->file, &doc, err) : derive(p, config, &doc, err);
 
   if (r == 0 && p->file != NULL && p->tty && json_object_set_new(doc, "terminal", json_true()) < 0)
     return zl_fail(err, ZL_E_INVALID, 0, "--process: expected an object");

@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "oci/container.h"
+#include "oci/document.h"
 #include "oci/options.h"
 
 #define NOT_GIVEN INT64_MIN
@@ -108,16 +109,6 @@ static int from_options(const struct update *update, json_t *doc, struct zl_erro
   return r;
 }
 
-static int from_file(const char *path, json_t **ret, struct zl_error *err)
-{
-  zl_autobuf text = ZL_BUF_INIT(ZL_MAX_BUNDLE);
-  int r = zl_file_read(AT_FDCWD, strcmp(path, "-") == 0 ? "/proc/self/fd/0" : path, &text, err);
-
-  if (r == 0)
-    r = zl_engine_document_parse(text.data, text.len, ret, err);
-  return r < 0 ? zl_wrap(err, "--resources") : 0;
-}
-
 int oci_update(const struct oci *oci, int argc, char **argv, struct zl_error *err)
 {
   oci_autocontainer c = OCI_CONTAINER_INIT;
@@ -134,9 +125,9 @@ int oci_update(const struct oci *oci, int argc, char **argv, struct zl_error *er
   if (!c.has_cgroup || oci_container_status(&c) == OCI_STOPPED)
     return zl_fail(err, ZL_E_CONFLICT, 0, "cannot update container '%s': container not running",
                    id);
-  if (update.file != NULL)
-    r = from_file(update.file, &doc, err);
-  else
+  if (update.file != NULL && (r = oci_document_read(update.file, &doc, err)) < 0)
+    return zl_wrap(err, "--resources");
+  if (update.file == NULL)
     r = (doc = json_object()) != NULL ? from_options(&update, doc, err)
                                       : zl_fail_nomem(err, "resources");
   if (r == 0)
