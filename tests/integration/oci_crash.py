@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """zlayer-oci killed with SIGKILL at random instants of create, start, exec, kill and delete: whatever is left then
 goes with `delete --force`, and the next container of the same name works."""
-import json
 import os
 import pathlib
 import random
@@ -12,7 +11,7 @@ import subprocess
 import tempfile
 import time
 
-from zltest import BUILD, CGROUPS, check, main, wait_for
+from zltest import BUILD, CGROUPS, check, main, make_bundle, wait_for
 
 OCI = BUILD / "zlayer-oci"
 INSTANTS = 200
@@ -25,17 +24,8 @@ class Bundle:
     def __init__(self):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="zlayer-test-"))
         self.state = self.dir / "state"
-        root = self.dir / "rootfs"
-        for name in ("bin", "proc", "dev", "sys", "tmp"):
-            (root / name).mkdir(parents=True)
-        shutil.copy("/bin/busybox", root / "bin/busybox")
-        for name in ("sleep", "true"):
-            (root / "bin" / name).symlink_to("busybox")
-        subprocess.run([OCI, "spec", "--bundle", self.dir], check=True)
-        config = json.loads((self.dir / "config.json").read_text())
-        config["process"].update(terminal=False, args=["/bin/sleep", "1000"])
-        config["linux"]["cgroupsPath"] = "/" + self.dir.name
-        (self.dir / "config.json").write_text(json.dumps(config))
+        make_bundle(self.dir, ["/bin/sleep", "1000"],
+                    change=lambda config: config["linux"].update(cgroupsPath="/" + self.dir.name))
 
     def __enter__(self):
         return self

@@ -252,6 +252,24 @@ def processes():
     return found
 
 
+def make_bundle(folder, args, programs=None, change=None):
+    """An OCI bundle in `folder`: a root with `programs` ({name in /bin: file}) and Debian's busybox under some names,
+    and the example of `zlayer-oci spec`, without a terminal, executing `args`, as `change`(config) leaves it."""
+    root = folder / "rootfs"
+    for name in ("bin", "proc", "dev", "sys", "tmp"):
+        (root / name).mkdir(parents=True)
+    for name, file in {"busybox": "/bin/busybox", **(programs or {})}.items():
+        shutil.copy(file, root / "bin" / name)
+    for name in ("sh", "sleep", "true"):
+        (root / "bin" / name).symlink_to("busybox")
+    subprocess.run([BUILD / "zlayer-oci", "spec", "--bundle", folder], check=True)
+    config = json.loads((folder / "config.json").read_text())
+    config["process"].update(terminal=False, args=list(args))
+    if change:
+        change(config)
+    (folder / "config.json").write_text(json.dumps(config))
+
+
 def isolate():
     if os.environ.get("ZLTEST_ISOLATED") == str(os.getppid()) or os.environ.get("ZLTEST_INSIDE"):
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)

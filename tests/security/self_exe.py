@@ -2,7 +2,6 @@
 """CVE-2019-5736: a container has the runtime's own program executed inside it, by a command that is a script
 of `#!/proc/self/exe`, or a link to it, and tries to overwrite the program's file on the host."""
 import hashlib
-import json
 import os
 import pathlib
 import shutil
@@ -11,7 +10,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
-from zltest import BUILD, check, main, wait_for  # noqa: E402
+from zltest import BUILD, check, main, make_bundle, wait_for  # noqa: E402
 
 WRITER = pathlib.Path(os.environ["ZLAYER_EXE_WRITER"])
 OCI = BUILD / "zlayer-oci"
@@ -23,21 +22,18 @@ class Bundle:
     def __init__(self):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="zlayer-test-"))
         self.log = self.dir / "log"
-        root = self.dir / "rootfs"
-        for name in ("bin", "proc", "dev", "sys", "tmp"):
-            (root / name).mkdir(parents=True)
-        shutil.copy(WRITER, root / "bin/writer")
-        (root / "bin/script").write_text("#!/proc/self/exe\n")
-        (root / "bin/script").chmod(0o755)
-        (root / "bin/link").symlink_to("/proc/self/exe")
-        subprocess.run([OCI, "spec", "--bundle", self.dir], check=True)
-        config = json.loads((self.dir / "config.json").read_text())
         found = OCI.stat()
-        config["process"].update(terminal=False, args=["/bin/writer", str(found.st_dev), str(found.st_ino)])
-        # As much as a container may have that is still one.
+        make_bundle(self.dir, ["/bin/writer", str(found.st_dev), str(found.st_ino)], {"writer": WRITER}, self.privileged)
+        script = self.dir / "rootfs/bin/script"
+        script.write_text("#!/proc/self/exe\n")
+        script.chmod(0o755)
+        (self.dir / "rootfs/bin/link").symlink_to("/proc/self/exe")
+
+    @staticmethod
+    def privileged(config):
+        """As much as a container may have that is still one."""
         every = ["CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE", "CAP_KILL"]
         config["process"]["capabilities"] = {"bounding": every, "effective": every, "permitted": every}
-        (self.dir / "config.json").write_text(json.dumps(config))
 
     def __enter__(self):
         return self

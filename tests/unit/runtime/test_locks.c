@@ -2,64 +2,17 @@
  *
  * Operation locks: their files go with their containers, whoever is killed or looks too late.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/path.h"
-#include "runtime/node.h"
+#include "box.h"
 
 enum {
   WORKERS = 8,
   ROUNDS = 400
 };
-
-struct node {
-  char root[64];
-  struct zl_runtime *rt;
-  struct zl_store *store;
-};
-
-static struct zl_runtime *open_node(const char *root)
-{
-  struct zl_runtime *rt = NULL;
-
-  assert_int_equal(zl_runtime_open(&(struct zl_runtime_options){ .root = root }, &rt, NULL), 0);
-  return rt;
-}
-
-static int setup(void **state)
-{
-  struct node *node = calloc(1, sizeof(*node));
-
-  assert_non_null(node);
-  (void)snprintf(node->root, sizeof(node->root), "/tmp/zlayer-test-locks-XXXXXX");
-  assert_non_null(mkdtemp(node->root));
-  node->rt = open_node(node->root);
-  assert_int_equal(zl_node_store(node->rt, &node->store, NULL), 0);
-  *state = node;
-  return 0;
-}
-
-static int teardown(void **state)
-{
-  struct node *node = *state;
-
-  zl_runtime_close(node->rt);
-  assert_int_equal(zl_path_remove_tree(AT_FDCWD, node->root), 0);
-  free(node);
-  return 0;
-}
 
 static bool exists(const struct node *node, const char *id)
 {
@@ -223,7 +176,7 @@ static void clearing_away_keeps_locks_exclusive(void **state)
   assert_true(!exists(node, "hot-rep-1"));
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup_node, teardown_node)
 
 int main(void)
 {

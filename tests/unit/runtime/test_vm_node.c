@@ -2,15 +2,6 @@
  *
  * What a node keeps for machines: images' disks, the pool, and what dead makers left.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -19,40 +10,10 @@
 
 #include "base/fd.h"
 #include "base/lock.h"
-#include "base/path.h"
 #include "base/strv.h"
+#include "box.h"
 #include "runtime/vm/image.h"
 #include "runtime/vm/vm_private.h"
-
-struct node {
-  char root[64];
-  struct zl_runtime *rt;
-  struct zl_store *store;
-};
-
-static int setup(void **state)
-{
-  struct node *node = calloc(1, sizeof(*node));
-
-  assert_non_null(node);
-  (void)snprintf(node->root, sizeof(node->root), "/tmp/zlayer-test-node-XXXXXX");
-  assert_non_null(mkdtemp(node->root));
-  assert_int_equal(
-      zl_runtime_open(&(struct zl_runtime_options){ .root = node->root }, &node->rt, NULL), 0);
-  assert_int_equal(zl_node_store(node->rt, &node->store, NULL), 0);
-  *state = node;
-  return 0;
-}
-
-static int teardown(void **state)
-{
-  struct node *node = *state;
-
-  zl_runtime_close(node->rt);
-  assert_int_equal(zl_path_remove_tree(AT_FDCWD, node->root), 0);
-  free(node);
-  return 0;
-}
 
 static int open_dir(struct node *node, const char *path)
 {
@@ -277,7 +238,7 @@ static void what_dead_makers_left_is_found(void **state)
   assert_true(!exists(node, "vm/scratch/tmp-1.ext4"));
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup_node, teardown_node)
 
 int main(void)
 {
