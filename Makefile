@@ -6,6 +6,7 @@ PYTHON := /usr/bin/python3
 MESON  := /usr/bin/meson
 # Unit tests of what depends on the kind of cgroups.
 V2_UNIT := $(addprefix unit/engine/test_engine_,cgroup cgroup_v2 devices_policy)
+V2_OCI := $(filter-out %/ocibox.py,$(wildcard tests/oci/*.py))
 
 .PHONY: help setup build run run-isolation test check bench bench-oci bench-vm format install clean images guest guest-kernel test-v2
 
@@ -44,11 +45,12 @@ test: build images guest guest-kernel ## all tests (root); ends with "N passed, 
 	@sh tools/setup test vm
 	@$(PYTHON) tools/runtests
 
-test-v2: setup ## cgroup and conformance tests where there is only cgroup v2, in a virtual machine (root)
+test-v2: setup ## cgroup, conformance and OCI command line tests where there is only cgroup v2, in a virtual machine (root)
 	@sh tools/setup test vm guest
 	@test -e build-test/build.ninja || $(MESON) setup build-test -Dfaults=true >/dev/null
-	@ninja -C build-test --quiet $(addprefix tests/,$(V2_UNIT) conformance/conformance) zlayer-shim zlayer-unpack
-	@$(PYTHON) tools/vmtest $(addprefix tests/,$(V2_UNIT)) "tests/conformance/conformance linux"
+	@ninja -C build-test --quiet $(addprefix tests/,$(V2_UNIT) conformance/conformance oci/oci_helper) \
+	  zlayer-oci zlayer-shim zlayer-unpack
+	@$(PYTHON) tools/vmtest $(addprefix tests/,$(V2_UNIT)) "tests/conformance/conformance linux" $(V2_OCI)
 
 check: setup ## format, layer law, style, clang-tidy, cppcheck, spelling
 	@sh tools/setup test check

@@ -90,21 +90,31 @@ static bool has_word(const char *text, const char *word)
   return false;
 }
 
-/* Controllers are handed down from the root level by level; one that the host does not have, or has
- * given to a v1 tree, is missed when its file is to be written. */
+/* The words of `dir`'s file `name`; empty when it cannot be read. */
+static const char *read_words(const struct zl_cgroup_root *root, const char *dir, const char *name,
+                              struct zl_buf *buf)
+{
+  char path[ZL_CGROUP_FILE];
+
+  (void)snprintf(path, sizeof(path), "%s%s%s", dir, *dir != '\0' ? "/" : "", name);
+  return zl_file_read(root->fd, path, buf, NULL) == 0 && buf->data != NULL ? buf->data : "";
+}
+
+/* Controllers are handed down from the root of the v2 tree level by level; one that the host does
+ * not have, or has given to a v1 tree, is missed when its file is to be written. */
 static void enable_controllers(const struct zl_cgroup_root *root, const char *parent)
 {
   static const char *const wanted[] = { "+cpu",    "+memory",  "+pids", "+io",
                                         "+cpuset", "+hugetlb", "+rdma", "+misc" };
+  zl_autobuf there = ZL_BUF_INIT(ZL_CGROUP_LINE), enabled = ZL_BUF_INIT(ZL_CGROUP_LINE);
+  const char *controllers = read_words(root, parent, "cgroup.controllers", &there);
+  const char *passed_on = read_words(root, parent, "cgroup.subtree_control", &enabled);
   char path[ZL_CGROUP_FILE];
-  zl_autobuf buf = ZL_BUF_INIT(ZL_CGROUP_LINE);
 
   (void)snprintf(path, sizeof(path), "%s%scgroup.subtree_control", parent,
                  *parent != '\0' ? "/" : "");
-  if (zl_file_read(root->fd, path, &buf, NULL) < 0)
-    return;
   for (size_t i = 0; i < ZL_COUNT(wanted); i++)
-    if (buf.data == NULL || !has_word(buf.data, wanted[i] + 1))
+    if (has_word(controllers, wanted[i] + 1) && !has_word(passed_on, wanted[i] + 1))
       (void)zl_file_poke(root->fd, path, wanted[i], NULL);
 }
 
@@ -116,15 +126,17 @@ static int make_directory(const struct zl_cgroup *cg, const char *path, struct z
 }
 
 /* The parents of `path` ("memory/a/b": "memory/a"), which may be there already. */
-static int make_parents(const struct zl_cgroup *cg, char *path, size_t tree_len,
+static int make_parents(const struct zl_cgroup *cg, enum zl_cgroup_tree tree, char *path,
                         struct zl_error *err)
 {
+  const size_t tree_len = strlen(zl_cgroup_tree_dir(cg->root, tree));
+
   for (char *slash = strchr(path + tree_len, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
     int r;
 
     *slash = '\0';
     r = make_directory(cg, path, err);
-    if (cg->root->mode == ZL_CGROUP_V2)
+    if (tree == ZL_TREE_UNIFIED)
       enable_controllers(cg->root, path);
     *slash = '/';
     if (r < 0 && r != -EEXIST)
@@ -159,9 +171,9 @@ int zl_cgroup_join_tree(struct zl_cgroup *cg, enum zl_cgroup_tree tree, struct z
   int r;
 
   (void)snprintf(path, sizeof(path), "%s%s", dir, cg->path);
-  if (cg->root->mode == ZL_CGROUP_V2)
-    enable_controllers(cg->root, "");
-  r = make_parents(cg, path, strlen(dir), err);
+  if (tree == ZL_TREE_UNIFIED)
+    enable_controllers(cg->root, cg->root->mode == ZL_CGROUP_V2 ? "" : "unified");
+  r = make_parents(cg, tree, path, err);
   if (r == 0)
     r = make_directory(cg, path, err);
   /* A left-over has other limits: only a new one is a clean start. */

@@ -4,7 +4,7 @@
 import os
 import pathlib
 
-from ocibox import LIBC, V2, all_cases, case, check, contains, equal, later, main
+from ocibox import LIBC, V2, all_cases, case, check, contains, equal, main
 
 MS_BIND, MS_REC, MS_SHARED, MS_SLAVE, MS_PRIVATE = 4096, 16384, 1 << 20, 1 << 19, 1 << 18
 
@@ -96,7 +96,6 @@ def tmpfs_read_only_keeps_the_mode_too(box):
 
 
 @case
-@later
 def tmpcopyup(box):
     (box.rootfs / "data" / "deep").mkdir(parents=True)
     (box.rootfs / "data" / "deep").chmod(0o777)
@@ -104,8 +103,9 @@ def tmpcopyup(box):
     (box.rootfs / "data" / "link").symlink_to("file")
     os.chown(box.rootfs / "data" / "file", 7, 8)
     box.mount("/data", "tmpfs", "tmpfs", "tmpcopyup")
-    equal(box.output("stat -c %a /data/deep; cat /data/link; stat -c %u:%g /data/file; echo new > /data/file"), "777\ntext7:8")
-    equal((box.rootfs / "data" / "file").read_text(), "text")
+    equal(box.output("stat -c %a /data/deep; cat /data/link; stat -c %u:%g /data/file; rm /data/link; echo new > /data/new"),
+          "777\ntext7:8")
+    equal(sorted(os.listdir(box.rootfs / "data")), ["deep", "file", "link"])
 
 
 @case
@@ -233,7 +233,6 @@ def a_file_on_a_directory_is_refused(box):
 
 
 @case
-@later
 def a_relative_destination_is_meant_from_the_root(box):
     box.mount("relative/dir", "tmpfs", "tmpfs")
     contains(box.output("awk '{print $5}' /proc/self/mountinfo").splitlines(), "/relative/dir")
@@ -418,7 +417,6 @@ def a_mask_over_a_volume(box):
 
 
 @case
-@later
 def ids_of_a_mount_are_mapped(box):
     (box.top / "src").mkdir()
     (box.top / "src" / "file").write_text("x")

@@ -398,7 +398,6 @@ def needs(condition, reason):
 
 v1_only = needs(not V2, "cgroup v1 alone has it")
 v2_only = needs(V2, "cgroup v2 alone has it")
-later = needs(os.environ.get("OCI_LATER") == "1" or not OURS, "not there yet; OCI_LATER=1 runs it")
 ours = needs(OURS, "a promise of zlayer-oci alone")
 
 

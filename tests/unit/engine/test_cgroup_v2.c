@@ -312,6 +312,11 @@ static void v2_kills_and_freezes_by_file(void **state)
   assert_true(frozen);
 }
 
+static void set_available(struct tree *t, const char *words)
+{
+  OK(zl_file_replace(t->root.fd, "cgroup.controllers", words, strlen(words), 0644, false, &err));
+}
+
 static void expect_enabled(struct tree *t, const char *before, const char *last_write)
 {
   zl_autobuf buf = ZL_BUF_INIT(256);
@@ -331,10 +336,15 @@ static void v2_hands_controllers_down(void **state)
 {
   struct tree *t = *state;
 
+  set_available(t, "cpuset cpu io memory hugetlb pids rdma misc\n");
   expect_enabled(t, "cpu io memory pids rdma misc\n", "+hugetlb");
   /* "cpuset" is not "cpu". */
   expect_enabled(t, "cpuset io memory pids hugetlb rdma misc\n", "+cpu");
   expect_enabled(t, "cpuset cpu io memory pids hugetlb rdma misc\n", "cpuset cpu");
+  /* Those that the host has not, or has given to a v1 tree, are not asked for. */
+  set_available(t, "hugetlb pids\n");
+  expect_enabled(t, "pids\n", "+hugetlb");
+  expect_enabled(t, "pids hugetlb\n", "pids hugetlb");
 }
 
 int main(void)
