@@ -48,7 +48,7 @@ test: build images guest guest-kernel ## all tests (root); ends with "N passed, 
 test-v2: setup ## cgroup, conformance and OCI command line tests where there is only cgroup v2, in a virtual machine (root)
 	@sh tools/setup test vm guest
 	@test -e build-test/build.ninja || $(MESON) setup build-test -Dfaults=true >/dev/null
-	@ninja -C build-test --quiet $(addprefix tests/,$(V2_UNIT) conformance/conformance oci/oci_helper) \
+	@ninja -C build-test --quiet $(addprefix tests/,$(V2_UNIT) conformance/conformance oci/oci_helper oci/oci_nosys) \
 	  zlayer-oci zlayer-shim zlayer-unpack
 	@$(PYTHON) tools/vmtest $(addprefix tests/,$(V2_UNIT)) "tests/conformance/conformance linux" $(V2_OCI)
 

@@ -14,6 +14,7 @@
 #include <zlayer/version.h>
 
 #include "base/fd.h"
+#include "base/kernel.h"
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/strv.h"
@@ -206,6 +207,7 @@ int main(int argc, char **argv)
   if (r == 0)
     r = run(&oci, argc, argv, &err);
   if (r < 0) {
+    zl_kernel_explain(&err);
     if (oci.log_fd < 0)
       (void)report_open(&oci, NULL); /* an option that is wrong is told there too */
     report_error(&oci, &err);

@@ -24,6 +24,7 @@ BUILD = pathlib.Path(os.environ.get("ZLAYER_BUILD", "build")).resolve()
 RUNTIME = os.environ.get("OCI_RUNTIME", str(BUILD / "zlayer-oci"))
 OURS = os.path.basename(RUNTIME).startswith("zlayer")
 HELPER = os.environ.get("OCI_HELPER", str(BUILD / "tests" / "oci" / "oci_helper"))
+NOSYS = os.environ.get("OCI_NOSYS", str(pathlib.Path(HELPER).parent / "oci_nosys"))
 BUSYBOX = os.environ.get("OCI_BUSYBOX", "/bin/busybox")
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
 V2 = (CGROUPS / "cgroup.controllers").exists()
@@ -112,6 +113,7 @@ class Box:
         self.prefix = f"{self.top.name}-{number}"
         self.id = self.prefix
         self.config = base_config()
+        self.missing = None  # a system call that the runtime's kernel seems to lack (nosys.c)
         self.processes = []
         self.cleanups = []
         self.mounts_before = mount_points()
@@ -187,7 +189,8 @@ class Box:
     # ---- The runtime
 
     def command(self, *args, options=()):
-        return [RUNTIME, "--root", str(self.root), *map(str, options), *map(str, args)]
+        without = [NOSYS, self.missing] if self.missing else []
+        return [*without, RUNTIME, "--root", str(self.root), *map(str, options), *map(str, args)]
 
     def oci(self, *args, ok=0, options=(), timeout=TIMEOUT, **kwargs):
         """Runs it; ok: the expected exit code, None: any, "fail": any but 0. Returns the finished process."""
