@@ -6,7 +6,7 @@ PYTHON := /usr/bin/python3
 MESON  := /usr/bin/meson
 # Unit tests of what depends on the kind of cgroups.
 V2_UNIT := $(addprefix unit/engine/test_engine_,cgroup cgroup_v2 devices_policy)
-V2_OCI := $(filter-out %/ocibox.py,$(wildcard tests/oci/*.py))
+V2_OCI := $(filter-out %/ocibox.py %/schema.py,$(wildcard tests/oci/*.py))
 
 .PHONY: help setup build run run-isolation test check bench bench-oci bench-vm format install clean images guest guest-kernel test-v2
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "base/strv.h"
 #include "engine/config_private.h"
 
 struct owned_config {
@@ -120,13 +121,42 @@ static int read_hooks(struct zl_config_reader *rd, const json_t *doc, struct zl_
   return zl_config_hooks(rd, doc, c);
 }
 
+/* "1.0.2": versions of the specification with another first number may mean anything. A document
+ * without one is taken for a known one, as other runtimes do. */
+static int check_version(struct zl_config_reader *rd, const json_t *doc)
+{
+  const char *version;
+  int r = zl_json_get_string(doc, "", "ociVersion", &version, rd->err);
+
+  if (r < 0 || version == NULL || zl_has_prefix(version, "1.") || zl_has_prefix(version, "0."))
+    return r;
+  return zl_fail(rd->err, ZL_E_UNSUPPORTED, 0, "ociVersion: '%.40s': only 1.x is known", version);
+}
+
+/* Nothing here acts on them; whoever reads the state relies on their shape. */
+static int check_annotations(struct zl_config_reader *rd, const json_t *doc)
+{
+  json_t *annotations, *value;
+  const char *name;
+  int r = zl_json_get_object(doc, "", "annotations", &annotations, rd->err);
+
+  if (r < 0)
+    return r;
+  json_object_foreach (annotations, name, value)
+    if (!json_is_string(value))
+      return zl_fail(rd->err, ZL_E_INVALID, 0, "annotations.%s: expected a string", name);
+  return 0;
+}
+
 static int read_document(struct zl_config_reader *rd, const json_t *doc,
                          struct zl_engine_config *config)
 {
   void *mounts;
   json_t *process;
-  int r = zl_json_get_object(doc, "", "process", &process, rd->err);
+  int r = check_version(rd, doc);
 
+  if (r == 0)
+    r = zl_json_get_object(doc, "", "process", &process, rd->err);
   if (r == 0)
     r = read_hooks(rd, doc, config);
   if (r == 0 && process == NULL)
@@ -139,6 +169,8 @@ static int read_document(struct zl_config_reader *rd, const json_t *doc,
     r = read_name(rd, doc, "hostname", &config->hostname);
   if (r == 0)
     r = read_name(rd, doc, "domainname", &config->domainname);
+  if (r == 0)
+    r = check_annotations(rd, doc);
   if (r == 0)
     r = zl_config_items(rd, doc, "", "mounts", ZL_MAX_MOUNTS, sizeof(struct zl_mount),
                         zl_config_mount, &mounts, &config->n_mounts);

@@ -61,6 +61,7 @@ static int read_user(struct zl_config_reader *rd, const json_t *object, const ch
 {
   char at[ZL_CONFIG_PATH];
   int64_t uid, gid, umask;
+  const char *name; /* for Windows */
   json_t *user;
   int r = zl_json_get_object(object, path, "user", &user, rd->err);
 
@@ -73,6 +74,8 @@ static int read_user(struct zl_config_reader *rd, const json_t *object, const ch
     r = zl_json_get_int(user, at, "gid", 0, UINT32_MAX - 1, 0, &gid, rd->err);
   if (r == 0)
     r = zl_json_get_int(user, at, "umask", 0, 0777, -1, &umask, rd->err);
+  if (r == 0)
+    r = zl_json_get_string(user, at, "username", &name, rd->err);
   if (r < 0)
     return r;
   p->uid = (uint32_t)uid;
@@ -180,15 +183,18 @@ static int read_rlimits(struct zl_config_reader *rd, const json_t *object, const
 static int read_command(struct zl_config_reader *rd, const json_t *object, const char *path,
                         struct zl_process *p)
 {
+  const char *line = NULL;
   int r = zl_config_strv(rd, object, path, "args", ZL_MAX_LIST, &p->args);
 
   if (r == 0)
     r = zl_config_strv(rd, object, path, "env", ZL_MAX_LIST, &p->env);
   if (r == 0)
     r = zl_config_required(rd, object, path, "cwd", &p->cwd);
+  if (r == 0)
+    r = zl_json_get_string(object, path, "commandLine", &line, rd->err);
   if (r < 0)
     return r;
-  if (json_is_string(json_object_get(object, "commandLine")))
+  if (line != NULL)
     return zl_fail(rd->err, ZL_E_UNSUPPORTED, 0,
                    "%s.commandLine: is for Windows; Linux programs have args", path);
   if (p->args[0] == NULL || p->args[0][0] == '\0')

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "base/strv.h"
 #include "engine/config_private.h"
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
@@ -96,6 +97,9 @@ static int read_names(struct zl_config_reader *rd, const json_t *item, const cha
 
   if (r < 0)
     return r;
+  if (json_array_size(array) == 0)
+    return zl_fail(rd->err, ZL_E_INVALID, 0, "%s: a system call must be given",
+                   zl_config_path(at, path, "names", -1));
   for (size_t i = 0; i < json_array_size(array); i++) {
     const char *name = json_string_value(json_array_get(array, i));
 
@@ -152,12 +156,17 @@ static int read_flags(struct zl_config_reader *rd, const json_t *object, const c
 static int read_architectures(struct zl_config_reader *rd, const json_t *object, const char *path,
                               struct zl_seccomp_profile *p)
 {
+  char at[ZL_CONFIG_PATH];
   char **list;
   int r = zl_config_strv(rd, object, path, "architectures", ZL_MAX_LIST, &list);
 
-  for (; r == 0 && *list != NULL; list++)
-    if (strcmp(*list, "SCMP_ARCH_X86") == 0)
+  for (int i = 0; r == 0 && list[i] != NULL; i++) {
+    if (!zl_has_prefix(list[i], "SCMP_ARCH_"))
+      r = zl_fail(rd->err, ZL_E_INVALID, 0, "%s: '%.40s' does not begin with SCMP_ARCH_",
+                  zl_config_path(at, path, "architectures", i), list[i]);
+    if (strcmp(list[i], "SCMP_ARCH_X86") == 0)
       p->compat32 = true;
+  }
   return r;
 }
 
