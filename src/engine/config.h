@@ -198,8 +198,9 @@ enum zl_hook_phase {
 struct zl_hook {
   const char *path;   /* absolute */
   char **args;        /* argv[0] included; empty: the path alone */
-  char **env;         /* all of it */
+  char **env;         /* all of it; NULL: the runtime's own, nothing for one inside the container */
   unsigned timeout_s; /* 0: none */
+  const char *stdout_path, *stderr_path; /* host files that its output is appended to; or NULL */
 };
 
 struct zl_hook_list {

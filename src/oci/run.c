@@ -28,11 +28,12 @@ static void unlock(struct oci_container *c)
 static int run_made(struct oci_container *c, struct zl_container *made, bool detach, bool keep,
                     struct zl_error *err)
 {
+  bool hook_failed;
   int r;
 
   if (!detach)
     oci_foreground_hold_signals();
-  r = oci_start_container(c, err);
+  r = oci_start_container(c, &hook_failed, err);
   if (r == 0 && detach && made->master >= 0)
     r = zl_fail(err, ZL_E_INVALID, 0, "--detach with a terminal needs --console-socket");
   if (r < 0) {
