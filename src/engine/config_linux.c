@@ -342,11 +342,20 @@ static int read_host_parts(struct zl_config_reader *rd, const json_t *object,
 
 int zl_config_linux(struct zl_config_reader *rd, const json_t *object, struct zl_engine_config *c)
 {
-  static const char *const unsupported[] = { "memoryPolicy", "netDevices" };
+  static const char *const unsupported[] = { "netDevices" };
   static int (*const parts[])(struct zl_config_reader *, const json_t *,
                               struct zl_engine_config *) = {
-    read_namespaces, read_idmaps,      read_devices,      read_cgroups_path, read_sysctls,
-    read_paths,      read_propagation, read_time_offsets, read_personality,  read_host_parts,
+    read_namespaces,
+    read_idmaps,
+    read_devices,
+    read_cgroups_path,
+    read_sysctls,
+    read_paths,
+    read_propagation,
+    read_time_offsets,
+    read_personality,
+    read_host_parts,
+    zl_config_memory_policy,
   };
   json_t *linux_object, *resources;
   int r = zl_json_get_object(object, "", "linux", &linux_object, rd->err);

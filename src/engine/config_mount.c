@@ -21,7 +21,14 @@ enum option_kind {
   COPY_UP,
   IDMAP,
   RIDMAP,
-  NOTHING /* the default of mount(8), or a word that only its tools read */
+  COPY_LINK,
+  NO_FOLLOW, /* value is one of the enum below */
+  NOTHING    /* the default of mount(8), or a word that only its tools read */
+};
+
+enum {
+  OF_SOURCE,
+  OF_DESTINATION
 };
 
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): in the order the table is read
@@ -59,6 +66,9 @@ static const struct mount_option {
   { "tmpcopyup", COPY_UP, 0, false },
   { "idmap", IDMAP, 0, false },
   { "ridmap", RIDMAP, 0, false },
+  { "copy-symlink", COPY_LINK, 0, false },
+  { "src-nofollow", NO_FOLLOW, OF_SOURCE, false },
+  { "dest-nofollow", NO_FOLLOW, OF_DESTINATION, false },
   { "defaults", NOTHING, 0, false },
   { "auto", NOTHING, 0, false },
   { "noauto", NOTHING, 0, false },
@@ -132,6 +142,12 @@ static void use_option(struct zl_mount *m, const struct mount_option *o, bool re
     break;
   case IDMAP:
     m->idmap = true;
+    break;
+  case COPY_LINK:
+    m->copy_link = true;
+    break;
+  case NO_FOLLOW:
+    *(o->value == OF_SOURCE ? &m->source_nofollow : &m->target_nofollow) = true;
     break;
   case NOTHING:
     break;
@@ -234,6 +250,10 @@ static int check_mount(struct zl_config_reader *rd, const struct zl_mount *m, co
     return zl_fail(rd->err, ZL_E_UNSUPPORTED, 0, "%s: only a new bind mount can map ids", path);
   if ((m->n_uid_maps == 0) != (m->n_gid_maps == 0))
     return zl_fail(rd->err, ZL_E_INVALID, 0, "%s: uidMappings and gidMappings go together", path);
+  if ((m->copy_link || m->source_nofollow || m->target_nofollow) && (!m->bind || m->remount))
+    return zl_fail(
+        rd->err, ZL_E_INVALID, 0,
+        "%s.options: copy-symlink, src-nofollow and dest-nofollow are for a new bind mount", path);
   if (m->copy_up && (m->bind || m->remount || m->type == NULL || strcmp(m->type, "tmpfs") != 0))
     return zl_fail(rd->err, ZL_E_INVALID, 0, "%s.options: tmpcopyup is for a tmpfs", path);
   /* The kernel and other runtimes do without a word; some tools leave such words in. */

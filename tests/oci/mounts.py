@@ -4,7 +4,7 @@
 import os
 import pathlib
 
-from ocibox import LIBC, V2, all_cases, case, check, contains, equal, later, main
+from ocibox import LIBC, V2, all_cases, case, check, contains, equal, later, main, ours
 
 MS_BIND, MS_REC, MS_SHARED, MS_SLAVE, MS_PRIVATE = 4096, 16384, 1 << 20, 1 << 19, 1 << 18
 
@@ -438,6 +438,46 @@ def fifty_mounts(box):
 @case
 def a_failed_mount_leaves_nothing(box):
     box.mount("/x", "tmpfs", "tmpfs").mount("/etc/passwd/below", "tmpfs", "tmpfs").args("true").refused("/etc/passwd/below")
+
+
+@case
+@ours
+def links_are_mounted_or_made_anew(box):
+    (box.top / "file").write_text("inside\n")
+    (box.top / "link").symlink_to(box.top / "file")
+    (box.top / "broken").symlink_to("nowhere")
+    (box.rootfs / "target").symlink_to("nothing")
+    box.mount("/target", "bind", box.top / "link", "bind", "dest-nofollow", "src-nofollow")
+    equal(box.output("readlink /target"), str(box.top / "file"))
+    box.config["mounts"].pop()
+    box.mount("/target", "bind", box.top / "link", "bind", "dest-nofollow")
+    equal(box.output("cat /target"), "inside")
+    box.config["mounts"].pop()
+    box.mount("/a/sym/link", "bind", box.top / "broken", "rbind", "copy-symlink")
+    equal([box.output("readlink /a/sym/link") for _ in range(2)], ["nowhere"] * 2)  # the second time it is there
+    box.config["mounts"][-1]["source"] = str(box.top / "link")
+    box.refused("making a link")
+    box.config["mounts"][-1]["destination"] = "/copied"
+    box.config["mounts"][-1]["source"] = str(box.top / "file")
+    equal(box.output("cat /copied"), "inside")  # no link: a mount like any other
+
+
+@case
+@ours
+def options_for_links_are_of_bind_mounts(box):
+    for option in ("copy-symlink", "src-nofollow", "dest-nofollow"):
+        box.mount("/x", "tmpfs", "tmpfs", option).refused("bind mount")
+        box.config["mounts"].pop()
+    (box.top / "link").symlink_to("nowhere")
+    box.mount("/proc/self", "bind", box.top / "link", "bind", "dest-nofollow", "src-nofollow").refused("/proc/self")
+
+
+@case
+def a_dangling_link_is_followed_inside(box):
+    (box.top / "file").write_text("seen\n")
+    (box.rootfs / "etc" / "dangling").symlink_to("../made/for/it")
+    box.mount("/etc/dangling", "bind", box.top / "file", "bind", "ro")
+    equal(box.output("cat /made/for/it"), "seen")
 
 
 if __name__ == "__main__":
