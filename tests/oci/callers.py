@@ -174,6 +174,17 @@ def a_user_namespace_without_mappings_maps_root(box):
 
 
 @case
+@ours
+def devices_that_the_host_has_not_in_a_user_namespace(box):
+    box.user_namespace()
+    box.linux["devices"] = [{"path": "/dev/own", "type": "c", "major": 1, "minor": 3, "uid": 10, "gid": 11, "fileMode": 0o640},
+                            {"path": "/dev/pipe", "type": "p"}]
+    equal(box.output("stat -c '%F %u %g %a %t:%T' /dev/own; stat -c '%F %u %g' /dev/pipe; cat /dev/own; grep -c own /proc/mounts"),
+          "character special file 10 11 640 1:3\nfifo 0 0\n1")
+    check("zlayer" not in pathlib.Path("/proc/self/mounts").read_text(), "a mount is left on the host")
+
+
+@case
 def many_are_deleted_by_an_expression(box):
     names = [f"{box.prefix}-{i}" for i in "abc"]
     for box.id in names:
