@@ -14,6 +14,23 @@ void oci_adopted_done(struct oci_adopted *adopted)
 {
   free(adopted->gids);
   zl_strv_free(adopted->env);
+  free(adopted->mounts);
+  free(adopted->notify_source);
+}
+
+int oci_adopted_add_env(struct oci_adopted *adopted, struct zl_engine_config *config,
+                        const char *variable, struct zl_error *err)
+{
+  const bool first = adopted->env == NULL;
+  int r = 0;
+
+  for (char **one = config->process.env; first && r == 0 && *one != NULL; one++)
+    r = zl_strv_push(&adopted->env, *one, err);
+  if (r == 0)
+    r = zl_strv_push(&adopted->env, variable, err);
+  if (r == 0)
+    config->process.env = adopted->env;
+  return r;
 }
 
 int oci_adopt_listeners(int64_t *ret, struct zl_error *err)
@@ -49,20 +66,13 @@ static int tell_listeners(struct zl_engine_config *config, int64_t n, struct oci
                           struct zl_error *err)
 {
   char count[32];
-  int r = 0;
+  int r;
 
   if (n == 0)
     return 0;
   (void)snprintf(count, sizeof(count), "LISTEN_FDS=%d", (int)n);
-  for (char **one = config->process.env; r == 0 && *one != NULL; one++)
-    r = zl_strv_push(&adopted->env, *one, err);
-  if (r == 0)
-    r = zl_strv_push(&adopted->env, count, err);
-  if (r == 0)
-    r = zl_strv_push(&adopted->env, "LISTEN_PID=1", err);
-  if (r == 0)
-    config->process.env = adopted->env;
-  return r;
+  r = oci_adopted_add_env(adopted, config, count, err);
+  return r == 0 ? oci_adopted_add_env(adopted, config, "LISTEN_PID=1", err) : r;
 }
 
 static int keep_groups(struct zl_engine_config *config, const json_t *doc,

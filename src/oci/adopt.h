@@ -11,12 +11,18 @@
 #include "engine/config.h"
 
 struct oci_adopted {
-  struct zl_idmap map; /* of a user namespace without mappings */
-  uint32_t *gids;      /* of the caller */
-  char **env;          /* the document's and what is added */
+  struct zl_idmap map;     /* of a user namespace without mappings */
+  uint32_t *gids;          /* of the caller */
+  char **env;              /* the document's and what is added; NULL: nothing is */
+  struct zl_mount *mounts; /* likewise */
+  char *notify_source;     /* of one of them */
 };
 
 void oci_adopted_done(struct oci_adopted *adopted);
+
+/* Adds "NAME=value" to the environment of config->process. */
+int oci_adopted_add_env(struct oci_adopted *adopted, struct zl_engine_config *config,
+                        const char *variable, struct zl_error *err);
 
 /* How many descriptors of systemd's socket activation there are: $LISTEN_FDS, 0 without one. They
  * follow standard error, before those of --preserve-fds. */

@@ -20,6 +20,7 @@
 #include "oci/console.h"
 #include "oci/delete.h"
 #include "oci/filter.h"
+#include "oci/notify.h"
 #include "oci/pidfile.h"
 #include "oci/socket.h"
 
@@ -144,6 +145,8 @@ static int read_bundle(struct plan *plan, struct zl_error *err)
     r = find_rootfs(plan, err);
   if (r == 0)
     r = oci_adopt(plan->config, plan->doc, plan->listeners, &plan->adopted, err);
+  if (r == 0)
+    r = oci_notify_prepare(plan->c, plan->config, &plan->adopted, err);
   if (r == 0)
     r = zl_file_replace(plan->c->dir_fd, "config.json", text.data, text.len, 0600, false, err);
   return r;

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What callers of crun rely on beside the specification: annotations, socket activation, hooks, `delete --regex`."""
 import array
+import contextlib
 import json
 import os
 import pathlib
@@ -182,6 +183,38 @@ def devices_that_the_host_has_not_in_a_user_namespace(box):
     equal(box.output("stat -c '%F %u %g %a %t:%T' /dev/own; stat -c '%F %u %g' /dev/pipe; cat /dev/own; grep -c own /proc/mounts"),
           "character special file 10 11 640 1:3\nfifo 0 0\n1")
     check("zlayer" not in pathlib.Path("/proc/self/mounts").read_text(), "a mount is left on the host")
+
+
+@contextlib.contextmanager
+def service(box):
+    """The manager of a service: its socket, and the environment that names it."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(str(box.top / "manager"))
+        sock.settimeout(TIMEOUT)
+        yield sock, {**os.environ, "NOTIFY_SOCKET": str(box.top / "manager")}
+
+
+@case
+def readiness_is_told_to_the_manager(box):
+    with service(box) as (sock, env):
+        text = box.output("echo $NOTIFY_SOCKET; helper datagram $NOTIFY_SOCKET 'STATUS=x'; helper datagram $NOTIFY_SOCKET READY=1",
+                          env=env)
+        equal(text, f"{box.top}/manager/notify")
+        equal(sock.recv(100).decode().split("\n")[0], "READY=1")
+
+
+@case
+@ours
+def a_start_waits_for_readiness(box):
+    with service(box) as (sock, env):
+        box.script("helper datagram $NOTIFY_SOCKET READY=1; exec sleep 1000").create(env=env)
+        box.start(env=env)
+        sock.setblocking(False)
+        equal(sock.recv(100), b"READY=1")
+        box.delete("--force")
+        box.args("true").create(env=env)
+        box.start(env=env)  # it ends without a word, and nobody waits for ever
+        box.delete("--force")
 
 
 @case
