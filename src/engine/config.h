@@ -275,6 +275,9 @@ struct zl_engine_config {
   unsigned long rootfs_propagation; /* as zl_mount.propagation; 0: not said */
 
   struct zl_memory_policy memory_policy;
+  /* Links of the host and their names in the container; only with a network namespace. */
+  const struct zl_key_value *net_devices;
+  size_t n_net_devices;
 
   struct zl_hook_list hooks[ZL_HOOK_PHASES]; /* empty when the document has `zlayer` */
 

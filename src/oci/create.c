@@ -20,6 +20,7 @@
 #include "oci/console.h"
 #include "oci/delete.h"
 #include "oci/filter.h"
+#include "oci/links.h"
 #include "oci/notify.h"
 #include "oci/pidfile.h"
 #include "oci/socket.h"
@@ -60,6 +61,7 @@ struct plan {
   struct zl_seccomp_filter filter; /* of config->filter */
   int64_t listeners;               /* of $LISTEN_FDS */
   struct oci_adopted adopted;
+  struct oci_links links;
 };
 
 static void plan_done(struct plan *plan)
@@ -72,6 +74,7 @@ static void plan_done(struct plan *plan)
   free(plan->state);
   zl_seccomp_filter_done(&plan->filter);
   oci_adopted_done(&plan->adopted);
+  oci_links_done(&plan->links);
 }
 
 /* ---- Reading the bundle -------------------------------------------------------------------- */
@@ -217,18 +220,34 @@ static int make_cgroup(struct plan *plan, struct zl_error *err)
   return r == 0 ? zl_cgroup_set_devices(&c->cgroup, res->devices, res->n_devices, err) : r;
 }
 
-/* A network namespace that nobody else sets up has its loopback up, as every runtime does it. */
-static int configure(void *ctx, int proc_fd, struct zl_error *err)
+static int enter(void *ctx, struct zl_error *err)
 {
-  (void)ctx;
-  (void)proc_fd;
-  return zl_link_lo_up(err);
+  const struct plan *plan = ctx;
+
+  return oci_enter_cgroup(&plan->c->cgroup, err);
+}
+
+static int join(void *ctx, const struct zl_child *child, struct zl_error *err)
+{
+  const struct plan *plan = ctx;
+
+  return oci_links_give(&plan->links, plan->config, child->pid, err);
 }
 
 static bool has_new_network(const struct zl_engine_config *config)
 {
   return config->namespaces[ZL_NS_NETWORK].present &&
          config->namespaces[ZL_NS_NETWORK].path == NULL;
+}
+
+/* A network namespace that nobody else sets up has its loopback up, as every runtime does it. */
+static int configure(void *ctx, int proc_fd, struct zl_error *err)
+{
+  const struct plan *plan = ctx;
+  int r = has_new_network(plan->config) ? zl_link_lo_up(err) : 0;
+
+  (void)proc_fd;
+  return r == 0 ? oci_links_take(&plan->links, err) : r;
 }
 
 static int render_state(struct plan *plan, struct zl_error *err)
@@ -266,10 +285,10 @@ static int build(struct plan *plan, struct zl_container *made, struct zl_error *
                                     .is_free = true,
                                     .preserved_fds =
                                         (unsigned)(plan->listeners + plan->options->preserved_fds),
-                                    .hooks = { .ctx = &c->cgroup, .enter = oci_enter_cgroup } };
+                                    .hooks = { plan, enter, join, NULL } };
   int r = make_cgroup(plan, err);
 
-  if (has_new_network(plan->config))
+  if (has_new_network(plan->config) || plan->links.n > 0)
     spec.hooks.configure = configure;
   if (r == 0)
     r = render_state(plan, err);
@@ -315,6 +334,8 @@ static int make(struct plan *plan, struct zl_container *made, struct zl_error *e
   if (r < 0 || plan->config == NULL) /* the second never without the first */
     return r;
   r = check_terminal(plan, err);
+  if (r == 0)
+    r = oci_links_find(plan->config, &plan->links, err);
   if (r == 0 && options->console_socket == NULL)
     oci_console_adopt_size(&plan->config->process);
   if (r == 0)

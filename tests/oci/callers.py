@@ -7,9 +7,12 @@ import json
 import os
 import pathlib
 import socket
+import subprocess
 import time
 
-from ocibox import TIMEOUT, V2, all_cases, case, check, contains, equal, main, needs, ours, status_of
+from ocibox import LIBC, TIMEOUT, V2, all_cases, case, check, contains, equal, main, needs, ours, status_of
+
+CLONE_NEWNET = 0x40000000
 
 
 def hook(text, **more):
@@ -215,6 +218,46 @@ def a_start_waits_for_readiness(box):
         box.args("true").create(env=env)
         box.start(env=env)  # it ends without a word, and nobody waits for ever
         box.delete("--force")
+
+
+@contextlib.contextmanager
+def own_network():
+    """This process, and who it starts, in a network namespace of its own."""
+    with open("/proc/self/ns/net") as before:
+        check(LIBC.unshare(CLONE_NEWNET) == 0, "unshare")
+        try:
+            yield
+        finally:
+            check(LIBC.setns(before.fileno(), CLONE_NEWNET) == 0, "setns")
+
+
+def ip(*words):
+    subprocess.run(["ip", *words], check=True, timeout=TIMEOUT)
+
+
+@case
+@ours
+def links_of_the_host_become_the_containers(box):
+    with own_network():
+        for user in (False, True):
+            ip("link", "add", "zlown", "type", "veth", "peer", "name", f"zlpeer{user:d}")
+            ip("addr", "add", "10.1.2.3/24", "brd", "10.1.2.254", "dev", "zlown")
+            ip("addr", "add", "10.9.9.9/32", "dev", "zlown")
+            box.linux["netDevices"] = {"zlown": {"name": "inside"}}
+            if user:
+                box.user_namespace()
+            text = box.output("ip addr show inside; ip link show zlown || true")
+            contains(text, "inet 10.1.2.3/24 brd 10.1.2.254 ")
+            contains(text, "inet 10.9.9.9/32 ")
+            contains(text, ",UP")
+        box.refused("linux.netDevices", "zlown")  # it went with the namespace
+        ip("link", "add", "zlown", "type", "veth", "peer", "name", "zlpeer")
+        box.linux["netDevices"] = {"zlown": {"name": "lo"}}
+        box.refused("linux.netDevices", "zlown")
+        ip("link", "show", "zlown")  # still there
+    box.linux["netDevices"] = {"zlown": 1}
+    box.refused("linux.netDevices.zlown")
+    box.without_namespace("network").refused("linux.netDevices: need a network namespace")
 
 
 @case

@@ -320,7 +320,7 @@ static const struct {
     "linux.memoryPolicy.nodes" },
   { LINUX, "\"memoryPolicy\":{\"mode\":\"MPOL_BIND\",\"flags\":[\"MPOL_F_X\"]}", -ZL_E_INVALID,
     "linux.memoryPolicy.flags[0]" },
-  { LINUX, "\"netDevices\":{\"eth0\":{}}", -ZL_E_UNSUPPORTED, "linux.netDevices:" },
+  { LINUX, "\"netDevices\":{\"eth0\":{}}", -ZL_E_INVALID, "linux.netDevices:" },
   { LINUX, "\"resources\":{\"memory\":{\"limit\":\"1\"}}", BAD, "linux.resources.memory.limit:" },
   { LINUX, "\"resources\":{\"memory\":{\"limit\":10,\"swap\":5}}", BAD,
     "linux.resources.memory.swap:" },
