@@ -353,6 +353,9 @@ static int read_net_device(struct zl_config_reader *rd, const char *name, const 
     r = zl_fail(rd->err, ZL_E_INVALID, 0, "%s: expected an object", at);
   if (r == 0)
     r = zl_config_string(rd, value, at, "name", &new_name);
+  /* The kernel would notice when the link has been moved already. */
+  if (r == 0 && new_name != NULL && strcmp(new_name, "lo") == 0)
+    r = zl_fail(rd->err, ZL_E_INVALID, 0, "%s.name: 'lo' is taken", at);
   if (r == 0)
     ret->value = new_name != NULL && *new_name != '\0' ? new_name : ret->key;
   return r;

@@ -35,8 +35,8 @@ struct zl_link_move {
  * addresses. */
 int zl_link_move_begin(const char *name, const char *new_name, struct zl_link_move *move,
                        struct zl_error *err);
-/* On the host: the link goes into the network namespace. ZL_E_SYSTEM, EEXIST: the name is taken
- * there. */
+/* On the host: the link goes into the network namespace. ZL_E_SYSTEM, EEXIST: the new name is taken
+ * there; the link may be there already under its old one. */
 int zl_link_move(const struct zl_link_move *move, int netns_fd, struct zl_error *err);
 /* In the container: the addresses come back, and the link is brought up. */
 int zl_link_move_end(const struct zl_link_move *move, struct zl_error *err);
