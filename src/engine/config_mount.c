@@ -4,11 +4,13 @@
  * of the mount itself is taken out, everything else goes to the file system.
  */
 #include <linux/mount.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/strv.h"
 #include "engine/config_private.h"
 
 enum option_kind {
@@ -176,9 +178,68 @@ static int join_options(struct zl_config_reader *rd, struct zl_mount *m, const c
   return 0;
 }
 
+/* "0-1000-10#10-5000-1", up to the ";" of the next word: triplets as of uidMappings. */
+static int read_ranges(struct zl_config_reader *rd, const char *text, const char *path,
+                       const struct zl_idmap **ret, size_t *ret_n)
+{
+  struct zl_idmap *list = zl_arena_alloc(rd->arena, ZL_MAX_INLINE_IDMAPS * sizeof(*list));
+  size_t n = 0;
+  int used = 0;
+
+  if (list == NULL)
+    return zl_fail_nomem(rd->err, "configuration");
+  for (; n < ZL_MAX_INLINE_IDMAPS; text++) {
+    struct zl_idmap *map = &list[n];
+
+    if (sscanf(text, "%9u-%9u-%9u%n", &map->container_id, &map->host_id, &map->size, &used) != 3 ||
+        map->size == 0)
+      break;
+    n++;
+    text += used;
+    if (*text == '\0' || *text == ';') {
+      *ret = list;
+      *ret_n = n;
+      return 0;
+    }
+    if (*text != '#')
+      break;
+  }
+  return zl_fail(
+      rd->err, ZL_E_INVALID, 0,
+      "%s.options: '%.60s' is not a list of at most %d like 0-1000-10#10-2000-1 (relative "
+      "ones, with @, are not supported)",
+      path, text, ZL_MAX_INLINE_IDMAPS);
+}
+
+/* "idmap=uids=...;gids=...", as crun has it; *ret_taken says whether it is that. */
+static int use_idmap(struct zl_config_reader *rd, struct zl_mount *m, const char *option,
+                     const char *path, bool *ret_taken)
+{
+  const bool recursive = zl_has_prefix(option, "ridmap=");
+  int r = 0;
+
+  *ret_taken = recursive || zl_has_prefix(option, "idmap=");
+  if (!*ret_taken)
+    return 0;
+  m->idmap = true;
+  m->idmap_recursive = recursive;
+  for (const char *word = strchr(option, '='); r == 0 && word != NULL; word = strchr(word, ';')) {
+    word++;
+    if (zl_has_prefix(word, "uids="))
+      r = read_ranges(rd, word + 5, path, &m->uid_maps, &m->n_uid_maps);
+    else if (zl_has_prefix(word, "gids="))
+      r = read_ranges(rd, word + 5, path, &m->gid_maps, &m->n_gid_maps);
+    else
+      r = zl_fail(rd->err, ZL_E_INVALID, 0, "%s.options: '%.60s' is neither uids= nor gids=", path,
+                  word);
+  }
+  return r;
+}
+
 static int read_options(struct zl_config_reader *rd, struct zl_mount *m, const char *path)
 {
   size_t n = 0, n_fs = 0;
+  int r = 0;
 
   while (m->options[n] != NULL)
     n++;
@@ -186,12 +247,16 @@ static int read_options(struct zl_config_reader *rd, struct zl_mount *m, const c
   if (m->fs_options == NULL)
     return zl_fail_nomem(rd->err, "configuration");
   for (size_t i = 0; i < n; i++) {
-    bool recursive;
+    bool recursive, taken = false;
     const struct mount_option *o = find_option(m->options[i], &recursive);
 
     if (o != NULL)
       use_option(m, o, recursive);
     else
+      r = use_idmap(rd, m, m->options[i], path, &taken);
+    if (r < 0)
+      return r;
+    if (o == NULL && !taken)
       m->fs_options[n_fs++] = m->options[i];
   }
   if (m->type != NULL && strcmp(m->type, "bind") == 0)

@@ -480,5 +480,19 @@ def a_dangling_link_is_followed_inside(box):
     equal(box.output("cat /made/for/it"), "seen")
 
 
+@case
+@ours
+def ids_are_mapped_by_an_option(box):
+    (box.top / "dir").mkdir()
+    (box.top / "dir" / "file").write_text("")
+    os.chown(box.top / "dir" / "file", 3, 4)
+    box.mount("/x", "bind", box.top / "dir", "bind", "idmap=uids=0-1000-10;gids=0-2000-3#3-5000-10")
+    equal(box.output("stat -c '%u %g' /x/file"), "1003 5001")
+    for bad, part in (("idmap=uids=0-1-2", "go together"), ("idmap=uids=@0-1-2;gids=0-1-2", "with @"), ("idmap=x=1", "neither"),
+                      ("idmap=uids=0-1;gids=0-1-2", "not a list")):
+        box.config["mounts"][-1]["options"] = ["bind", bad]
+        box.refused("mounts[7]", part)
+
+
 if __name__ == "__main__":
     main(all_cases(globals()))
