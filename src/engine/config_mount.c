@@ -3,8 +3,10 @@
  * Mounts. Options are those of mount(8) as the OCI specification lists them: what is an attribute
  * of the mount itself is taken out, everything else goes to the file system.
  */
+#include <ctype.h>
+#include <errno.h>
 #include <linux/mount.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 
@@ -178,37 +180,50 @@ static int join_options(struct zl_config_reader *rd, struct zl_mount *m, const c
   return 0;
 }
 
+/* A number and the `end` behind it, which is passed over unless it is '\0'. */
+static bool read_number(const char **text, char end, uint32_t *ret)
+{
+  unsigned long value;
+  char *after;
+
+  if (!isdigit((unsigned char)**text))
+    return false;
+  errno = 0;
+  value = strtoul(*text, &after, 10);
+  if (errno != 0 || value >= UINT32_MAX || (end != '\0' && *after != end))
+    return false;
+  *text = after + (end != '\0');
+  *ret = (uint32_t)value;
+  return true;
+}
+
 /* "0-1000-10#10-5000-1", up to the ";" of the next word: triplets as of uidMappings. */
 static int read_ranges(struct zl_config_reader *rd, const char *text, const char *path,
                        const struct zl_idmap **ret, size_t *ret_n)
 {
   struct zl_idmap *list = zl_arena_alloc(rd->arena, ZL_MAX_INLINE_IDMAPS * sizeof(*list));
-  size_t n = 0;
-  int used = 0;
+  const char *at = text;
 
   if (list == NULL)
     return zl_fail_nomem(rd->err, "configuration");
-  for (; n < ZL_MAX_INLINE_IDMAPS; text++) {
-    struct zl_idmap *map = &list[n];
+  for (size_t n = 0; n < ZL_MAX_INLINE_IDMAPS; at++) {
+    struct zl_idmap *map = &list[n++];
 
-    if (sscanf(text, "%9u-%9u-%9u%n", &map->container_id, &map->host_id, &map->size, &used) != 3 ||
-        map->size == 0)
+    if (!read_number(&at, '-', &map->container_id) || !read_number(&at, '-', &map->host_id) ||
+        !read_number(&at, '\0', &map->size) || map->size == 0)
       break;
-    n++;
-    text += used;
-    if (*text == '\0' || *text == ';') {
+    if (*at == '\0' || *at == ';') {
       *ret = list;
       *ret_n = n;
       return 0;
     }
-    if (*text != '#')
+    if (*at != '#')
       break;
   }
-  return zl_fail(
-      rd->err, ZL_E_INVALID, 0,
-      "%s.options: '%.60s' is not a list of at most %d like 0-1000-10#10-2000-1 (relative "
-      "ones, with @, are not supported)",
-      path, text, ZL_MAX_INLINE_IDMAPS);
+  return zl_fail(rd->err, ZL_E_INVALID, 0,
+                 "%s.options: '%.60s' is not a list of at most %d like 0-1000-10#10-2000-1 "
+                 "(relative ones, with @, are not supported)",
+                 path, text, ZL_MAX_INLINE_IDMAPS);
 }
 
 /* "idmap=uids=...;gids=...", as crun has it; *ret_taken says whether it is that. */
