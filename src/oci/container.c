@@ -148,12 +148,16 @@ static int find_process(struct oci_container *c, struct zl_error *err)
   return 0;
 }
 
-static int read_state(struct oci_container *c, struct zl_error *err)
+/* Who only looks is told of a container as soon as its creator, who has the lock by then, has said
+ * what it is: what he changes next waits for that lock. */
+static int read_state(struct oci_container *c, bool to_change, struct zl_error *err)
 {
   zl_autobuf text = ZL_BUF_INIT(ZL_MAX_BUNDLE);
   int64_t pid = 0, start_time = 0;
   int r = zl_file_read(c->dir_fd, "state.json", &text, err);
 
+  if (r == -ZL_E_NOT_FOUND && !to_change)
+    return zl_fail(err, ZL_E_NOT_FOUND, 0, "container '%s' does not exist", c->id);
   /* Its creator has died, or is about to write it. */
   if (r == -ZL_E_NOT_FOUND) {
     c->state = json_object();
@@ -201,7 +205,7 @@ int oci_container_open(const struct oci *oci, const char *id, bool to_change,
   if (r == 0 && to_change)
     r = zl_lock_acquire(c->dir_fd, "lock", LOCK_PATIENCE, &c->lock_fd, err);
   if (r == 0)
-    r = read_state(c, err);
+    r = read_state(c, to_change, err);
   return r == 0 ? open_cgroup(c, err) : r;
 }
 

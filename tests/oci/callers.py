@@ -261,6 +261,17 @@ def links_of_the_host_become_the_containers(box):
 
 
 @case
+@ours
+def one_that_is_not_described_yet_is_not_there(box):
+    """What a creator leaves that was killed at once: `state` and `start` never meet in between, `delete` removes it."""
+    (box.root / box.id).mkdir(parents=True)
+    contains(box.oci("state", box.id, ok="fail").stderr, "does not exist")
+    equal(json.loads(box.oci("list", "--format", "json").stdout), [])
+    box.delete("--force")
+    equal(box.states(), [])
+
+
+@case
 def many_are_deleted_by_an_expression(box):
     names = [f"{box.prefix}-{i}" for i in "abc"]
     for box.id in names:
