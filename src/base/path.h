@@ -27,8 +27,8 @@ int zl_path_open_beneath(int dirfd, const char *path, int flags, mode_t mode);
  * the root, and what a dangling one names is made there); another kind of file is -ENOTDIR. */
 int zl_path_mkdirs_in_root(int root_fd, const char *path, mode_t mode);
 
-/* As zl_path_mkdirs_in_root for the parent, then makes an empty regular file when nothing is there;
- * returns an O_PATH descriptor of it, or -errno. */
+/* As zl_path_mkdirs_in_root for the parent, then makes an empty regular file when nothing is there,
+ * or where a dangling link leads inside the root; returns an O_PATH descriptor of it, or -errno. */
 int zl_path_touch_in_root(int root_fd, const char *path, mode_t mode);
 
 /* Opens the host directory (dirfd, path), made with its missing parents when absent; each directory

@@ -195,6 +195,8 @@ static int check_whole(const struct zl_engine_config *c, struct zl_error *err)
     return zl_fail(err, ZL_E_INVALID, 0, "linux.uidMappings: needs a user namespace of its own");
   if (!c->zlayer.present)
     return 0;
+  if (c->n_net_devices > 0)
+    return zl_fail(err, ZL_E_UNSUPPORTED, 0, "linux.netDevices: zlayer.network says which links");
   if ((net->mode == ZL_NET_HOST) == ns[ZL_NS_NETWORK].present)
     return zl_fail(err, ZL_E_INVALID, 0,
                    "zlayer.network.mode: contradicts the network entry of linux.namespaces");

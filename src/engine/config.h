@@ -91,10 +91,13 @@ struct zl_mount {
   const char *source;      /* NULL: not said */
   char **options;          /* as written */
   /* The options, understood: */
-  bool bind, recursive;            /* "bind", "rbind" (or type "bind") */
-  bool remount;                    /* change an existing mount */
-  bool copy_up;                    /* "tmpcopyup": a tmpfs starts with what it hides */
-  bool idmap, idmap_recursive;     /* "idmap", "ridmap" */
+  bool bind, recursive;        /* "bind", "rbind" (or type "bind") */
+  bool remount;                /* change an existing mount */
+  bool copy_up;                /* "tmpcopyup": a tmpfs starts with what it hides */
+  bool idmap, idmap_recursive; /* "idmap", "ridmap" */
+  bool copy_link;       /* "copy-symlink": a source that is a link is made anew, not mounted */
+  bool source_nofollow; /* "src-nofollow": a source that is a link is mounted itself */
+  bool target_nofollow; /* "dest-nofollow": so is what it is mounted on */
   uint64_t attr_set, attr_clear;   /* MOUNT_ATTR_*, of this mount */
   uint64_t rattr_set, rattr_clear; /* MOUNT_ATTR_*, of this mount and all below ("rro" …) */
   unsigned long propagation;       /* MS_SHARED, MS_SLAVE, MS_PRIVATE, MS_UNBINDABLE | MS_REC; 0 */
@@ -198,8 +201,9 @@ enum zl_hook_phase {
 struct zl_hook {
   const char *path;   /* absolute */
   char **args;        /* argv[0] included; empty: the path alone */
-  char **env;         /* all of it */
+  char **env;         /* all of it; NULL: the runtime's own, nothing for one inside the container */
   unsigned timeout_s; /* 0: none */
+  const char *stdout_path, *stderr_path; /* host files that its output is appended to; or NULL */
 };
 
 struct zl_hook_list {
@@ -269,6 +273,11 @@ struct zl_engine_config {
   bool has_personality;
   unsigned long personality;        /* PER_* */
   unsigned long rootfs_propagation; /* as zl_mount.propagation; 0: not said */
+
+  struct zl_memory_policy memory_policy;
+  /* Links of the host and their names in the container; only with a network namespace. */
+  const struct zl_key_value *net_devices;
+  size_t n_net_devices;
 
   struct zl_hook_list hooks[ZL_HOOK_PHASES]; /* empty when the document has `zlayer` */
 

@@ -340,19 +340,74 @@ static int read_host_parts(struct zl_config_reader *rd, const json_t *object,
   return 0;
 }
 
+/* The host's name, and the container's where it is another one. */
+static int read_net_device(struct zl_config_reader *rd, const char *name, const json_t *value,
+                           struct zl_key_value *ret)
+{
+  const char *new_name;
+  char at[ZL_CONFIG_PATH];
+  int r = zl_config_copy(rd, name, &ret->key);
+
+  (void)zl_config_path(at, "linux.netDevices", name, -1);
+  if (r == 0 && !json_is_object(value))
+    r = zl_fail(rd->err, ZL_E_INVALID, 0, "%s: expected an object", at);
+  if (r == 0)
+    r = zl_config_string(rd, value, at, "name", &new_name);
+  /* The kernel would notice when the link has been moved already. */
+  if (r == 0 && new_name != NULL && strcmp(new_name, "lo") == 0)
+    r = zl_fail(rd->err, ZL_E_INVALID, 0, "%s.name: 'lo' is taken", at);
+  if (r == 0)
+    ret->value = new_name != NULL && *new_name != '\0' ? new_name : ret->key;
+  return r;
+}
+
+static int read_net_devices(struct zl_config_reader *rd, const json_t *object,
+                            struct zl_engine_config *c)
+{
+  struct zl_key_value *list;
+  json_t *devices, *value;
+  const char *name;
+  int r = zl_json_get_object(object, "linux", "netDevices", &devices, rd->err);
+
+  if (r < 0 || json_object_size(devices) == 0)
+    return r;
+  if (!c->namespaces[ZL_NS_NETWORK].present)
+    return zl_fail(rd->err, ZL_E_INVALID, 0, "linux.netDevices: need a network namespace");
+  if (json_object_size(devices) > ZL_MAX_NET_DEVICES)
+    return zl_fail(rd->err, ZL_E_LIMIT, 0, "linux.netDevices: more than %d", ZL_MAX_NET_DEVICES);
+  list = zl_arena_alloc(rd->arena, json_object_size(devices) * sizeof(*list));
+  if (list == NULL)
+    return zl_fail_nomem(rd->err, "configuration");
+  json_object_foreach (devices, name, value) {
+    r = read_net_device(rd, name, value, &list[c->n_net_devices]);
+    if (r < 0)
+      return r;
+    c->n_net_devices++;
+  }
+  c->net_devices = list;
+  return 0;
+}
+
 int zl_config_linux(struct zl_config_reader *rd, const json_t *object, struct zl_engine_config *c)
 {
-  static const char *const unsupported[] = { "memoryPolicy", "netDevices" };
   static int (*const parts[])(struct zl_config_reader *, const json_t *,
                               struct zl_engine_config *) = {
-    read_namespaces, read_idmaps,      read_devices,      read_cgroups_path, read_sysctls,
-    read_paths,      read_propagation, read_time_offsets, read_personality,  read_host_parts,
+    read_namespaces,
+    read_idmaps,
+    read_devices,
+    read_cgroups_path,
+    read_sysctls,
+    read_paths,
+    read_propagation,
+    read_time_offsets,
+    read_personality,
+    read_host_parts,
+    zl_config_memory_policy,
+    read_net_devices,
   };
   json_t *linux_object, *resources;
   int r = zl_json_get_object(object, "", "linux", &linux_object, rd->err);
 
-  if (r == 0)
-    r = zl_config_refuse(rd, linux_object, "linux", unsupported, ZL_COUNT(unsupported));
   for (size_t i = 0; r == 0 && i < ZL_COUNT(parts); i++)
     r = parts[i](rd, linux_object, c);
   if (r == 0)

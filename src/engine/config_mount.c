@@ -3,12 +3,16 @@
  * Mounts. Options are those of mount(8) as the OCI specification lists them: what is an attribute
  * of the mount itself is taken out, everything else goes to the file system.
  */
+#include <ctype.h>
+#include <errno.h>
 #include <linux/mount.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/strv.h"
 #include "engine/config_private.h"
 
 enum option_kind {
@@ -21,7 +25,14 @@ enum option_kind {
   COPY_UP,
   IDMAP,
   RIDMAP,
-  NOTHING /* the default of mount(8), or a word that only its tools read */
+  COPY_LINK,
+  NO_FOLLOW, /* value is one of the enum below */
+  NOTHING    /* the default of mount(8), or a word that only its tools read */
+};
+
+enum {
+  OF_SOURCE,
+  OF_DESTINATION
 };
 
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): in the order the table is read
@@ -59,6 +70,9 @@ static const struct mount_option {
   { "tmpcopyup", COPY_UP, 0, false },
   { "idmap", IDMAP, 0, false },
   { "ridmap", RIDMAP, 0, false },
+  { "copy-symlink", COPY_LINK, 0, false },
+  { "src-nofollow", NO_FOLLOW, OF_SOURCE, false },
+  { "dest-nofollow", NO_FOLLOW, OF_DESTINATION, false },
   { "defaults", NOTHING, 0, false },
   { "auto", NOTHING, 0, false },
   { "noauto", NOTHING, 0, false },
@@ -133,6 +147,12 @@ static void use_option(struct zl_mount *m, const struct mount_option *o, bool re
   case IDMAP:
     m->idmap = true;
     break;
+  case COPY_LINK:
+    m->copy_link = true;
+    break;
+  case NO_FOLLOW:
+    *(o->value == OF_SOURCE ? &m->source_nofollow : &m->target_nofollow) = true;
+    break;
   case NOTHING:
     break;
   }
@@ -160,9 +180,81 @@ static int join_options(struct zl_config_reader *rd, struct zl_mount *m, const c
   return 0;
 }
 
+/* A number and the `end` behind it, which is passed over unless it is '\0'. */
+static bool read_number(const char **text, char end, uint32_t *ret)
+{
+  unsigned long value;
+  char *after;
+
+  if (!isdigit((unsigned char)**text))
+    return false;
+  errno = 0;
+  value = strtoul(*text, &after, 10);
+  if (errno != 0 || value >= UINT32_MAX || (end != '\0' && *after != end))
+    return false;
+  *text = after + (end != '\0');
+  *ret = (uint32_t)value;
+  return true;
+}
+
+/* "0-1000-10#10-5000-1", up to the ";" of the next word: triplets as of uidMappings. */
+static int read_ranges(struct zl_config_reader *rd, const char *text, const char *path,
+                       const struct zl_idmap **ret, size_t *ret_n)
+{
+  struct zl_idmap *list = zl_arena_alloc(rd->arena, ZL_MAX_INLINE_IDMAPS * sizeof(*list));
+  const char *at = text;
+
+  if (list == NULL)
+    return zl_fail_nomem(rd->err, "configuration");
+  for (size_t n = 0; n < ZL_MAX_INLINE_IDMAPS; at++) {
+    struct zl_idmap *map = &list[n++];
+
+    if (!read_number(&at, '-', &map->container_id) || !read_number(&at, '-', &map->host_id) ||
+        !read_number(&at, '\0', &map->size) || map->size == 0)
+      break;
+    if (*at == '\0' || *at == ';') {
+      *ret = list;
+      *ret_n = n;
+      return 0;
+    }
+    if (*at != '#')
+      break;
+  }
+  return zl_fail(rd->err, ZL_E_INVALID, 0,
+                 "%s.options: '%.60s' is not a list of at most %d like 0-1000-10#10-2000-1 "
+                 "(relative ones, with @, are not supported)",
+                 path, text, ZL_MAX_INLINE_IDMAPS);
+}
+
+/* "idmap=uids=...;gids=...", as crun has it; *ret_taken says whether it is that. */
+static int use_idmap(struct zl_config_reader *rd, struct zl_mount *m, const char *option,
+                     const char *path, bool *ret_taken)
+{
+  const bool recursive = zl_has_prefix(option, "ridmap=");
+  int r = 0;
+
+  *ret_taken = recursive || zl_has_prefix(option, "idmap=");
+  if (!*ret_taken)
+    return 0;
+  m->idmap = true;
+  m->idmap_recursive = recursive;
+  for (const char *word = strchr(option, '='); r == 0 && word != NULL; word = strchr(word, ';')) {
+    word++;
+    if (zl_has_prefix(word, "uids="))
+      r = read_ranges(rd, word + 5, path, &m->uid_maps, &m->n_uid_maps);
+    else if (zl_has_prefix(word, "gids="))
+      r = read_ranges(rd, word + 5, path, &m->gid_maps, &m->n_gid_maps);
+    else
+      r = zl_fail(rd->err, ZL_E_INVALID, 0, "%s.options: '%.60s' is neither uids= nor gids=", path,
+                  word);
+  }
+  return r;
+}
+
 static int read_options(struct zl_config_reader *rd, struct zl_mount *m, const char *path)
 {
   size_t n = 0, n_fs = 0;
+  int r = 0;
 
   while (m->options[n] != NULL)
     n++;
@@ -170,12 +262,16 @@ static int read_options(struct zl_config_reader *rd, struct zl_mount *m, const c
   if (m->fs_options == NULL)
     return zl_fail_nomem(rd->err, "configuration");
   for (size_t i = 0; i < n; i++) {
-    bool recursive;
+    bool recursive, taken = false;
     const struct mount_option *o = find_option(m->options[i], &recursive);
 
     if (o != NULL)
       use_option(m, o, recursive);
     else
+      r = use_idmap(rd, m, m->options[i], path, &taken);
+    if (r < 0)
+      return r;
+    if (o == NULL && !taken)
       m->fs_options[n_fs++] = m->options[i];
   }
   if (m->type != NULL && strcmp(m->type, "bind") == 0)
@@ -234,6 +330,10 @@ static int check_mount(struct zl_config_reader *rd, const struct zl_mount *m, co
     return zl_fail(rd->err, ZL_E_UNSUPPORTED, 0, "%s: only a new bind mount can map ids", path);
   if ((m->n_uid_maps == 0) != (m->n_gid_maps == 0))
     return zl_fail(rd->err, ZL_E_INVALID, 0, "%s: uidMappings and gidMappings go together", path);
+  if ((m->copy_link || m->source_nofollow || m->target_nofollow) && (!m->bind || m->remount))
+    return zl_fail(
+        rd->err, ZL_E_INVALID, 0,
+        "%s.options: copy-symlink, src-nofollow and dest-nofollow are for a new bind mount", path);
   if (m->copy_up && (m->bind || m->remount || m->type == NULL || strcmp(m->type, "tmpfs") != 0))
     return zl_fail(rd->err, ZL_E_INVALID, 0, "%s.options: tmpcopyup is for a tmpfs", path);
   /* The kernel and other runtimes do without a word; some tools leave such words in. */

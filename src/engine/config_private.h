@@ -81,6 +81,8 @@ int zl_config_process(struct zl_config_reader *rd, const json_t *object, const c
                       struct zl_process *process);
 int zl_config_schedule(struct zl_config_reader *rd, const json_t *object, const char *path,
                        struct zl_process *process);
+int zl_config_memory_policy(struct zl_config_reader *rd, const json_t *linux_object,
+                            struct zl_engine_config *config);
 int zl_config_mount(struct zl_config_reader *rd, const json_t *item, const char *path, void *out);
 int zl_config_linux(struct zl_config_reader *rd, const json_t *object,
                     struct zl_engine_config *config);

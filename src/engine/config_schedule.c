@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How a process is scheduled: scheduler, ioPriority, execCPUAffinity.
+ * How a process is scheduled: scheduler, ioPriority, execCPUAffinity; and where its memory is:
+ * linux.memoryPolicy.
  */
 #include <linux/ioprio.h>
+#include <linux/mempolicy.h>
 #include <linux/sched.h>
 #include <linux/sched/types.h>
 #include <string.h>
 
 #include "base/limits.h"
 #include "engine/config_private.h"
+
+enum {
+  MIN_RUNTIME_NS = 1024 /* of SCHED_DEADLINE: the kernel counts in such units */
+};
 
 static const struct zl_config_word policies[] = {
   { "SCHED_OTHER", SCHED_NORMAL },
@@ -36,19 +42,34 @@ static const struct zl_config_word classes[] = {
   { "IOPRIO_CLASS_IDLE", IOPRIO_CLASS_IDLE },
 };
 
+static const struct zl_config_word memory_modes[] = {
+  { "MPOL_DEFAULT", MPOL_DEFAULT },
+  { "MPOL_PREFERRED", MPOL_PREFERRED },
+  { "MPOL_BIND", MPOL_BIND },
+  { "MPOL_INTERLEAVE", MPOL_INTERLEAVE },
+  { "MPOL_LOCAL", MPOL_LOCAL },
+  { "MPOL_PREFERRED_MANY", MPOL_PREFERRED_MANY },
+  { "MPOL_WEIGHTED_INTERLEAVE", 6 /* since 6.9 */ },
+};
+
+static const struct zl_config_word memory_flags[] = {
+  { "MPOL_F_NUMA_BALANCING", MPOL_F_NUMA_BALANCING },
+  { "MPOL_F_RELATIVE_NODES", MPOL_F_RELATIVE_NODES },
+  { "MPOL_F_STATIC_NODES", MPOL_F_STATIC_NODES },
+};
+
 static int read_flags(struct zl_config_reader *rd, const json_t *object, const char *path,
-                      struct zl_scheduler *s)
+                      const struct zl_config_word *words, size_t n, uint64_t *ret)
 {
   char at[ZL_CONFIG_PATH];
   char **list;
-  int r = zl_config_strv(rd, object, path, "flags", ZL_COUNT(flags), &list);
+  int r = zl_config_strv(rd, object, path, "flags", n, &list);
 
   for (int i = 0; r == 0 && list[i] != NULL; i++) {
     uint32_t flag = 0;
 
-    r = zl_config_word(rd, flags, ZL_COUNT(flags), list[i], zl_config_path(at, path, "flags", i),
-                       &flag);
-    s->flags |= flag;
+    r = zl_config_word(rd, words, n, list[i], zl_config_path(at, path, "flags", i), &flag);
+    *ret |= flag;
   }
   return r;
 }
@@ -69,6 +90,7 @@ static int read_numbers(struct zl_config_reader *rd, const json_t *object, const
     r = zl_json_get_int(object, path, "period", 0, INT64_MAX, 0, &period, rd->err);
   if (r < 0)
     return r;
+  s->has_runtime = json_object_get(object, "runtime") != NULL;
   s->nice = (int32_t)nice;
   s->priority = (uint32_t)priority;
   s->runtime_ns = (uint64_t)runtime;
@@ -96,6 +118,32 @@ static int check_scheduler(struct zl_config_reader *rd, const char *path,
   return 0;
 }
 
+/* What the kernel would say EINVAL to: it wants runtime <= deadline <= period, the last two of
+ * which may be 0 for "as the one before". */
+static int check_deadline(struct zl_config_reader *rd, const char *path,
+                          const struct zl_scheduler *s)
+{
+#define DEADLINE "%s: sched_setattr: `SCHED_DEADLINE` "
+  if (s->policy != SCHED_DEADLINE)
+    return 0;
+  if (!s->has_runtime)
+    return zl_fail(rd->err, ZL_E_INVALID, 0, DEADLINE "requires `runtime`", path);
+  if (s->deadline_ns == 0)
+    return zl_fail(rd->err, ZL_E_INVALID, 0, DEADLINE "requires `deadline`", path);
+  if (s->runtime_ns == 0)
+    return zl_fail(rd->err, ZL_E_INVALID, 0, DEADLINE "runtime must be greater than 0", path);
+  if (s->runtime_ns < MIN_RUNTIME_NS)
+    return zl_fail(rd->err, ZL_E_INVALID, 0,
+                   DEADLINE "runtime %llu must be between %d and the deadline", path,
+                   (unsigned long long)s->runtime_ns, MIN_RUNTIME_NS);
+  if (s->runtime_ns > s->deadline_ns)
+    return zl_fail(rd->err, ZL_E_INVALID, 0, DEADLINE "runtime must be <= the deadline", path);
+  if (s->period_ns != 0 && s->deadline_ns > s->period_ns)
+    return zl_fail(rd->err, ZL_E_INVALID, 0, DEADLINE "deadline must be <= the period", path);
+  return 0;
+#undef DEADLINE
+}
+
 static int read_scheduler(struct zl_config_reader *rd, const json_t *object, const char *path,
                           struct zl_process *p)
 {
@@ -115,9 +163,11 @@ static int read_scheduler(struct zl_config_reader *rd, const json_t *object, con
   if (r == 0)
     r = read_numbers(rd, scheduler, at, s);
   if (r == 0)
-    r = read_flags(rd, scheduler, at, s);
+    r = read_flags(rd, scheduler, at, flags, ZL_COUNT(flags), &s->flags);
   if (r == 0)
     r = check_scheduler(rd, at, s);
+  if (r == 0)
+    r = check_deadline(rd, at, s);
   s->present = r == 0;
   return r;
 }
@@ -189,4 +239,31 @@ int zl_config_schedule(struct zl_config_reader *rd, const json_t *object, const 
   if (r == 0)
     r = read_io_priority(rd, object, path, p);
   return r == 0 ? read_affinity(rd, object, path, p) : r;
+}
+
+/* Whether the nodes are there, and whether the mode goes with the flags, the kernel says. */
+int zl_config_memory_policy(struct zl_config_reader *rd, const json_t *linux_object,
+                            struct zl_engine_config *c)
+{
+  static const char at[] = "linux.memoryPolicy";
+  struct zl_memory_policy *policy = &c->memory_policy;
+  char mode_at[ZL_CONFIG_PATH];
+  const char *mode;
+  uint64_t extra = 0;
+  json_t *object;
+  int r = zl_json_get_object(linux_object, "linux", "memoryPolicy", &object, rd->err);
+
+  if (r < 0 || object == NULL)
+    return r;
+  r = zl_config_required(rd, object, at, "mode", &mode);
+  if (r == 0)
+    r = zl_config_word(rd, memory_modes, ZL_COUNT(memory_modes), mode,
+                       zl_config_path(mode_at, at, "mode", -1), &policy->mode);
+  if (r == 0)
+    r = read_flags(rd, object, at, memory_flags, ZL_COUNT(memory_flags), &extra);
+  if (r == 0)
+    r = read_cpus(rd, object, at, "nodes", &policy->nodes);
+  policy->mode |= (uint32_t)extra;
+  policy->present = r == 0;
+  return r;
 }

@@ -12,7 +12,9 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "engine/device_make.h"
 #include "engine/mount_fd.h"
+#include "engine/namespaces.h"
 
 /* What the OCI runtime specification promises to every container. */
 static const struct zl_device defaults[] = {
@@ -41,23 +43,40 @@ static mode_t type_bits(const struct zl_device *device)
   return device->type == 'b' ? S_IFBLK : device->type == 'p' ? S_IFIFO : S_IFCHR;
 }
 
-static int open_bind(const struct zl_device *device, int *ret_fd, struct zl_error *err)
+static bool is_device(int fd, const struct zl_device *device)
 {
-  zl_autofd fd = -1;
   struct stat st;
+
+  return fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == type_bits(device) &&
+         (device->type == 'p' || st.st_rdev == makedev(device->major, device->minor));
+}
+
+/* Its ids are the container's; one that is not mapped is nobody's there, as root's of the host is.
+ */
+static uint32_t host_id(const struct zl_idmap *maps, size_t n, uint32_t id)
+{
+  int64_t host = zl_ns_host_id(maps, n, id);
+
+  return host >= 0 ? (uint32_t)host : 0;
+}
+
+/* The host's own node where it has one of that name: who may use it is the host's to say. */
+static int open_bind(const struct zl_engine_config *config, const struct zl_device *device,
+                     int *ret_fd, struct zl_error *err)
+{
+  struct zl_device made = *device;
+  zl_autofd fd = -1;
   int r = zl_mount_clone(AT_FDCWD, device->path, false, &fd, err);
 
-  if (r < 0)
+  if (r == 0 && is_device(fd, device)) {
+    *ret_fd = zl_steal_fd(&fd);
+    return 0;
+  }
+  if (r < 0 && r != -ZL_E_NOT_FOUND)
     return r;
-  if (fstat(fd, &st) < 0)
-    return zl_fail_errno(err, "device '%s'", device->path);
-  if ((st.st_mode & S_IFMT) != type_bits(device) ||
-      (device->type != 'p' && st.st_rdev != makedev(device->major, device->minor)))
-    return zl_fail(err, ZL_E_UNSUPPORTED, 0,
-                   "device '%s': with a user namespace only the host's own node can be used",
-                   device->path);
-  *ret_fd = zl_steal_fd(&fd);
-  return 0;
+  made.uid = host_id(config->uid_maps, config->n_uid_maps, device->uid);
+  made.gid = host_id(config->gid_maps, config->n_gid_maps, device->gid);
+  return zl_device_make(&made, ret_fd, err);
 }
 
 int zl_device_binds_open(const struct zl_engine_config *config, struct zl_device_binds *ret,
@@ -69,7 +88,7 @@ int zl_device_binds_open(const struct zl_engine_config *config, struct zl_device
   if (ret->fds == NULL)
     return zl_fail_nomem(err, "devices");
   for (; ret->count < count; ret->count++) {
-    int r = open_bind(device_at(config, ret->count), &ret->fds[ret->count], err);
+    int r = open_bind(config, device_at(config, ret->count), &ret->fds[ret->count], err);
 
     if (r < 0)
       return r;

@@ -10,9 +10,10 @@
 
 #include "engine/config.h"
 
-/* In a user namespace nodes cannot be made, so the host's are bind mounted. To be called by the
- * runtime, in the host's mount namespace: a detached mount of each of the default devices and of
- * config->devices, in the order of zl_devices_create. *ret is released with zl_device_binds_done.
+/* In a user namespace nodes cannot be made, so the host's are bind mounted, and what it has not is
+ * made for the container. To be called by the runtime, in the host's mount namespace: a detached
+ * mount of each of the default devices and of config->devices, in the order of zl_devices_create.
+ * *ret is released with zl_device_binds_done.
  */
 struct zl_device_binds {
   int *fds; /* malloc'd */

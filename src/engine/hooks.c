@@ -41,12 +41,12 @@ static int in_memory(const char *state, size_t len, int *ret_fd, struct zl_error
   int r;
 
   if (fd < 0)
-    return zl_fail_errno(err, "state for a hook");
+    return zl_fail_errno(err, "cannot be given its state");
   r = zl_fd_write_full(fd, state, len);
   if (r < 0)
-    return zl_fail(err, ZL_E_SYSTEM, -r, "state for a hook");
+    return zl_fail(err, ZL_E_SYSTEM, -r, "cannot be given its state");
   if (lseek(fd, 0, SEEK_SET) < 0)
-    return zl_fail_errno(err, "state for a hook");
+    return zl_fail_errno(err, "cannot be given its state");
   *ret_fd = zl_steal_fd(&fd);
   return 0;
 }
@@ -96,30 +96,65 @@ static void take_stderr(struct run *run)
 
 /* ---- One hook ------------------------------------------------------------------------------ */
 
+static int open_output(const char *path, int *ret_fd, struct zl_error *err)
+{
+  int fd = zl_fd_open(AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+
+  if (fd < 0)
+    return zl_fail(err, ZL_E_SYSTEM, -fd, "cannot write to '%s'", path);
+  *ret_fd = fd;
+  return 0;
+}
+
+/* Its complaints are ours to tell, unless a file is to have them. */
+static int open_errors(struct run *run, int *ret_fd, struct zl_error *err)
+{
+  int ends[2], r;
+
+  if (run->hook->stderr_path != NULL)
+    return open_output(run->hook->stderr_path, ret_fd, err);
+  r = zl_fd_pipe(ends, err);
+  if (r < 0)
+    return r;
+  run->stderr_fd = ends[0];
+  *ret_fd = ends[1];
+  return fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0 ? zl_fail_errno(err, "has no standard error") : 0;
+}
+
+/* The host's environment is nothing that a program of the container may see. */
+static const char *const *environment(const struct run *run)
+{
+  static const char *const none[] = { NULL };
+
+  if (run->hook->env != NULL)
+    return (const char *const *)run->hook->env;
+  return run->phase == ZL_HOOK_START_CONTAINER ? none : (const char *const *)environ;
+}
+
 static int start(struct run *run, const char *state, size_t len, struct zl_error *err)
 {
   const struct zl_hook *hook = run->hook;
   const char *const bare[] = { hook->path, NULL };
-  zl_autofd input = -1, output = -1;
-  int ends[2], r = open_state(state, len, &input, err);
+  zl_autofd input = -1, output = -1, errors = -1;
+  int r = open_state(state, len, &input, err);
 
+  if (r == 0 && hook->stdout_path != NULL)
+    r = open_output(hook->stdout_path, &output, err);
   if (r == 0)
-    r = zl_fd_pipe(ends, err);
+    r = open_errors(run, &errors, err);
   if (r < 0)
     return r;
-  run->stderr_fd = ends[0];
-  output = ends[1];
-  if (fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0)
-    return zl_fail_errno(err, "standard error of a hook");
   {
-    const struct zl_proc_fd fds[] = { { .from = input, .to = 0 }, { .from = output, .to = 2 } };
+    const struct zl_proc_fd fds[] = { { .from = input, .to = 0 },
+                                      { .from = errors, .to = 2 },
+                                      { .from = output, .to = 1 } };
     const struct zl_proc_options opt = {
       .path = hook->path,
       .exec_fd = -1,
       .argv = hook->args[0] != NULL ? (const char *const *)hook->args : bare,
-      .envp = (const char *const *)hook->env,
+      .envp = environment(run),
       .fds = fds,
-      .n_fds = ZL_COUNT(fds),
+      .n_fds = output >= 0 ? 3 : 2,
       .new_session = true,
       .bound = true,
     };
@@ -128,7 +163,7 @@ static int start(struct run *run, const char *state, size_t len, struct zl_error
   }
   /* "Not found" would be taken for the container's own program. */
   if (r == -ZL_E_NO_COMMAND || r == -ZL_E_NOT_EXECUTABLE)
-    return zl_fail(err, ZL_E_SYSTEM, r == -ZL_E_NO_COMMAND ? ENOENT : EACCES, "executing it");
+    return zl_fail(err, ZL_E_SYSTEM, r == -ZL_E_NO_COMMAND ? ENOENT : EACCES, "cannot be executed");
   return r;
 }
 
@@ -150,9 +185,9 @@ static int await(struct run *run, struct zl_error *err)
     int n = poll(fds, ZL_COUNT(fds), milliseconds_left(run));
 
     if (n < 0 && errno != EINTR)
-      return zl_fail_errno(err, "waiting for it");
+      return zl_fail_errno(err, "cannot be waited for");
     if (n == 0)
-      return zl_fail(err, ZL_E_TIMEOUT, 0, "it has not ended within %u s", run->hook->timeout_s);
+      return zl_fail(err, ZL_E_TIMEOUT, 0, "has not ended within %u s", run->hook->timeout_s);
     if (n > 0)
       take_stderr(run);
     if (n > 0 && fds[0].revents != 0)
@@ -180,8 +215,9 @@ static int judge(struct run *run, int status, struct zl_error *err)
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
     return 0;
   if (WIFEXITED(status))
-    return zl_fail(err, ZL_E_SYSTEM, 0, "exit code %d%s%s", WEXITSTATUS(status), colon, text);
-  return zl_fail(err, ZL_E_SYSTEM, 0, "ended by signal %d%s%s", WTERMSIG(status), colon, text);
+    return zl_fail(err, ZL_E_SYSTEM, 0, "failed with exit code %d%s%s", WEXITSTATUS(status), colon,
+                   text);
+  return zl_fail(err, ZL_E_SYSTEM, 0, "was ended by signal %d%s%s", WTERMSIG(status), colon, text);
 }
 
 static int run_one(struct run *run, const char *state, size_t len, struct zl_error *err)
@@ -207,8 +243,9 @@ static int run_one(struct run *run, const char *state, size_t len, struct zl_err
 static int fail_hook(const struct run *run, size_t index, const struct zl_error *why,
                      struct zl_error *err)
 {
-  return zl_fail(err, why->code, why->os_error, "%s hook %zu '%s': %s",
-                 zl_hook_phase_name(run->phase), index, run->hook->path, why->msg);
+  return zl_fail(err, why->code, why->os_error, "%s hook %s (hooks.%s[%zu], '%s')",
+                 zl_hook_phase_name(run->phase), why->msg, zl_hook_phase_name(run->phase), index,
+                 run->hook->path);
 }
 
 int zl_hooks_run(enum zl_hook_phase phase, const struct zl_hook_list *hooks, const char *state,
@@ -220,7 +257,7 @@ int zl_hooks_run(enum zl_hook_phase phase, const struct zl_hook_list *hooks, con
                        .proc = { .pidfd = -1 },
                        .stderr_fd = -1,
                        .deadline = UINT64_MAX };
-    struct zl_error why = { 0 };
+    struct zl_error why = { 0 }, told = { 0 };
     int r = run_one(&run, state, len, &why);
 
     zl_fd_closep(&run.stderr_fd);
@@ -229,7 +266,8 @@ int zl_hooks_run(enum zl_hook_phase phase, const struct zl_hook_list *hooks, con
     why.os_error = 0; /* its text is in the message already */
     if (phase != ZL_HOOK_POSTSTOP)
       return fail_hook(&run, i, &why, err);
-    zl_warning("%s hook %zu '%s': %s", zl_hook_phase_name(phase), i, run.hook->path, why.msg);
+    (void)fail_hook(&run, i, &why, &told);
+    zl_warning("%s", told.msg);
   }
   return 0;
 }

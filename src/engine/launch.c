@@ -293,6 +293,8 @@ int zl_launch_exec(struct zl_launch *launch, struct zl_error *err)
   if (r == 0)
     r = zl_schedule_apply(&p->scheduler, p->io_priority, err);
   if (r == 0)
+    r = zl_memory_policy_apply(&launch->config->memory_policy, err);
+  if (r == 0)
     r = zl_rlimits_apply(0, p->rlimits, p->n_rlimits, err);
   if (r < 0)
     return r;

@@ -63,6 +63,12 @@ int zl_listener_open(const struct zl_seccomp_profile *profile,
   *ret = (struct zl_listener)ZL_LISTENER_INIT;
   if (profile == NULL || !(filter->flags & SECCOMP_FILTER_FLAG_NEW_LISTENER))
     return 0;
+  /* Without such an action it is a courtesy, and nobody need be there. */
+  if (!zl_seccomp_notifies(profile)) {
+    if (state != NULL)
+      (void)connect_to(profile->listener_path, &ret->sock, NULL);
+    return 0;
+  }
   if (profile->listener_path == NULL || *profile->listener_path == '\0')
     return zl_fail(err, ZL_E_INVALID, 0, "linux.seccomp: SCMP_ACT_NOTIFY needs a listenerPath");
   if (state == NULL)
@@ -95,7 +101,7 @@ int zl_listener_describe(struct zl_listener *listener, const struct zl_seccomp_p
     return 0;
   r = own_pid(&pid, err);
   if (r == 0)
-    r = zl_state_parse(state, init_pid > 0 ? "running" : "created", init_pid > 0 ? init_pid : pid,
+    r = zl_state_parse(state, init_pid > 0 ? "running" : "creating", init_pid > 0 ? init_pid : pid,
                        &doc, err);
   if (r == 0)
     r = zl_json_get_string(doc, "state", "ociVersion", &version, err);

@@ -21,9 +21,9 @@ struct zl_listener {
     .sock = -1           \
   }
 
-/* Connects, as the runtime on the host. Nothing happens when `filter` notifies of nothing.
- * ZL_E_INVALID: it does, and the profile does not say whom. `state` is the container's OCI state.
- */
+/* Connects, as the runtime on the host. A profile that notifies of nothing may name a listener too,
+ * which is sent the descriptor if it is there. ZL_E_INVALID: it notifies, and does not say whom.
+ * `state` is the container's OCI state. */
 int zl_listener_open(const struct zl_seccomp_profile *profile,
                      const struct zl_seccomp_filter *filter, const char *state,
                      struct zl_listener *ret, struct zl_error *err);

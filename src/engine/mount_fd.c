@@ -63,17 +63,27 @@ int zl_mount_fs(const char *type, const char *source, const struct zl_fs_param *
   return 0;
 }
 
-int zl_mount_clone(int dirfd, const char *path, bool recursive, int *ret_fd, struct zl_error *err)
+static int clone_tree(int dirfd, const char *path, unsigned how, int *ret_fd, struct zl_error *err)
 {
-  unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0) |
-                   (*path == '\0' ? AT_EMPTY_PATH : 0);
-  int fd = open_tree(dirfd, path, flags);
+  int fd = open_tree(dirfd, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | how);
 
   if (fd < 0)
     return zl_fail(err, errno == ENOENT ? ZL_E_NOT_FOUND : ZL_E_SYSTEM, errno, "mount source '%s'",
                    path);
   *ret_fd = fd;
   return 0;
+}
+
+int zl_mount_clone(int dirfd, const char *path, bool recursive, int *ret_fd, struct zl_error *err)
+{
+  unsigned how = (recursive ? AT_RECURSIVE : 0) | (*path == '\0' ? AT_EMPTY_PATH : 0);
+
+  return clone_tree(dirfd, path, how, ret_fd, err);
+}
+
+int zl_mount_clone_link(const char *path, int *ret_fd, struct zl_error *err)
+{
+  return clone_tree(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, ret_fd, err);
 }
 
 int zl_mount_change(int mount_fd, bool recursive, uint64_t set, uint64_t clear,

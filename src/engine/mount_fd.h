@@ -25,6 +25,9 @@ int zl_mount_fs(const char *type, const char *source, const struct zl_fs_param *
  * `recursive` takes the mounts below along. Links in `path` are followed: it is a host path. */
 int zl_mount_clone(int dirfd, const char *path, bool recursive, int *ret_fd, struct zl_error *err);
 
+/* The same of a link itself, where `path` ends with one. */
+int zl_mount_clone_link(const char *path, int *ret_fd, struct zl_error *err);
+
 /* mount_setattr on (mount_fd, ""): MOUNT_ATTR_* to set and clear, MS_PRIVATE etc. or 0. */
 int zl_mount_change(int mount_fd, bool recursive, uint64_t set, uint64_t clear,
                     uint64_t propagation, struct zl_error *err);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/mounts.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/path.h"
@@ -16,6 +19,10 @@
 #include "engine/namespaces.h"
 #include "engine/procfs.h"
 #include "engine/tmpfs_copy.h"
+
+enum {
+  LINK_TEXT = 4096 /* what a link may say: PATH_MAX of the kernel */
+};
 
 static bool is_type(const struct zl_mount *m, const char *type)
 {
@@ -70,7 +77,8 @@ static int open_bind(const struct zl_mount *m, const struct zl_engine_config *co
 
   if (m->source == NULL)
     return zl_fail(err, ZL_E_INVALID, 0, "mount on '%s' has no source", m->destination);
-  r = zl_mount_clone(AT_FDCWD, m->source, m->recursive, &fd, err);
+  r = m->source_nofollow ? zl_mount_clone_link(m->source, &fd, err)
+                         : zl_mount_clone(AT_FDCWD, m->source, m->recursive, &fd, err);
   if (r == 0 && m->propagation == 0)
     r = zl_mount_change(fd, true, 0, 0, MS_PRIVATE, err);
   if (r == 0 && m->idmap)
@@ -83,6 +91,21 @@ static int open_bind(const struct zl_mount *m, const struct zl_engine_config *co
   return 0;
 }
 
+/* *ret stays NULL when the source is no link. */
+static int read_link(const struct zl_mount *m, char **ret, struct zl_error *err)
+{
+  char text[LINK_TEXT];
+  ssize_t n = readlink(m->source, text, sizeof(text));
+
+  if (n < 0 && errno == EINVAL)
+    return 0;
+  if (n < 0 || n == sizeof(text))
+    return zl_fail(err, ZL_E_SYSTEM, n < 0 ? errno : ENAMETOOLONG, "mount on '%s': '%s'",
+                   m->destination, m->source);
+  *ret = strndup(text, (size_t)n);
+  return *ret != NULL ? 0 : zl_fail_nomem(err, "mounts");
+}
+
 int zl_mounts_open_binds(const struct zl_engine_config *config, struct zl_mounts *ret,
                          struct zl_error *err)
 {
@@ -90,14 +113,19 @@ int zl_mounts_open_binds(const struct zl_engine_config *config, struct zl_mounts
   if (config->n_mounts == 0)
     return 0;
   ret->fds = malloc(config->n_mounts * sizeof(*ret->fds));
-  if (ret->fds == NULL)
+  ret->links = calloc(config->n_mounts, sizeof(*ret->links));
+  if (ret->fds == NULL || ret->links == NULL) {
+    free(zl_steal_ptr(&ret->fds));
     return zl_fail_nomem(err, "mounts");
+  }
   for (size_t i = 0; i < config->n_mounts; i++)
     ret->fds[i] = -1;
   for (size_t i = 0; i < config->n_mounts; i++) {
     const struct zl_mount *m = &config->mounts[i];
-    int r = m->bind && !m->remount ? open_bind(m, config, &ret->fds[i], err) : 0;
+    int r = m->copy_link ? read_link(m, &ret->links[i], err) : 0;
 
+    if (r == 0 && m->bind && !m->remount && ret->links[i] == NULL)
+      r = open_bind(m, config, &ret->fds[i], err);
     if (r < 0)
       return r;
   }
@@ -108,9 +136,11 @@ void zl_mounts_done(struct zl_mounts *mounts)
 {
   for (size_t i = 0; mounts->fds != NULL && i < mounts->config->n_mounts; i++)
     zl_fd_closep(&mounts->fds[i]);
+  for (size_t i = 0; mounts->links != NULL && i < mounts->config->n_mounts; i++)
+    free(mounts->links[i]);
   zl_cgroup_views_done(&mounts->cgroups);
-  free(mounts->fds);
-  mounts->fds = NULL;
+  free(zl_steal_ptr(&mounts->fds));
+  free(zl_steal_ptr(&mounts->links));
 }
 
 /* Those that the policy labels by itself are left to it. */
@@ -173,6 +203,36 @@ int zl_mounts_open_new(struct zl_mounts *mounts, int proc_fd, struct zl_error *e
   return 0;
 }
 
+/* Makes a link that says the same as the host's. */
+static int make_link(const struct zl_mount *m, const char *text, int root_fd, struct zl_error *err)
+{
+  const char *name = strrchr(m->destination, '/') + 1;
+  zl_autofree char *parent = strndup(m->destination, (size_t)(name - m->destination));
+  char there[LINK_TEXT];
+  zl_autofd dir = -1;
+  ssize_t n;
+
+  if (parent == NULL)
+    return zl_fail_nomem(err, "mounts");
+  dir = zl_path_mkdirs_in_root(root_fd, parent, 0755);
+  if (dir < 0)
+    return zl_fail(err, ZL_E_SYSTEM, -dir, "making the directory of the link");
+  if (symlinkat(text, dir, name) == 0)
+    return 0;
+  n = errno == EEXIST ? readlinkat(dir, name, there, sizeof(there)) : -1;
+  if (n == (ssize_t)strlen(text) && memcmp(there, text, (size_t)n) == 0)
+    return 0;
+  return zl_fail(err, ZL_E_SYSTEM, EEXIST, "making a link to '%s'", text);
+}
+
+/* What /proc says of processes is not for a document to change (CVE-2019-16884). */
+static bool is_procfs(int fd)
+{
+  struct statfs fs;
+
+  return fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+}
+
 /* A path that must be a directory is opened without following a link, which is refused; the image
  * may lack it. */
 static int open_target(const struct zl_mount *m, bool directory, int root_fd, int *ret_fd,
@@ -188,6 +248,12 @@ static int open_target(const struct zl_mount *m, bool directory, int root_fd, in
                    "it is no directory in the image, and must be mounted on ordinary directory");
   if (at >= 0 && directory)
     fd = zl_steal_fd(&at);
+  if (m->target_nofollow)
+    fd = zl_path_open_in_root(root_fd, m->destination, O_PATH | O_NOFOLLOW, 0);
+  if (fd >= 0 && m->target_nofollow && is_procfs(fd)) {
+    (void)close(fd);
+    return zl_fail(err, ZL_E_INVALID, 0, "dest-nofollow: not on a link of /proc");
+  }
   if (fd < 0)
     fd = directory ? zl_path_mkdirs_in_root(root_fd, m->destination, 0755)
                    : zl_path_touch_in_root(root_fd, m->destination, 0644);
@@ -283,7 +349,9 @@ int zl_mounts_attach(struct zl_mounts *mounts, size_t i, int root_fd, int proc_f
   const struct zl_mount *m = &mounts->config->mounts[i];
   int r;
 
-  if (m->remount)
+  if (mounts->links[i] != NULL)
+    r = make_link(m, mounts->links[i], root_fd, err);
+  else if (m->remount)
     r = remount(m, root_fd, err);
   else if (is_cgroup(m))
     r = zl_cgroup_mount(m, root_fd, proc_fd, &mounts->cgroups, err);

@@ -19,6 +19,7 @@
 struct zl_mounts {
   const struct zl_engine_config *config; /* borrowed */
   int *fds;                              /* one per config->mounts[i]; -1: nothing yet */
+  char **links;                          /* the same: what a link to be made anew says; or NULL */
   struct zl_cgroup_views cgroups;        /* empty: the container has a cgroup namespace */
 };
 

@@ -70,3 +70,13 @@ int zl_schedule_apply(const struct zl_scheduler *scheduler, int io_priority, str
     return zl_fail_errno(err, "input/output priority");
   return 0;
 }
+
+int zl_memory_policy_apply(const struct zl_memory_policy *policy, struct zl_error *err)
+{
+  const unsigned long *nodes = policy->nodes != NULL ? policy->nodes->bits : NULL;
+
+  if (policy->present &&
+      syscall(SYS_set_mempolicy, policy->mode, nodes, nodes != NULL ? ZL_MAX_CPUS : 0) < 0)
+    return zl_fail_errno(err, "linux.memoryPolicy");
+  return 0;
+}

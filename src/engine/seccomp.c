@@ -197,7 +197,7 @@ static void emit_program(struct compiler *c)
   (void)zl_bpf_load(&c->e, offsetof(struct seccomp_data, arch), native);
 }
 
-static bool notifies(const struct zl_seccomp_profile *p)
+bool zl_seccomp_notifies(const struct zl_seccomp_profile *p)
 {
   bool found = p->default_action == SECCOMP_RET_USER_NOTIF;
 
@@ -226,7 +226,8 @@ int zl_seccomp_compile(const struct zl_seccomp_profile *profile, struct zl_secco
   if (r < 0)
     return r;
   ret->flags = profile->flags;
-  if (notifies(profile))
+  if (zl_seccomp_notifies(profile) ||
+      (profile->listener_path != NULL && *profile->listener_path != '\0'))
     ret->flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
   else /* which the kernel refuses without a listener */
     ret->flags &= ~(uint32_t)SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;

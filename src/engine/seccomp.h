@@ -69,8 +69,12 @@ int zl_seccomp_compile(const struct zl_seccomp_profile *profile, struct zl_secco
  * one: not for two threads at once. */
 int zl_seccomp_compile_default(uint64_t caps, struct zl_seccomp_filter *ret, struct zl_error *err);
 
+/* Whether it asks somebody about system calls (SCMP_ACT_NOTIFY). */
+bool zl_seccomp_notifies(const struct zl_seccomp_profile *profile);
+
 /* Installs the filter in the calling thread, which needs no_new_privs or CAP_SYS_ADMIN. With a
- * NOTIFY action in use *ret_listener is the notify descriptor (CLOEXEC), otherwise -1. */
+ * NOTIFY action or a listenerPath *ret_listener is the notify descriptor (CLOEXEC), otherwise -1.
+ */
 int zl_seccomp_install(const struct zl_seccomp_filter *filter, int *ret_listener,
                        struct zl_error *err);
 

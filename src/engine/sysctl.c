@@ -99,7 +99,8 @@ static int check_one(const struct zl_sysctl *s, int namespaces, char path[SYS_PA
                      struct zl_error *err)
 {
   if (!to_path(s->key, path))
-    return zl_fail(err, ZL_E_INVALID, 0, "'%.100s': not the name of a kernel setting", s->key);
+    return zl_fail(err, ZL_E_INVALID, 0,
+                   "'%.100s' contains an invalid path: not the name of a kernel setting", s->key);
   if (!belongs(path, namespaces))
     return zl_fail(err, ZL_E_INVALID, 0,
                    "'%.100s': not a setting of a namespace that the container has for itself",
@@ -134,11 +135,11 @@ static int write_one(int proc_fd, const char *path, const struct zl_sysctl *s, s
     const int os_error = -fd;
 
     fd = -1;
-    return zl_fail(err, ZL_E_SYSTEM, os_error, "kernel setting '%.100s'", s->key);
+    return zl_fail(err, ZL_E_SYSTEM, os_error, "sysctl '%.100s'", s->key);
   }
   /* One write: the kernel takes each write as a whole value. */
   if (write(fd, s->value, len) != (ssize_t)len)
-    return zl_fail_errno(err, "kernel setting '%.100s' = '%.60s'", s->key, s->value);
+    return zl_fail_errno(err, "sysctl '%.100s' = '%.60s'", s->key, s->value);
   return 0;
 }
 

@@ -2,6 +2,7 @@
 #include "oci/container.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
@@ -34,18 +35,31 @@ void oci_container_done(struct oci_container *c)
 
 /* ---- The directory ------------------------------------------------------------------------- */
 
-/* As runc has it: letters, digits and "_+-." */
+/* As runc has it: letters, digits and "_+-."; names that begin with a "." are files of ours. */
+static bool may_stand(const char *id, size_t i)
+{
+  return isalnum((unsigned char)id[i]) ||
+         (strchr("_+-.", id[i]) != NULL && (i > 0 || id[i] != '.'));
+}
+
 static int check_id(const char *id, struct zl_error *err)
 {
-  size_t len = strlen(id);
+  size_t len = strlen(id), i = 0;
 
-  for (size_t i = 0; i < len; i++)
-    if (!isalnum((unsigned char)id[i]) && strchr("_+-.", id[i]) == NULL)
-      len = 0;
-  if (len == 0 || len > OCI_MAX_ID || strcmp(id, ".") == 0 || strcmp(id, "..") == 0)
+  if (len == 0 || len > OCI_MAX_ID)
+    return zl_fail(err, ZL_E_INVALID, 0, "container ID '%.100s': invalid length, 1 to %d bytes", id,
+                   OCI_MAX_ID);
+  while (i < len && may_stand(id, i))
+    i++;
+  if (i == len)
+    return 0;
+  if (id[i] > ' ' && id[i] <= '~')
     return zl_fail(err, ZL_E_INVALID, 0,
-                   "'%.100s' is no id: 1 to %d letters, digits and any of _ + - .", id, OCI_MAX_ID);
-  return 0;
+                   "container ID '%.100s': invalid character `%c` in the ID: letters, digits and "
+                   "_ + - . are allowed, no . in front",
+                   id, id[i]);
+  return zl_fail(err, ZL_E_INVALID, 0, "container ID '%.100s': invalid character 0x%02x in the ID",
+                 id, (unsigned char)id[i]);
 }
 
 static int open_dir(struct oci_container *c, struct zl_error *err)
@@ -87,6 +101,28 @@ int oci_container_forget(struct oci_container *c, struct zl_error *err)
   return r < 0 ? zl_fail(err, ZL_E_SYSTEM, -r, "removing the state of container '%s'", c->id) : 0;
 }
 
+static void closedirp(DIR **dir)
+{
+  if (*dir != NULL)
+    (void)closedir(*dir);
+}
+
+int oci_container_each(const struct oci *oci, oci_container_fn fn, void *ctx, struct zl_error *err)
+{
+  int fd = zl_fd_open(AT_FDCWD, oci->root, O_RDONLY | O_DIRECTORY, 0), r = 0;
+  ZL_CLEANUP(closedirp) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  struct dirent *e;
+
+  if (fd == -ENOENT)
+    return 0;
+  if (dir == NULL)
+    return zl_fail(err, ZL_E_SYSTEM, fd < 0 ? -fd : errno, "--root '%s'", oci->root);
+  while (r == 0 && (e = readdir(dir)) != NULL)
+    if (e->d_name[0] != '.')
+      r = fn(oci, e->d_name, ctx, err);
+  return r;
+}
+
 /* ---- The state ----------------------------------------------------------------------------- */
 
 int oci_container_save(struct oci_container *c, struct zl_error *err)
@@ -112,12 +148,16 @@ static int find_process(struct oci_container *c, struct zl_error *err)
   return 0;
 }
 
-static int read_state(struct oci_container *c, struct zl_error *err)
+/* Who only looks is told of a container as soon as its creator, who has the lock by then, has said
+ * what it is: what he changes next waits for that lock. */
+static int read_state(struct oci_container *c, bool to_change, struct zl_error *err)
 {
   zl_autobuf text = ZL_BUF_INIT(ZL_MAX_BUNDLE);
   int64_t pid = 0, start_time = 0;
   int r = zl_file_read(c->dir_fd, "state.json", &text, err);
 
+  if (r == -ZL_E_NOT_FOUND && !to_change)
+    return zl_fail(err, ZL_E_NOT_FOUND, 0, "container '%s' does not exist", c->id);
   /* Its creator has died, or is about to write it. */
   if (r == -ZL_E_NOT_FOUND) {
     c->state = json_object();
@@ -165,7 +205,7 @@ int oci_container_open(const struct oci *oci, const char *id, bool to_change,
   if (r == 0 && to_change)
     r = zl_lock_acquire(c->dir_fd, "lock", LOCK_PATIENCE, &c->lock_fd, err);
   if (r == 0)
-    r = read_state(c, err);
+    r = read_state(c, to_change, err);
   return r == 0 ? open_cgroup(c, err) : r;
 }
 

@@ -62,9 +62,16 @@ int oci_container_new(const struct oci *oci, const char *id, struct oci_containe
                       struct zl_error *err);
 
 /* Opens an existing one, its cgroup with it when that is there. `to_change`: takes the lock, which
- * waits for whoever holds it. ZL_E_NOT_FOUND: "container does not exist". */
+ * waits for whoever holds it. ZL_E_NOT_FOUND: "container does not exist", which without `to_change`
+ * is also said of one whose creator has not described it yet. */
 int oci_container_open(const struct oci *oci, const char *id, bool to_change,
                        struct oci_container *c, struct zl_error *err);
+
+/* Calls `fn` with the id of each directory below the root, until one fails; without a root there is
+ * none. */
+typedef int (*oci_container_fn)(const struct oci *oci, const char *id, void *ctx,
+                                struct zl_error *err);
+int oci_container_each(const struct oci *oci, oci_container_fn fn, void *ctx, struct zl_error *err);
 
 /* For zl_container_hooks.enter with a struct zl_cgroup as context: the calling process goes there.
  */

@@ -16,10 +16,14 @@
 #include "base/time.h"
 #include "engine/gate.h"
 #include "net/linux/link.h"
+#include "oci/adopt.h"
 #include "oci/console.h"
 #include "oci/delete.h"
 #include "oci/filter.h"
+#include "oci/links.h"
+#include "oci/notify.h"
 #include "oci/pidfile.h"
+#include "oci/socket.h"
 
 size_t oci_create_options(struct oci_create *create, struct oci_option *options)
 {
@@ -55,6 +59,9 @@ struct plan {
   struct zl_engine_config *config;
   char *state;                     /* the OCI state document, for hooks */
   struct zl_seccomp_filter filter; /* of config->filter */
+  int64_t listeners;               /* of $LISTEN_FDS */
+  struct oci_adopted adopted;
+  struct oci_links links;
 };
 
 static void plan_done(struct plan *plan)
@@ -66,12 +73,13 @@ static void plan_done(struct plan *plan)
   zl_engine_config_free(plan->config);
   free(plan->state);
   zl_seccomp_filter_done(&plan->filter);
+  oci_adopted_done(&plan->adopted);
+  oci_links_done(&plan->links);
 }
 
 /* ---- Reading the bundle -------------------------------------------------------------------- */
 
-/* Opens the directory; *ret_path is its own absolute path, for the state and for who reads it.
- * Returns the descriptor or -errno. */
+/* Opens the directory; *ret_path is its own absolute path. Returns the descriptor or -errno. */
 static int open_directory(const char *path, char **ret_path)
 {
   zl_autofd fd = zl_fd_open(AT_FDCWD, path, O_PATH | O_DIRECTORY, 0);
@@ -85,14 +93,19 @@ static int open_directory(const char *path, char **ret_path)
   return *ret_path != NULL ? zl_steal_fd(&fd) : -errno;
 }
 
+/* Who reads the state, hooks above all, knows the bundle by the path that was given. */
 static int find_bundle(struct plan *plan, struct zl_error *err)
 {
   const char *path = plan->options->bundle != NULL ? plan->options->bundle : ".";
 
   plan->bundle_fd = open_directory(path, &plan->bundle);
-  return plan->bundle_fd >= 0
-             ? 0
-             : zl_fail(err, ZL_E_SYSTEM, -zl_steal_fd(&plan->bundle_fd), "--bundle '%s'", path);
+  if (plan->bundle_fd < 0)
+    return zl_fail(err, ZL_E_SYSTEM, -zl_steal_fd(&plan->bundle_fd), "--bundle '%s'", path);
+  if (*path != '/')
+    return 0;
+  free(plan->bundle);
+  plan->bundle = strdup(path);
+  return plan->bundle != NULL ? 0 : zl_fail_nomem(err, "--bundle");
 }
 
 static int find_rootfs(struct plan *plan, struct zl_error *err)
@@ -133,6 +146,10 @@ static int read_bundle(struct plan *plan, struct zl_error *err)
     r = zl_fail(err, ZL_E_UNSUPPORTED, 0, "config.json: zlayer: is for zlayer's own containers");
   if (r == 0)
     r = find_rootfs(plan, err);
+  if (r == 0)
+    r = oci_adopt(plan->config, plan->doc, plan->listeners, &plan->adopted, err);
+  if (r == 0)
+    r = oci_notify_prepare(plan->c, plan->config, &plan->adopted, err);
   if (r == 0)
     r = zl_file_replace(plan->c->dir_fd, "config.json", text.data, text.len, 0600, false, err);
   return r;
@@ -203,18 +220,34 @@ static int make_cgroup(struct plan *plan, struct zl_error *err)
   return r == 0 ? zl_cgroup_set_devices(&c->cgroup, res->devices, res->n_devices, err) : r;
 }
 
-/* A network namespace that nobody else sets up has its loopback up, as every runtime does it. */
-static int configure(void *ctx, int proc_fd, struct zl_error *err)
+static int enter(void *ctx, struct zl_error *err)
 {
-  (void)ctx;
-  (void)proc_fd;
-  return zl_link_lo_up(err);
+  const struct plan *plan = ctx;
+
+  return oci_enter_cgroup(&plan->c->cgroup, err);
+}
+
+static int join(void *ctx, const struct zl_child *child, struct zl_error *err)
+{
+  const struct plan *plan = ctx;
+
+  return oci_links_give(&plan->links, plan->config, child->pid, err);
 }
 
 static bool has_new_network(const struct zl_engine_config *config)
 {
   return config->namespaces[ZL_NS_NETWORK].present &&
          config->namespaces[ZL_NS_NETWORK].path == NULL;
+}
+
+/* A network namespace that nobody else sets up has its loopback up, as every runtime does it. */
+static int configure(void *ctx, int proc_fd, struct zl_error *err)
+{
+  const struct plan *plan = ctx;
+  int r = has_new_network(plan->config) ? zl_link_lo_up(err) : 0;
+
+  (void)proc_fd;
+  return r == 0 ? oci_links_take(&plan->links, err) : r;
 }
 
 static int render_state(struct plan *plan, struct zl_error *err)
@@ -250,11 +283,12 @@ static int build(struct plan *plan, struct zl_container *made, struct zl_error *
                                     .stdio = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO },
                                     .netns_fd = -1,
                                     .is_free = true,
-                                    .preserved_fds = (unsigned)plan->options->preserved_fds,
-                                    .hooks = { .ctx = &c->cgroup, .enter = oci_enter_cgroup } };
+                                    .preserved_fds =
+                                        (unsigned)(plan->listeners + plan->options->preserved_fds),
+                                    .hooks = { plan, enter, join, NULL } };
   int r = make_cgroup(plan, err);
 
-  if (has_new_network(plan->config))
+  if (has_new_network(plan->config) || plan->links.n > 0)
     spec.hooks.configure = configure;
   if (r == 0)
     r = render_state(plan, err);
@@ -279,16 +313,29 @@ static int check_terminal(const struct plan *plan, struct zl_error *err)
   return 0;
 }
 
+/* For callers that want to watch the process itself, as crun's have it. */
+static int send_pidfd(const struct plan *plan, const struct zl_container *made,
+                      struct zl_error *err)
+{
+  const json_t *annotations = json_object_get(plan->doc, "annotations");
+  const char *path = json_string_value(json_object_get(annotations, "run.oci.pidfd_receiver"));
+
+  if (path == NULL)
+    return 0;
+  return oci_socket_send("annotations.run.oci.pidfd_receiver", path, plan->c->id, made->init.pidfd,
+                         err);
+}
+
 static int make(struct plan *plan, struct zl_container *made, struct zl_error *err)
 {
   const struct oci_create *options = plan->options;
-  int r = oci_check_preserved(options->preserved_fds, err);
+  int r = read_bundle(plan, err);
 
-  if (r == 0)
-    r = read_bundle(plan, err);
   if (r < 0 || plan->config == NULL) /* the second never without the first */
     return r;
   r = check_terminal(plan, err);
+  if (r == 0)
+    r = oci_links_find(plan->config, &plan->links, err);
   if (r == 0 && options->console_socket == NULL)
     oci_console_adopt_size(&plan->config->process);
   if (r == 0)
@@ -299,6 +346,8 @@ static int make(struct plan *plan, struct zl_container *made, struct zl_error *e
     r = oci_console_send(options->console_socket, &made->master, err);
   if (r == 0)
     r = save_process(plan, made, err);
+  if (r == 0)
+    r = send_pidfd(plan, made, err);
   if (r == 0 && options->pid_file != NULL)
     r = oci_pidfile_write(options->pid_file, made->init.pid, err);
   return r;
@@ -310,7 +359,7 @@ static void undo(struct oci_container *c, struct zl_container *made)
 
   zl_container_done(made);
   /* What cannot be undone stays known, for `delete --force`. */
-  if (oci_end(c, &err) < 0 || oci_container_forget(c, &err) < 0)
+  if (oci_destroy(c, &err) < 0)
     zl_warning("%s", err.msg);
 }
 
@@ -318,8 +367,12 @@ int oci_create_container(const struct oci *oci, const char *id, const struct oci
                          struct oci_container *c, struct zl_container *made, struct zl_error *err)
 {
   ZL_CLEANUP(plan_done) struct plan plan = { .options = create, .c = c, .bundle_fd = -1 };
-  int r = oci_container_new(oci, id, c, err);
+  int r = oci_adopt_listeners(&plan.listeners, err);
 
+  if (r == 0)
+    r = oci_check_preserved(plan.listeners + create->preserved_fds, err);
+  if (r == 0)
+    r = oci_container_new(oci, id, c, err);
   if (r < 0)
     return r;
   r = make(&plan, made, err);

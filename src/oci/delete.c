@@ -2,6 +2,7 @@
 #include "oci/delete.h"
 
 #include <poll.h>
+#include <regex.h>
 #include <signal.h>
 #include <sys/pidfd.h>
 
@@ -9,7 +10,8 @@
 #include "oci/hooks.h"
 #include "oci/options.h"
 
-#define KILL_PATIENCE (10 * ZL_NS_PER_S)
+#define KILL_PATIENCE  (10 * ZL_NS_PER_S)
+#define MOVED_PATIENCE (200 * ZL_NS_PER_MS)
 
 static int end_first(struct oci_container *c, struct zl_error *err)
 {
@@ -18,6 +20,11 @@ static int end_first(struct oci_container *c, struct zl_error *err)
   if (c->pidfd < 0)
     return 0;
   (void)pidfd_send_signal(c->pidfd, SIGKILL, NULL, 0);
+  if (poll(&fd, 1, (int)(MOVED_PATIENCE / ZL_NS_PER_MS)) > 0)
+    return 0;
+  /* Somebody has put it into a frozen cgroup of v1, where nothing dies; in ours it does. */
+  if (c->has_cgroup)
+    (void)zl_cgroup_add(&c->cgroup, c->pid, true, NULL);
   if (poll(&fd, 1, (int)(KILL_PATIENCE / ZL_NS_PER_MS)) > 0)
     return 0;
   return zl_fail(err, ZL_E_TIMEOUT, 0, "the first process of '%s' does not die", c->id);
@@ -48,20 +55,11 @@ int oci_destroy(struct oci_container *c, struct zl_error *err)
   return oci_container_forget(c, err);
 }
 
-int oci_delete(const struct oci *oci, int argc, char **argv, struct zl_error *err)
+static int delete_one(const struct oci *oci, const char *id, bool force, struct zl_error *err)
 {
   oci_autocontainer c = OCI_CONTAINER_INIT;
-  bool force = false;
-  const struct oci_option options[] = {
-    { .name = "force", .letter = 'f', .kind = OCI_FLAG, .variable = &force },
-  };
   enum oci_status status;
-  const char *id;
-  int r = oci_options_id(options, ZL_COUNT(options), argc, argv, &id, err);
-
-  if (r < 0)
-    return r;
-  r = oci_container_open(oci, id, true, &c, err);
+  int r = oci_container_open(oci, id, true, &c, err);
   if (r == -ZL_E_NOT_FOUND && force)
     return 0; /* as with rm -f */
   if (r < 0)
@@ -71,4 +69,48 @@ int oci_delete(const struct oci *oci, int argc, char **argv, struct zl_error *er
     return zl_fail(err, ZL_E_CONFLICT, 0, "cannot delete container '%s' that is not stopped: %s",
                    id, oci_status_name(status));
   return oci_destroy(&c, err);
+}
+
+struct wanted {
+  regex_t pattern;
+  bool force;
+};
+
+static int delete_matching(const struct oci *oci, const char *id, void *ctx, struct zl_error *err)
+{
+  const struct wanted *wanted = ctx;
+
+  return regexec(&wanted->pattern, id, 0, NULL, 0) == 0 ? delete_one(oci, id, wanted->force, err)
+                                                        : 0;
+}
+
+/* As crun has it: all whose id the extended expression matches somewhere. */
+static int delete_all(const struct oci *oci, const char *pattern, bool force, struct zl_error *err)
+{
+  struct wanted wanted = { .force = force };
+  char why[128];
+  int r = regcomp(&wanted.pattern, pattern, REG_EXTENDED | REG_NOSUB);
+
+  if (r != 0) {
+    (void)regerror(r, &wanted.pattern, why, sizeof(why));
+    return zl_fail(err, ZL_E_INVALID, 0, "--regex '%.100s': %s", pattern, why);
+  }
+  r = oci_container_each(oci, delete_matching, &wanted, err);
+  regfree(&wanted.pattern);
+  return r;
+}
+
+int oci_delete(const struct oci *oci, int argc, char **argv, struct zl_error *err)
+{
+  bool force = false, regex = false;
+  const struct oci_option options[] = {
+    { .name = "force", .letter = 'f', .kind = OCI_FLAG, .variable = &force },
+    { .name = "regex", .letter = 'r', .kind = OCI_FLAG, .variable = &regex },
+  };
+  const char *id;
+  int r = oci_options_id(options, ZL_COUNT(options), argc, argv, &id, err);
+
+  if (r < 0)
+    return r;
+  return (regex ? delete_all : delete_one)(oci, id, force, err);
 }

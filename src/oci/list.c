@@ -1,22 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <dirent.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/fd.h"
 #include "oci/container.h"
 #include "oci/options.h"
 #include "oci/output.h"
 
-static void closedirp(DIR **dir)
-{
-  if (*dir != NULL)
-    (void)closedir(*dir);
-}
-
 /* One that goes meanwhile, or cannot be read, is none. */
-static int add(const struct oci *oci, const char *id, json_t *list, struct zl_error *err)
+static int add(const struct oci *oci, const char *id, void *list, struct zl_error *err)
 {
   oci_autocontainer c = OCI_CONTAINER_INIT;
 
@@ -25,22 +16,6 @@ static int add(const struct oci *oci, const char *id, json_t *list, struct zl_er
   return json_array_append_new(list, oci_container_state(&c, oci_container_status(&c))) < 0
              ? zl_fail_nomem(err, "list")
              : 0;
-}
-
-static int collect(const struct oci *oci, json_t *list, struct zl_error *err)
-{
-  int fd = zl_fd_open(AT_FDCWD, oci->root, O_RDONLY | O_DIRECTORY, 0), r = 0;
-  ZL_CLEANUP(closedirp) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-  struct dirent *e;
-
-  if (fd == -ENOENT)
-    return 0;
-  if (dir == NULL)
-    return zl_fail(err, ZL_E_SYSTEM, fd < 0 ? -fd : errno, "--root '%s'", oci->root);
-  while (r == 0 && (e = readdir(dir)) != NULL)
-    if (e->d_name[0] != '.')
-      r = add(oci, e->d_name, list, err);
-  return r;
 }
 
 static const char *text_of(const json_t *state, const char *key)
@@ -85,7 +60,7 @@ int oci_list(const struct oci *oci, int argc, char **argv, struct zl_error *err)
   if (r == 0 && !json && strcmp(format, "table") != 0)
     r = zl_fail(err, ZL_E_INVALID, 0, "--format: '%.40s' is neither table nor json", format);
   if (r == 0)
-    r = list != NULL ? collect(oci, list, err) : zl_fail_nomem(err, "list");
+    r = list != NULL ? oci_container_each(oci, add, list, err) : zl_fail_nomem(err, "list");
   if (r < 0)
     return r;
   if (json && !quiet)

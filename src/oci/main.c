@@ -23,6 +23,10 @@
 #include "oci/protect.h"
 #include "oci/report.h"
 
+/* In the way of crun, whose callers look for words: what this program can do, whatever it was built
+ * with. */
+#define FEATURES "+CAP +SECCOMP +EBPF +SYSTEMD_NOTIFY"
+
 enum {
   HEAP_STEP = 512 << 10
 };
@@ -59,7 +63,7 @@ static const struct verb verbs[] = {
 
 static void print_version(void)
 {
-  (void)printf("zlayer-oci version %s\nspec: %s\n", ZL_VERSION, OCI_SPEC_VERSION);
+  (void)printf("zlayer-oci version %s\nspec: %s\n" FEATURES "\n", ZL_VERSION, OCI_SPEC_VERSION);
 }
 
 static void print_help(void)

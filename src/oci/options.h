@@ -41,7 +41,8 @@ int oci_options(const struct oci_option *options, size_t n, int argc, char **arg
 int oci_options_id(const struct oci_option *options, size_t n, int argc, char **argv,
                    const char **ret_id, struct zl_error *err);
 
-/* --preserve-fds N: whether the descriptors 3 .. 2 + N are there. */
+/* --preserve-fds N: the descriptors 3 .. 2 + N are the program's. Called before any file is opened,
+ * as it keeps the numbers free that the caller has not used; those the program does not get. */
 int oci_check_preserved(int64_t n, struct zl_error *err);
 
 #endif

@@ -8,6 +8,7 @@
 #include "oci/create.h"
 #include "oci/delete.h"
 #include "oci/foreground.h"
+#include "oci/notify.h"
 #include "oci/start.h"
 
 static void destroy(struct oci_container *c)
@@ -28,11 +29,14 @@ static void unlock(struct oci_container *c)
 static int run_made(struct oci_container *c, struct zl_container *made, bool detach, bool keep,
                     struct zl_error *err)
 {
+  struct oci_started started;
+  zl_autofd notify = -1;
   int r;
 
   if (!detach)
     oci_foreground_hold_signals();
-  r = oci_start_container(c, err);
+  r = oci_start_container(c, &started, err);
+  notify = started.notify_fd;
   if (r == 0 && detach && made->master >= 0)
     r = zl_fail(err, ZL_E_INVALID, 0, "--detach with a terminal needs --console-socket");
   if (r < 0) {
@@ -41,6 +45,8 @@ static int run_made(struct oci_container *c, struct zl_container *made, bool det
     return r;
   }
   unlock(c);
+  if (notify >= 0)
+    (detach ? oci_notify_relay : oci_notify_relay_beside)(notify, made->init.pidfd);
   if (detach)
     return 0;
   r = oci_foreground(&made->init, &made->master, err);

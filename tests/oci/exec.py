@@ -224,7 +224,7 @@ def preserve_fds(box):
         equal(box.exec("helper", "fds", pass_fds=[3]).stdout, "0 1 2 \n")
     finally:
         os.close(fd)
-    box.exec("true", flags=["--preserve-fds", "40"], ok="fail")
+    box.exec("true", flags=["--preserve-fds", "100000"], ok="fail")
 
 
 @case

@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -149,6 +151,19 @@ static int do_signals(void)
   }
 }
 
+/* datagram PATH TEXT: to a unix socket. */
+static int do_datagram(char **argv)
+{
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+  strncpy(address.sun_path, argv[2], sizeof(address.sun_path) - 1);
+  if (sendto(fd, argv[3], strlen(argv[3]), 0, (struct sockaddr *)&address, sizeof(address)) >= 0)
+    return 0;
+  perror(argv[2]);
+  return 1;
+}
+
 int main(int argc, char **argv)
 {
   const char *verb = argc > 1 ? argv[1] : "";
@@ -165,6 +180,8 @@ int main(int argc, char **argv)
     return do_open(argv);
   if (argc > 2 && (strcmp(verb, "exit") == 0 || strcmp(verb, "signal") == 0))
     return do_end(argv);
+  if (argc > 3 && strcmp(verb, "datagram") == 0)
+    return do_datagram(argv);
   if (strcmp(verb, "fds") == 0)
     return do_fds();
   if (strcmp(verb, "affinity") == 0)

@@ -4,7 +4,7 @@
 import os
 import pathlib
 
-from ocibox import LIBC, V2, all_cases, case, check, contains, equal, main
+from ocibox import LIBC, V2, all_cases, case, check, contains, equal, main, ours
 
 MS_BIND, MS_REC, MS_SHARED, MS_SLAVE, MS_PRIVATE = 4096, 16384, 1 << 20, 1 << 19, 1 << 18
 
@@ -436,6 +436,60 @@ def fifty_mounts(box):
 @case
 def a_failed_mount_leaves_nothing(box):
     box.mount("/x", "tmpfs", "tmpfs").mount("/etc/passwd/below", "tmpfs", "tmpfs").args("true").refused("/etc/passwd/below")
+
+
+@case
+@ours
+def links_are_mounted_or_made_anew(box):
+    (box.top / "file").write_text("inside\n")
+    (box.top / "link").symlink_to(box.top / "file")
+    (box.top / "broken").symlink_to("nowhere")
+    (box.rootfs / "target").symlink_to("nothing")
+    box.mount("/target", "bind", box.top / "link", "bind", "dest-nofollow", "src-nofollow")
+    equal(box.output("readlink /target"), str(box.top / "file"))
+    box.config["mounts"].pop()
+    box.mount("/target", "bind", box.top / "link", "bind", "dest-nofollow")
+    equal(box.output("cat /target"), "inside")
+    box.config["mounts"].pop()
+    box.mount("/a/sym/link", "bind", box.top / "broken", "rbind", "copy-symlink")
+    equal([box.output("readlink /a/sym/link") for _ in range(2)], ["nowhere"] * 2)  # the second time it is there
+    box.config["mounts"][-1]["source"] = str(box.top / "link")
+    box.refused("making a link")
+    box.config["mounts"][-1]["destination"] = "/copied"
+    box.config["mounts"][-1]["source"] = str(box.top / "file")
+    equal(box.output("cat /copied"), "inside")  # no link: a mount like any other
+
+
+@case
+@ours
+def options_for_links_are_of_bind_mounts(box):
+    for option in ("copy-symlink", "src-nofollow", "dest-nofollow"):
+        box.mount("/x", "tmpfs", "tmpfs", option).refused("bind mount")
+        box.config["mounts"].pop()
+    (box.top / "link").symlink_to("nowhere")
+    box.mount("/proc/self", "bind", box.top / "link", "bind", "dest-nofollow", "src-nofollow").refused("/proc/self")
+
+
+@case
+def a_dangling_link_is_followed_inside(box):
+    (box.top / "file").write_text("seen\n")
+    (box.rootfs / "etc" / "dangling").symlink_to("../made/for/it")
+    box.mount("/etc/dangling", "bind", box.top / "file", "bind", "ro")
+    equal(box.output("cat /made/for/it"), "seen")
+
+
+@case
+@ours
+def ids_are_mapped_by_an_option(box):
+    (box.top / "dir").mkdir()
+    (box.top / "dir" / "file").write_text("")
+    os.chown(box.top / "dir" / "file", 3, 4)
+    box.mount("/x", "bind", box.top / "dir", "bind", "idmap=uids=0-1000-10;gids=0-2000-3#3-5000-10")
+    equal(box.output("stat -c '%u %g' /x/file"), "1003 5001")
+    for bad, part in (("idmap=uids=0-1-2", "go together"), ("idmap=uids=@0-1-2;gids=0-1-2", "with @"), ("idmap=x=1", "neither"),
+                      ("idmap=uids=0-1;gids=0-1-2", "not a list")):
+        box.config["mounts"][-1]["options"] = ["bind", bad]
+        box.refused("mounts[7]", part)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 """The members of config.json's process, root and names, as the program sees them."""
 import os
 
-from ocibox import OURS, all_cases, case, check, contains, equal, main, ours, status_of
+from ocibox import OURS, all_cases, case, check, contains, equal, main, needs, ours, status_of
 
 CAPS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
 
@@ -258,7 +258,7 @@ def preserve_fds(box):
         equal(box.args("helper", "fds").run("--preserve-fds", "2", pass_fds=[3, 4]).stdout, "0 1 2 3 4 \n")
     finally:
         os.close(fd)
-    box.args("true").run("--preserve-fds", "40", ok="fail")
+    box.args("true").run("--preserve-fds", "100000", ok="fail")
 
 
 @case
@@ -366,6 +366,39 @@ def the_runtime_cannot_be_reached(box):
 def a_terminal_needs_a_place_for_create(box):
     box.process["terminal"] = True
     contains(box.args("sh").create(ok="fail").stderr, "--console-socket")
+
+
+@case
+@ours
+def deadline_scheduling_is_checked(box):
+    for words, part in (({"deadline": 2000000, "period": 2000000}, "requires `runtime`"), ({"runtime": 1000000}, "requires `deadline`"),
+                        ({"runtime": 0, "deadline": 2000000}, "greater than 0"),
+                        ({"runtime": 1023, "deadline": 2000000}, "must be between 1024"),
+                        ({"runtime": 3000000, "deadline": 2000000}, "runtime must be <= the deadline"),
+                        ({"runtime": 1000000, "deadline": 3000000, "period": 2000000}, "deadline must be <= the period")):
+        box.process["scheduler"] = {"policy": "SCHED_DEADLINE", **words}
+        box.args("true").refused("process.scheduler", part)
+
+
+def policy_of(box, mode, **more):
+    """How numa_maps(5) names the policy of the program's memory."""
+    box.linux["memoryPolicy"] = {"mode": mode, **more}
+    return box.args("cat", "/proc/self/numa_maps").run().stdout.splitlines()[0].split(" ", 1)[1]
+
+
+@case
+@ours
+@needs(os.path.exists("/proc/self/numa_maps"), "a kernel without NUMA")
+def memory_policies(box):
+    for expected, mode, more in (("default", "MPOL_DEFAULT", {}), ("local", "MPOL_LOCAL", {}), ("bind:0", "MPOL_BIND", {"nodes": "0"}),
+                                 ("prefer=static:0", "MPOL_PREFERRED", {"nodes": "0", "flags": ["MPOL_F_STATIC_NODES"]}),
+                                 ("prefer (many):0", "MPOL_PREFERRED_MANY", {"nodes": "0"}),
+                                 ("interleave:0", "MPOL_INTERLEAVE", {"nodes": "0"})):
+        found = policy_of(box, mode, **more)
+        check(found.startswith(expected + " "), f"{mode}: {found}")
+    for mode, more in (("MPOL_INTERLEAVE", {}), ("MPOL_BIND", {"nodes": "8000"}), ("MPOL_LOCAL", {"nodes": "0"})):
+        box.linux["memoryPolicy"] = {"mode": mode, **more}
+        box.args("true").refused("linux.memoryPolicy")
 
 
 if __name__ == "__main__":

@@ -159,7 +159,24 @@ int zl_path_mkdirs_in_root(int root_fd, const char *path, mode_t mode)
   return fd == -ENOENT ? make_dirs(root_fd, path, mode, MAX_LINKS) : fd;
 }
 
-int zl_path_touch_in_root(int root_fd, const char *path, mode_t mode)
+static int touch(int root_fd, const char *path, mode_t mode, unsigned links);
+
+/* (dir, base) below `parent` is a link that names nothing yet: what it names is made. */
+static int touch_target(int root_fd, int dir, const char *parent, const char *base, mode_t mode,
+                        unsigned links)
+{
+  char target[LINK_TEXT];
+  ssize_t n = readlinkat(dir, base, target, sizeof(target) - 1);
+  zl_autofree char *path = NULL;
+
+  if (n <= 0 || links == 0)
+    return n < 0 && errno != EINVAL ? -errno : -ELOOP;
+  target[n] = '\0';
+  path = zl_asprintf("%s%s", target[0] == '/' ? "" : parent, target);
+  return path == NULL ? -ENOMEM : touch(root_fd, path, mode, links - 1);
+}
+
+static int touch(int root_fd, const char *path, mode_t mode, unsigned links)
 {
   const char *base = strrchr(path, '/');
   zl_autofree char *parent = NULL;
@@ -178,9 +195,14 @@ int zl_path_touch_in_root(int root_fd, const char *path, mode_t mode)
   if (dir < 0)
     return dir;
   made = zl_path_open_in_root(dir, base, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
-  if (made < 0)
-    return made == -EEXIST ? -ELOOP : made; /* a dangling link: refuse rather than follow */
-  return zl_path_open_in_root(dir, base, O_PATH | O_NOFOLLOW, 0);
+  if (made == -EEXIST)
+    return touch_target(root_fd, dir, parent, base, mode, links);
+  return made < 0 ? made : zl_path_open_in_root(dir, base, O_PATH | O_NOFOLLOW, 0);
+}
+
+int zl_path_touch_in_root(int root_fd, const char *path, mode_t mode)
+{
+  return touch(root_fd, path, mode, MAX_LINKS);
 }
 
 int zl_path_open_dir(int dirfd, const char *path, mode_t mode)

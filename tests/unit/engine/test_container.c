@@ -113,9 +113,9 @@ static void a_failing_hook_fails_the_container(void **state)
   autobox silent = { .script = "true", .top = FAILING("prestart") };
 
   (void)state;
-  assert_no_box(&runtime, ZL_E_SYSTEM, "createRuntime hook 0 '/bin/sh': exit code 4: no");
-  assert_no_box(&inside, ZL_E_SYSTEM, "createContainer hook 0 '/bin/sh': exit code 4: no");
-  assert_no_box(&start, ZL_E_SYSTEM, "startContainer hook 0 '/bin/sh': exit code 4: no");
+  assert_no_box(&runtime, ZL_E_SYSTEM, "createRuntime hook failed with exit code 4: no");
+  assert_no_box(&inside, ZL_E_SYSTEM, "createContainer hook failed with exit code 4: no");
+  assert_no_box(&start, ZL_E_SYSTEM, "startContainer hook failed with exit code 4: no");
   assert_no_box(&silent, ZL_E_UNSUPPORTED, "prestart hooks:");
 }
 
@@ -453,7 +453,7 @@ static void run_with_agent(const char *process)
   assert_int_equal(unlink(path), 0);
   want = zl_asprintf(
       "{\"ociVersion\":\"1.2.1\",\"fds\":[\"seccompFd\"],\"pid\":%d,\"metadata\":\"data\","
-      "\"state\":{\"ociVersion\":\"1.2.1\",\"id\":\"x\",\"status\":\"created\",\"pid\":%d}}",
+      "\"state\":{\"ociVersion\":\"1.2.1\",\"id\":\"x\",\"status\":\"creating\",\"pid\":%d}}",
       (int)pid, (int)pid);
   assert_string_equal(text, want);
 }
