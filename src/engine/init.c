@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/path.h"
 #include "engine/console.h"
 #include "engine/execve.h"
@@ -207,6 +208,9 @@ static int run_hooks(struct build *b, struct zl_error *err)
 
   if (r == 0)
     r = zl_sync_expect(b->init->sync_fd, ZL_BARRIER_HOOKED, NULL, NULL, NULL, err);
+  /* The specification leaves the working directory open; hooks rely on runc's. */
+  if (r == 0 && fchdir(b->root_fd) < 0)
+    r = zl_fail_errno(err, "entering the root file system");
   if (r == 0)
     r = zl_hooks_run_phase(b->config, ZL_HOOK_CREATE_CONTAINER, state, "creating", getpid(), err);
   if (r == 0)
@@ -364,8 +368,10 @@ _Noreturn void zl_init_main(struct zl_init *init)
                               .listener = &init->listener,
                               .state_json = init->spec->state_json };
   struct zl_error err = { 0 };
-  int gate_fd = -1;
-  int r = build(&b, &launch, &err);
+  int gate_fd = -1, r;
+
+  zl_debug("child process in init()");
+  r = build(&b, &launch, &err);
 
   launch.is_free = init->spec->is_free;
   launch.preserved_fds = init->spec->preserved_fds;

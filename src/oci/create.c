@@ -186,6 +186,7 @@ static int save_process(struct plan *plan, const struct zl_container *made, stru
 
 /* ---- The container ------------------------------------------------------------------------- */
 
+/* A cgroup that the caller has named may be one that it has prepared. */
 static int make_cgroup(struct plan *plan, struct zl_error *err)
 {
   const struct zl_resources *res = &plan->config->resources;
@@ -194,7 +195,9 @@ static int make_cgroup(struct plan *plan, struct zl_error *err)
   int r = zl_cgroup_root_open(&c->cgroup_root, err);
 
   if (r == 0)
-    r = zl_cgroup_create(&c->cgroup_root, cgroup_path(plan, path), res, &c->cgroup, err);
+    r = plan->config->cgroups_path != NULL
+            ? zl_cgroup_take(&c->cgroup_root, plan->config->cgroups_path, res, &c->cgroup, err)
+            : zl_cgroup_create(&c->cgroup_root, cgroup_path(plan, path), res, &c->cgroup, err);
   c->has_cgroup = r == 0;
   if (r == 0)
     r = zl_cgroup_join_all(&c->cgroup, err);

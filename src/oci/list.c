@@ -2,9 +2,11 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/strv.h"
 #include "oci/container.h"
 #include "oci/options.h"
 #include "oci/output.h"
@@ -27,10 +29,16 @@ static int add(const struct oci *oci, const char *id, json_t *list, struct zl_er
              : 0;
 }
 
+static int compare(const void *a, const void *b)
+{
+  return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
 static int collect(const struct oci *oci, json_t *list, struct zl_error *err)
 {
   int fd = zl_fd_open(AT_FDCWD, oci->root, O_RDONLY | O_DIRECTORY, 0), r = 0;
   ZL_CLEANUP(closedirp) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autostrv ids = NULL;
   struct dirent *e;
 
   if (fd == -ENOENT)
@@ -39,7 +47,11 @@ static int collect(const struct oci *oci, json_t *list, struct zl_error *err)
     return zl_fail(err, ZL_E_SYSTEM, fd < 0 ? -fd : errno, "--root '%s'", oci->root);
   while (r == 0 && (e = readdir(dir)) != NULL)
     if (e->d_name[0] != '.')
-      r = add(oci, e->d_name, list, err);
+      r = zl_strv_push(&ids, e->d_name, err);
+  if (ids != NULL)
+    qsort(ids, zl_strv_len((const char *const *)ids), sizeof(*ids), compare);
+  for (size_t i = 0; r == 0 && ids != NULL && ids[i] != NULL; i++)
+    r = add(oci, ids[i], list, err);
   return r;
 }
 
