@@ -63,8 +63,10 @@ int zl_cgroup_join_all(struct zl_cgroup *cg, struct zl_error *err);
 /* Takes hold of an existing one. ZL_E_NOT_FOUND when it is in no tree. */
 int zl_cgroup_open(const struct zl_cgroup_root *root, const char *path, struct zl_cgroup *ret,
                    struct zl_error *err);
-/* Takes hold of one at or below `whole`, in all its trees ("PATH") or in some ("cpu,cpuacct:PATH"):
- * ZL_E_INVALID names a controller that it is not in, or a path that leads out of it. */
+/* Takes hold of one at or below `whole`, in those of its trees that have it ("PATH") or in named
+ * ones
+ * ("cpu,cpuacct:PATH"). ZL_E_INVALID: a controller that it is not in, or a path that leads out of
+ * it; ZL_E_NOT_FOUND: a named tree, or every one, has no such cgroup. */
 int zl_cgroup_open_part(const struct zl_cgroup *whole, const char *text, struct zl_cgroup *ret,
                         struct zl_error *err);
 /* Closes the descriptor; the cgroup stays. */

@@ -50,14 +50,25 @@ static bool leads_out(const char *path)
   return false;
 }
 
-static int check_trees(const struct zl_cgroup *part, struct zl_error *err)
+/* `all`: each tree was named. Otherwise those count that have the path. */
+static int check_trees(struct zl_cgroup *part, bool all, struct zl_error *err)
 {
-  for (int tree = 0; tree < ZL_TREE_COUNT; tree++)
-    if (zl_cgroup_has(part, (enum zl_cgroup_tree)tree) &&
-        !zl_cgroup_file_exists(part, (enum zl_cgroup_tree)tree, "cgroup.procs"))
-      return zl_fail(err, ZL_E_NOT_FOUND, 0,
-                     "adding pid of the new process: %s%s/cgroup.procs: no such file or directory",
-                     zl_cgroup_tree_dir(part->root, (enum zl_cgroup_tree)tree), part->path);
+  unsigned found = 0;
+  int missing = ZL_TREE_UNIFIED;
+
+  for (int tree = 0; tree < ZL_TREE_COUNT; tree++) {
+    if (!zl_cgroup_has(part, (enum zl_cgroup_tree)tree))
+      continue;
+    if (zl_cgroup_file_exists(part, (enum zl_cgroup_tree)tree, "cgroup.procs"))
+      found |= ZL_TREE_BIT(tree);
+    else
+      missing = tree;
+  }
+  if (found != part->trees && (all || found == 0))
+    return zl_fail(err, ZL_E_NOT_FOUND, 0,
+                   "adding pid of the new process: %s%s/cgroup.procs: no such file or directory",
+                   zl_cgroup_tree_dir(part->root, (enum zl_cgroup_tree)missing), part->path);
+  part->trees = found;
   return 0;
 }
 
@@ -80,7 +91,7 @@ int zl_cgroup_open_part(const struct zl_cgroup *whole, const char *text, struct 
   if (colon != NULL)
     r = choose_trees(whole, text, colon, &part.trees, err);
   if (r == 0)
-    r = check_trees(&part, err);
+    r = check_trees(&part, colon != NULL, err);
   part.unified_fd = -1;
   if (r == 0)
     r = zl_cgroup_open_unified(&part, err);

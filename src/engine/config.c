@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/config.h"
 
+#include <ctype.h>
 #include <sched.h>
 #include <string.h>
 
@@ -120,13 +121,28 @@ static int read_hooks(struct zl_config_reader *rd, const json_t *doc, struct zl_
   return zl_config_hooks(rd, doc, c);
 }
 
+/* What 2.x would mean is not known. Documents without a version exist. */
+static int check_version(struct zl_config_reader *rd, const json_t *doc)
+{
+  const char *text = NULL;
+  int r = zl_json_get_string(doc, "", "ociVersion", &text, rd->err);
+
+  if (r < 0 || text == NULL ||
+      ((text[0] == '0' || text[0] == '1') && text[1] == '.' && isdigit((unsigned char)text[2])))
+    return r;
+  return zl_fail(rd->err, ZL_E_UNSUPPORTED, 0,
+                 "ociVersion: '%.40s' is no version of the specification from 0.1 to 1.x", text);
+}
+
 static int read_document(struct zl_config_reader *rd, const json_t *doc,
                          struct zl_engine_config *config)
 {
   void *mounts;
   json_t *process;
-  int r = zl_json_get_object(doc, "", "process", &process, rd->err);
+  int r = check_version(rd, doc);
 
+  if (r == 0)
+    r = zl_json_get_object(doc, "", "process", &process, rd->err);
   if (r == 0)
     r = read_hooks(rd, doc, config);
   if (r == 0 && process == NULL)

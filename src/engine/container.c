@@ -125,6 +125,8 @@ static int open_parts(const struct zl_container_spec *spec, struct zl_container 
     r = open_rootfs(spec, &c->rootfs_fd, err);
   if (r == 0)
     r = zl_mounts_open_binds(config, &init->mounts, err);
+  if (r == 0)
+    zl_mounts_make_points(&init->mounts, c->rootfs_fd);
   if (r == 0 && (init->plan.own & CLONE_NEWUSER))
     r = zl_device_binds_open(config, &init->device_binds, err);
   init->spec = spec;

@@ -67,7 +67,7 @@ int oci_delete(const struct oci *oci, int argc, char **argv, struct zl_error *er
   if (r < 0)
     return r;
   status = oci_container_status(&c);
-  if (!force && (status == OCI_RUNNING || status == OCI_PAUSED))
+  if (!force && status != OCI_STOPPED && status != OCI_CREATING)
     return zl_fail(err, ZL_E_CONFLICT, 0, "cannot delete container '%s' that is not stopped: %s",
                    id, oci_status_name(status));
   return oci_destroy(&c, err);

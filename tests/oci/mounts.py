@@ -4,7 +4,7 @@
 import os
 import pathlib
 
-from ocibox import LIBC, V2, all_cases, case, check, contains, equal, later, main
+from ocibox import LIBC, OURS, V2, all_cases, case, check, contains, equal, later, main, ours
 
 MS_BIND, MS_REC, MS_SHARED, MS_SLAVE, MS_PRIVATE = 4096, 16384, 1 << 20, 1 << 19, 1 << 18
 
@@ -438,6 +438,24 @@ def fifty_mounts(box):
 @case
 def a_failed_mount_leaves_nothing(box):
     box.mount("/x", "tmpfs", "tmpfs").mount("/etc/passwd/below", "tmpfs", "tmpfs").args("true").refused("/etc/passwd/below")
+
+
+@case
+def masked_and_readonly_paths_are_absolute(box):
+    for key in ("maskedPaths", "readonlyPaths"):
+        box.linux[key] = ["proc/keys"]
+        if OURS:
+            box.refused(f"linux.{key}[0]", "must be absolute")
+        box.linux[key] = []
+
+
+@case
+@ours
+def mount_points_in_a_root_that_belongs_to_nobody_inside(box):
+    """The root of the user namespace may not make them in files of the host's root."""
+    (box.rootfs / "file").write_text("hello")
+    box.user_namespace().mount("/not/there", "tmpfs", "tmpfs").mount("/nor/this", "bind", box.rootfs / "file", "bind")
+    equal(box.output("stat -f -c %T /not/there; cat /nor/this"), "tmpfs\nhello")
 
 
 if __name__ == "__main__":
