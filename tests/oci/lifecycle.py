@@ -547,10 +547,10 @@ def a_version_of_another_specification_is_refused(box):
 def create_container_hooks_begin_in_the_root(box):
     """As with runc, so that they name files of the image; prestart hooks hear of a created container."""
     box.config["hooks"] = {
-        "prestart": [{"path": "/bin/sh", "args": ["sh", "-c", f"cat > {box.top}/state"]}],
+        "prestart": [{"path": "/bin/sh", "args": ["sh", "-c", f"cat > {box.top}/told"]}],
         "createContainer": [{"path": "/bin/sh", "args": ["sh", "-c", "echo by-hook > ./etc/made"]}]}
     equal(box.output("cat /etc/made"), "by-hook")
-    equal(json.loads((box.top / "state").read_text())["status"], "created" if OURS else "creating")
+    equal(json.loads((box.top / "told").read_text())["status"], "created" if OURS else "creating")
 
 
 @case

@@ -522,7 +522,7 @@ static void nobody_listens(void **state)
 
   (void)state;
   assert_no_box(&none, ZL_E_INVALID, "needs a listenerPath");
-  assert_no_box(&gone, ZL_E_SYSTEM, "connecting to '/nowhere/agent'");
+  assert_no_box(&gone, ZL_E_SYSTEM, "failed to connect with seccomp agent '/nowhere/agent'");
   assert_no_box(&silent, ZL_E_UNSUPPORTED, "linux.seccomp.listenerPath");
 }
 
