@@ -186,18 +186,29 @@ static int save_process(struct plan *plan, const struct zl_container *made, stru
 
 /* ---- The container ------------------------------------------------------------------------- */
 
-/* A cgroup that the caller has named may be one that it has prepared. */
+/* One that the caller has named may be one that it has prepared; another is a left-over, unless
+ * there are cgroups below it. */
+static int claim_cgroup(struct plan *plan, struct zl_error *err)
+{
+  const struct zl_resources *res = &plan->config->resources;
+  struct oci_container *c = plan->c;
+  char text[OCI_MAX_ID + 2];
+  const char *path = cgroup_path(plan, text);
+
+  if (plan->config->cgroups_path == NULL &&
+      zl_cgroup_create(&c->cgroup_root, path, res, &c->cgroup, NULL) == 0)
+    return 0;
+  return zl_cgroup_take(&c->cgroup_root, path, res, &c->cgroup, err);
+}
+
 static int make_cgroup(struct plan *plan, struct zl_error *err)
 {
   const struct zl_resources *res = &plan->config->resources;
   struct oci_container *c = plan->c;
-  char path[OCI_MAX_ID + 2];
   int r = zl_cgroup_root_open(&c->cgroup_root, err);
 
   if (r == 0)
-    r = plan->config->cgroups_path != NULL
-            ? zl_cgroup_take(&c->cgroup_root, plan->config->cgroups_path, res, &c->cgroup, err)
-            : zl_cgroup_create(&c->cgroup_root, cgroup_path(plan, path), res, &c->cgroup, err);
+    r = claim_cgroup(plan, err);
   c->has_cgroup = r == 0;
   if (r == 0)
     r = zl_cgroup_join_all(&c->cgroup, err);

@@ -506,5 +506,14 @@ def access_a_denies_all(box):
     box.refused("devices[1].access")
 
 
+@case
+def cgroups_without_processes_are_in_nobodys_way(box):
+    """What another program has left below the cgroup of our id."""
+    (box.cgroup("memory") / "left" / "over").mkdir(parents=True)
+    box.detach()
+    box.delete("--force")
+    equal(box.cgroups(), [])
+
+
 if __name__ == "__main__":
     main(all_cases(globals()))
