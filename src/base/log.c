@@ -10,10 +10,24 @@
 
 static const char *const names[] = { "error", "warning", "info", "debug" };
 static atomic_int current = -1;
+/* Set before there are threads. */
+static zl_log_sink current_sink;
+static void *sink_ctx;
 
 void zl_log_set_level(enum zl_log_level level)
 {
   atomic_store(&current, (int)level);
+}
+
+void zl_log_set_sink(zl_log_sink sink, void *ctx)
+{
+  current_sink = sink;
+  sink_ctx = ctx;
+}
+
+const char *zl_log_level_name(enum zl_log_level level)
+{
+  return names[level];
 }
 
 static int level_now(void)
@@ -43,6 +57,9 @@ void zl_log(enum zl_log_level level, const char *fmt, ...)
   va_start(ap, fmt);
   (void)vsnprintf(line, sizeof(line), fmt, ap);
   va_end(ap);
-  (void)fprintf(stderr, "zlayer: %s: %s\n", names[level], line);
+  if (current_sink != NULL)
+    current_sink(sink_ctx, level, line);
+  else
+    (void)fprintf(stderr, "zlayer: %s: %s\n", names[level], line);
   errno = saved;
 }

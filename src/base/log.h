@@ -20,6 +20,13 @@ void zl_log_set_level(enum zl_log_level level);
 /* One line "zlayer: <level>: ..." on standard error. errno is kept. */
 void zl_log(enum zl_log_level level, const char *fmt, ...) ZL_PRINTF(2, 3);
 
+/* Where lines go instead of standard error, for programs that have a log; NULL: back there. To be
+ * called before there are threads. */
+typedef void (*zl_log_sink)(void *ctx, enum zl_log_level level, const char *line);
+void zl_log_set_sink(zl_log_sink sink, void *ctx);
+/* "error", "warning", "info", "debug". */
+const char *zl_log_level_name(enum zl_log_level level);
+
 #define zl_debug(...)   zl_log(ZL_LOG_DEBUG, __VA_ARGS__)
 #define zl_warning(...) zl_log(ZL_LOG_WARNING, __VA_ARGS__)
 

@@ -177,7 +177,7 @@ int zl_cgroup_join_tree(struct zl_cgroup *cg, enum zl_cgroup_tree tree, struct z
   if (r == 0)
     r = make_directory(cg, path, err);
   /* A left-over has other limits: only a new one is a clean start. */
-  if (r == -EEXIST && !is_made_already(cg, path)) {
+  if (r == -EEXIST && !cg->is_taken && !is_made_already(cg, path)) {
     if (unlinkat(cg->root->fd, path, AT_REMOVEDIR) < 0)
       return zl_fail(err, ZL_E_CONFLICT, errno, "cgroup '%s' exists and is in use", path);
     r = make_directory(cg, path, err);
@@ -207,7 +207,7 @@ static unsigned usual_trees(enum zl_cgroup_mode mode)
          ZL_TREE_BIT(ZL_TREE_FREEZER);
 }
 
-static int open_unified(struct zl_cgroup *cg, struct zl_error *err)
+int zl_cgroup_open_unified(struct zl_cgroup *cg, struct zl_error *err)
 {
   char path[ZL_CGROUP_FILE];
 
@@ -225,8 +225,9 @@ static int open_unified(struct zl_cgroup *cg, struct zl_error *err)
   return 0;
 }
 
-int zl_cgroup_create(const struct zl_cgroup_root *root, const char *path,
-                     const struct zl_resources *res, struct zl_cgroup *ret, struct zl_error *err)
+int zl_cgroup_create_in(const struct zl_cgroup_root *root, const char *path,
+                        const struct zl_resources *res, bool is_taken, struct zl_cgroup *ret,
+                        struct zl_error *err)
 {
   struct zl_cgroup cg = { .root = root, .unified_fd = -1 };
   unsigned trees = usual_trees(root->mode);
@@ -234,13 +235,14 @@ int zl_cgroup_create(const struct zl_cgroup_root *root, const char *path,
 
   if (r < 0)
     return r;
+  cg.is_taken = is_taken;
   if (root->mode != ZL_CGROUP_V2)
     trees |= zl_cgroup_trees_for(root, res);
   for (int tree = 0; r == 0 && tree < ZL_TREE_COUNT; tree++)
     if ((trees & ZL_TREE_BIT(tree)) != 0)
       r = zl_cgroup_join_tree(&cg, (enum zl_cgroup_tree)tree, err);
   if (r == 0)
-    r = open_unified(&cg, err);
+    r = zl_cgroup_open_unified(&cg, err);
   if (r < 0) {
     struct zl_error ignored = { 0 };
 
@@ -249,6 +251,12 @@ int zl_cgroup_create(const struct zl_cgroup_root *root, const char *path,
   }
   *ret = cg;
   return 0;
+}
+
+int zl_cgroup_create(const struct zl_cgroup_root *root, const char *path,
+                     const struct zl_resources *res, struct zl_cgroup *ret, struct zl_error *err)
+{
+  return zl_cgroup_create_in(root, path, res, false, ret, err);
 }
 
 int zl_cgroup_join_all(struct zl_cgroup *cg, struct zl_error *err)
@@ -285,7 +293,7 @@ int zl_cgroup_open(const struct zl_cgroup_root *root, const char *path, struct z
         cg.trees |= ZL_TREE_BIT(tree);
   if (cg.trees == 0)
     return zl_fail(err, ZL_E_NOT_FOUND, 0, "no cgroup '%s'", cg.path);
-  r = open_unified(&cg, err);
+  r = zl_cgroup_open_unified(&cg, err);
   if (r == 0)
     *ret = cg;
   return r;

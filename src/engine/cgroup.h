@@ -40,6 +40,7 @@ struct zl_cgroup {
   const struct zl_cgroup_root *root; /* borrowed: must live longer */
   char path[ZL_MAX_CGROUP_PATH + 1]; /* below each tree, without a leading "/" */
   unsigned trees;                    /* bits of the trees it is in (private) */
+  bool is_taken;                     /* directories that exist stay as they are (private) */
   int unified_fd; /* directory in the v2 tree, for CLONE_INTO_CGROUP; -1 on a pure v1 host */
 };
 
@@ -50,6 +51,11 @@ struct zl_cgroup {
 int zl_cgroup_create(const struct zl_cgroup_root *root, const char *path,
                      const struct zl_resources *res, struct zl_cgroup *ret, struct zl_error *err);
 
+/* As zl_cgroup_create, but one that exists stays as it is, with the limits that its maker has set:
+ * ZL_E_CONFLICT when processes are inside, or any put there would be frozen. */
+int zl_cgroup_take(const struct zl_cgroup_root *root, const char *path,
+                   const struct zl_resources *res, struct zl_cgroup *ret, struct zl_error *err);
+
 /* Makes the cgroup in the remaining trees of this host too: for callers whose own cgroups above it
  * have limits, or who read its files themselves (processor time, block devices). */
 int zl_cgroup_join_all(struct zl_cgroup *cg, struct zl_error *err);
@@ -57,6 +63,12 @@ int zl_cgroup_join_all(struct zl_cgroup *cg, struct zl_error *err);
 /* Takes hold of an existing one. ZL_E_NOT_FOUND when it is in no tree. */
 int zl_cgroup_open(const struct zl_cgroup_root *root, const char *path, struct zl_cgroup *ret,
                    struct zl_error *err);
+/* Takes hold of one at or below `whole`, in those of its trees that have it ("PATH") or in named
+ * ones
+ * ("cpu,cpuacct:PATH"). ZL_E_INVALID: a controller that it is not in, or a path that leads out of
+ * it; ZL_E_NOT_FOUND: a named tree, or every one, has no such cgroup. */
+int zl_cgroup_open_part(const struct zl_cgroup *whole, const char *text, struct zl_cgroup *ret,
+                        struct zl_error *err);
 /* Closes the descriptor; the cgroup stays. */
 void zl_cgroup_close(struct zl_cgroup *cg);
 

@@ -60,6 +60,12 @@ bool zl_cgroup_find_key(const char *text, const char *key, uint64_t *ret);
 int zl_cgroup_read_key(const struct zl_cgroup *cg, enum zl_cgroup_tree tree, const char *file,
                        const char *key, uint64_t *ret, struct zl_error *err);
 
+/* zl_cgroup_create; `is_taken`: what exists is kept instead of made anew. */
+int zl_cgroup_create_in(const struct zl_cgroup_root *root, const char *path,
+                        const struct zl_resources *res, bool is_taken, struct zl_cgroup *ret,
+                        struct zl_error *err);
+/* Opens cg->unified_fd when it is in the v2 tree. */
+int zl_cgroup_open_unified(struct zl_cgroup *cg, struct zl_error *err);
 /* Makes the cgroup in one more tree, with its parents. */
 int zl_cgroup_join_tree(struct zl_cgroup *cg, enum zl_cgroup_tree tree, struct zl_error *err);
 

@@ -21,20 +21,17 @@ static int put_number(const struct zl_cgroup *cg, enum zl_cgroup_tree tree, cons
   return zl_cgroup_writef(cg, tree, err, file, "%" PRId64, value);
 }
 
-/* The kernel checks quota against period and refuses a pair that is wrong for a moment: whichever
+/* The kernel checks time against period and refuses a pair that is wrong for a moment: whichever
  * order fails, the other one is right. */
-static int apply_bandwidth(const struct zl_cgroup *cg, const struct zl_resources *res,
-                           struct zl_error *err)
+static int put_bandwidth(const struct zl_cgroup *cg, const char *period_file, int64_t period,
+                         const char *time_file, int64_t time, struct zl_error *err)
 {
-  int r = put_number(cg, ZL_TREE_CPU, "cpu.cfs_period_us", res->cpu_period_us, NULL);
+  int r = put_number(cg, ZL_TREE_CPU, period_file, period, NULL);
 
-  if (r < 0) {
-    r = put_number(cg, ZL_TREE_CPU, "cpu.cfs_quota_us", res->cpu_quota_us, err);
-    if (r == 0)
-      r = put_number(cg, ZL_TREE_CPU, "cpu.cfs_period_us", res->cpu_period_us, err);
-    return r;
-  }
-  return put_number(cg, ZL_TREE_CPU, "cpu.cfs_quota_us", res->cpu_quota_us, err);
+  if (r == 0)
+    return put_number(cg, ZL_TREE_CPU, time_file, time, err);
+  r = put_number(cg, ZL_TREE_CPU, time_file, time, err);
+  return r == 0 ? put_number(cg, ZL_TREE_CPU, period_file, period, err) : r;
 }
 
 static int apply_cpu(const struct zl_cgroup *cg, const struct zl_resources *res,
@@ -43,13 +40,13 @@ static int apply_cpu(const struct zl_cgroup *cg, const struct zl_resources *res,
   int r = put_number(cg, ZL_TREE_CPU, "cpu.shares", res->cpu_shares, err);
 
   if (r == 0)
-    r = apply_bandwidth(cg, res, err);
+    r = put_bandwidth(cg, "cpu.cfs_period_us", res->cpu_period_us, "cpu.cfs_quota_us",
+                      res->cpu_quota_us, err);
   if (r == 0)
     r = put_number(cg, ZL_TREE_CPU, "cpu.cfs_burst_us", res->cpu_burst_us, err);
   if (r == 0)
-    r = put_number(cg, ZL_TREE_CPU, "cpu.rt_period_us", res->cpu_rt_period_us, err);
-  if (r == 0)
-    r = put_number(cg, ZL_TREE_CPU, "cpu.rt_runtime_us", res->cpu_rt_runtime_us, err);
+    r = put_bandwidth(cg, "cpu.rt_period_us", res->cpu_rt_period_us, "cpu.rt_runtime_us",
+                      res->cpu_rt_runtime_us, err);
   if (r == 0)
     r = put_number(cg, ZL_TREE_CPU, "cpu.idle", res->cpu_idle, err);
   return r;
@@ -62,8 +59,11 @@ static int apply_memory_and_swap(const struct zl_cgroup *cg, const struct zl_res
 {
   static const char limit[] = "memory.limit_in_bytes", both[] = "memory.memsw.limit_in_bytes";
   /* "No limit on swap" is also true of a kernel that does not count it. */
-  const bool can_swap = res->memory_swap != -1 || zl_cgroup_file_exists(cg, ZL_TREE_MEMORY, both);
-  const int64_t swap = can_swap ? res->memory_swap : ZL_UNSET;
+  /* Memory without a limit is without one on memory + swap, unless that is said too. */
+  const bool lifts = res->memory_limit == -1 && res->memory_swap == ZL_UNSET;
+  const int64_t wanted = lifts ? -1 : res->memory_swap;
+  const bool can_swap = wanted != -1 || zl_cgroup_file_exists(cg, ZL_TREE_MEMORY, both);
+  const int64_t swap = can_swap ? wanted : ZL_UNSET;
   int r;
 
   if (swap == ZL_UNSET)
@@ -215,10 +215,11 @@ static int apply_unified(const struct zl_cgroup *cg, const struct zl_resources *
   int r = 0;
 
   if (res->n_unified > 0 && !zl_cgroup_has(cg, ZL_TREE_UNIFIED))
-    return zl_fail(err, ZL_E_UNSUPPORTED, 0, "resources.unified: this host has no v2 cgroups");
+    return zl_fail(err, ZL_E_UNSUPPORTED, 0,
+                   "resources.unified: invalid configuration: this host has no v2 cgroups");
   for (size_t i = 0; r == 0 && i < res->n_unified; i++)
     r = zl_cgroup_write(cg, ZL_TREE_UNIFIED, res->unified[i].key, res->unified[i].value, err);
-  return r;
+  return r == -ZL_E_UNSUPPORTED ? zl_wrap(err, "resources.unified: invalid configuration") : r;
 }
 
 static bool has_blkio(const struct zl_resources *res)

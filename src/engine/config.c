@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/config.h"
 
+#include <ctype.h>
 #include <sched.h>
 #include <string.h>
 
@@ -121,16 +122,17 @@ static int read_hooks(struct zl_config_reader *rd, const json_t *doc, struct zl_
   return zl_config_hooks(rd, doc, c);
 }
 
-/* "1.0.2": versions of the specification with another first number may mean anything. A document
- * without one is taken for a known one, as other runtimes do. */
+/* What 2.x would mean is not known. Documents without a version exist. */
 static int check_version(struct zl_config_reader *rd, const json_t *doc)
 {
-  const char *version;
-  int r = zl_json_get_string(doc, "", "ociVersion", &version, rd->err);
+  const char *text = NULL;
+  int r = zl_json_get_string(doc, "", "ociVersion", &text, rd->err);
 
-  if (r < 0 || version == NULL || zl_has_prefix(version, "1.") || zl_has_prefix(version, "0."))
+  if (r < 0 || text == NULL ||
+      ((text[0] == '0' || text[0] == '1') && text[1] == '.' && isdigit((unsigned char)text[2])))
     return r;
-  return zl_fail(rd->err, ZL_E_UNSUPPORTED, 0, "ociVersion: '%.40s': only 1.x is known", version);
+  return zl_fail(rd->err, ZL_E_UNSUPPORTED, 0,
+                 "ociVersion: '%.40s' is no version of the specification from 0.1 to 1.x", text);
 }
 
 /* Nothing here acts on them; whoever reads the state relies on their shape. */

@@ -254,13 +254,23 @@ static int read_propagation(struct zl_config_reader *rd, const json_t *object,
   return zl_fail(rd->err, ZL_E_INVALID, 0, "linux.rootfsPropagation: '%.40s' is not known", text);
 }
 
+static int read_path_list(struct zl_config_reader *rd, const json_t *object, const char *key,
+                          char ***ret)
+{
+  int r = zl_config_strv(rd, object, "linux", key, ZL_MAX_MOUNTS, ret);
+
+  for (int i = 0; r == 0 && (*ret)[i] != NULL; i++)
+    if ((*ret)[i][0] != '/')
+      r = zl_fail(rd->err, ZL_E_INVALID, 0, "linux.%s[%d]: '%.100s' must be absolute", key, i,
+                  (*ret)[i]);
+  return r;
+}
+
 static int read_paths(struct zl_config_reader *rd, const json_t *object, struct zl_engine_config *c)
 {
-  int r = zl_config_strv(rd, object, "linux", "maskedPaths", ZL_MAX_MOUNTS, &c->masked_paths);
+  int r = read_path_list(rd, object, "maskedPaths", &c->masked_paths);
 
-  if (r == 0)
-    r = zl_config_strv(rd, object, "linux", "readonlyPaths", ZL_MAX_MOUNTS, &c->readonly_paths);
-  return r;
+  return r == 0 ? read_path_list(rd, object, "readonlyPaths", &c->readonly_paths) : r;
 }
 
 static int read_time_offset(struct zl_config_reader *rd, const json_t *object, const char *key,

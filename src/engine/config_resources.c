@@ -271,8 +271,9 @@ static int read_network(struct zl_config_reader *rd, const json_t *object, const
   return 0;
 }
 
+/* Some write "a" for all of it, as the kernel does for types: harmless where it is to deny. */
 static int read_access(struct zl_config_reader *rd, const json_t *item, const char *path,
-                       uint8_t *ret)
+                       bool allow, uint8_t *ret)
 {
   const char *text;
   uint8_t access = 0;
@@ -287,6 +288,8 @@ static int read_access(struct zl_config_reader *rd, const json_t *item, const ch
       access |= ZL_DEV_WRITE;
     else if (*p == 'm')
       access |= ZL_DEV_MKNOD;
+    else if (*p == 'a' && !allow)
+      access = ZL_DEV_READ | ZL_DEV_WRITE | ZL_DEV_MKNOD;
     else
       return zl_fail(rd->err, ZL_E_INVALID, 0, "%s.access: '%.20s' is not made of r, w and m", path,
                      text);
@@ -311,7 +314,7 @@ static int read_device_rule(struct zl_config_reader *rd, const json_t *item, con
   if (r == 0)
     r = read_numbers(rd, item, path, numbers, ZL_COUNT(numbers));
   if (r == 0)
-    r = read_access(rd, item, path, &rule->access);
+    r = read_access(rd, item, path, rule->allow, &rule->access);
   if (r < 0)
     return r;
   if (type == NULL || *type == '\0')

@@ -120,6 +120,21 @@ static int read_names(struct zl_config_reader *rd, const json_t *item, const cha
   return 0;
 }
 
+/* Whoever reports that the program could not be executed would wait for the agent. */
+static int check_notify(struct zl_config_reader *rd, const struct zl_seccomp_rule *rule,
+                        const char *path)
+{
+  const char *found = rule->action == SECCOMP_RET_USER_NOTIF ? rule->names : "";
+
+  for (size_t len; *found != '\0'; found += len + (found[len] == ' ')) {
+    len = strcspn(found, " ");
+    if (len == strlen("write") && strncmp(found, "write", len) == 0)
+      return zl_fail(rd->err, ZL_E_INVALID, 0,
+                     "%s: SCMP_ACT_NOTIFY cannot be used for the write syscall", path);
+  }
+  return 0;
+}
+
 static int read_rule(struct zl_config_reader *rd, const json_t *item, const char *path, void *out)
 {
   struct zl_seccomp_rule *rule = out;
@@ -128,6 +143,8 @@ static int read_rule(struct zl_config_reader *rd, const json_t *item, const char
 
   if (r == 0)
     r = read_action(rd, item, path, "action", "errnoRet", &rule->action);
+  if (r == 0)
+    r = check_notify(rd, rule, path);
   if (r == 0)
     r = zl_config_items(rd, item, path, "args", ZL_MAX_SECCOMP_ARGS, sizeof(struct zl_seccomp_arg),
                         read_arg, &args, &rule->n_args);
@@ -186,6 +203,8 @@ int zl_config_seccomp(struct zl_config_reader *rd, const json_t *object, const c
   if (p == NULL)
     return zl_fail_nomem(rd->err, "configuration");
   r = read_action(rd, seccomp, at, "defaultAction", "defaultErrnoRet", &p->default_action);
+  p->spares_unknown = (p->default_action & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO &&
+                      json_object_get(seccomp, "defaultErrnoRet") == NULL;
   if (r == 0)
     r = read_flags(rd, seccomp, at, p);
   if (r == 0)

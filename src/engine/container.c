@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "engine/caps.h"
 #include "engine/init.h"
 #include "engine/rootfs.h"
@@ -124,6 +125,8 @@ static int open_parts(const struct zl_container_spec *spec, struct zl_container 
     r = open_rootfs(spec, &c->rootfs_fd, err);
   if (r == 0)
     r = zl_mounts_open_binds(config, &init->mounts, err);
+  if (r == 0)
+    zl_mounts_make_points(&init->mounts, c->rootfs_fd);
   if (r == 0 && (init->plan.own & CLONE_NEWUSER))
     r = zl_device_binds_open(config, &init->device_binds, err);
   init->spec = spec;
@@ -248,6 +251,7 @@ static int serve_init(const struct zl_container_spec *spec, struct zl_container 
     r = zl_sync_expect(c->sync_fd, ZL_BARRIER_READY, NULL, fds, &n_fds, err);
   if (r < 0)
     return r;
+  zl_debug("process %d: init: closing the pipe to signal completion", (int)c->init.pid);
   c->master = fds[0];
   c->slave = fds[1];
   return 0;
@@ -264,6 +268,7 @@ static int create(const struct zl_container_spec *spec, struct zl_container *c,
   if (r < 0)
     return r;
   zl_caps_learn();
+  zl_debug("nsexec container setup: namespaces %#x", (unsigned)init.plan.own);
   c->sync_fd = ends[0];
   init.sync_fd = ends[1];
   r = clone_init(&init, spec->cgroup_fd, c, err);

@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "engine/caps.h"
 #include "engine/console.h"
 #include "engine/keyring.h"
@@ -138,6 +139,7 @@ _Noreturn static void child_main(const struct zl_exec_spec *spec, struct zl_list
   struct zl_error err = { 0 };
   int r;
 
+  zl_debug("child process in init()");
   launch.filter = c->confined ? &c->filter : NULL;
   launch.is_free = spec->is_free;
   launch.preserved_fds = spec->preserved_fds;
@@ -223,10 +225,12 @@ int zl_exec_start(const struct zl_exec_spec *spec, struct zl_child *ret, int *re
   if (spec->container->confined)
     r = zl_listener_open(spec->config->seccomp, &spec->container->filter, spec->state_json,
                          &listener, err);
+  zl_debug("nsexec container setup: namespaces %#x", (unsigned)spec->container->namespaces);
   if (r == 0)
     r = clone_inside(&whole, &listener, ends, &child, err);
   zl_listener_done(&listener);
   zl_fd_closep(&ends[1]);
+  zl_debug("setns_init: about to exec '%s'", process.args[0]);
   if (r == 0)
     r = serve(process.terminal, ends[0], &master, err);
   zl_fd_closep(&ends[0]);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/hooks.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -20,7 +22,8 @@
 #include "engine/state.h"
 
 enum {
-  READ_AT_ONCE = 4096
+  READ_AT_ONCE = 4096,
+  SIGNAL_TEXT = 48
 };
 
 struct run {
@@ -208,16 +211,31 @@ static const char *complaint(struct run *run)
   return run->text;
 }
 
+/* "bad system call", as Go and so runc's callers have it. */
+static const char *signal_text(int number, char text[SIGNAL_TEXT])
+{
+  const char *description = sigdescr_np(number);
+
+  if (description == NULL)
+    (void)snprintf(text, SIGNAL_TEXT, "signal %d", number);
+  else
+    (void)snprintf(text, SIGNAL_TEXT, "%c%s", tolower((unsigned char)*description),
+                   description + 1);
+  return text;
+}
+
 static int judge(struct run *run, int status, struct zl_error *err)
 {
   const char *text = complaint(run), *colon = *text != '\0' ? ": " : "";
+  char description[SIGNAL_TEXT];
 
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
     return 0;
   if (WIFEXITED(status))
     return zl_fail(err, ZL_E_SYSTEM, 0, "failed with exit code %d%s%s", WEXITSTATUS(status), colon,
                    text);
-  return zl_fail(err, ZL_E_SYSTEM, 0, "was ended by signal %d%s%s", WTERMSIG(status), colon, text);
+  return zl_fail(err, ZL_E_SYSTEM, 0, "failed: signal: %s%s%s", signal_text(WTERMSIG(status), description),
+                 colon, text);
 }
 
 static int run_one(struct run *run, const char *state, size_t len, struct zl_error *err)
@@ -243,7 +261,7 @@ static int run_one(struct run *run, const char *state, size_t len, struct zl_err
 static int fail_hook(const struct run *run, size_t index, const struct zl_error *why,
                      struct zl_error *err)
 {
-  return zl_fail(err, why->code, why->os_error, "%s hook %s (hooks.%s[%zu], '%s')",
+  return zl_fail(err, why->code, why->os_error, "error running hook: %s hook %s (hooks.%s[%zu], '%s')",
                  zl_hook_phase_name(run->phase), why->msg, zl_hook_phase_name(run->phase), index,
                  run->hook->path);
 }

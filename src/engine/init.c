@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/path.h"
 #include "engine/console.h"
 #include "engine/execve.h"
@@ -207,6 +208,9 @@ static int run_hooks(struct build *b, struct zl_error *err)
 
   if (r == 0)
     r = zl_sync_expect(b->init->sync_fd, ZL_BARRIER_HOOKED, NULL, NULL, NULL, err);
+  /* The specification leaves the working directory open; hooks rely on runc's. */
+  if (r == 0 && fchdir(b->root_fd) < 0)
+    r = zl_fail_errno(err, "entering the root file system");
   if (r == 0)
     r = zl_hooks_run_phase(b->config, ZL_HOOK_CREATE_CONTAINER, state, "creating", getpid(), err);
   if (r == 0)
@@ -216,6 +220,7 @@ static int run_hooks(struct build *b, struct zl_error *err)
   return r == 0 ? protect_files(b, err) : r;
 }
 
+/* Prestart hooks, which are older than that distinction, hear "created". */
 int zl_init_serve_hooks(const struct zl_container_spec *spec, pid_t pid, int sync_fd,
                         struct zl_error *err)
 {
@@ -226,7 +231,7 @@ int zl_init_serve_hooks(const struct zl_container_spec *spec, pid_t pid, int syn
     return 0;
   r = zl_sync_expect(sync_fd, ZL_BARRIER_MOUNTED, NULL, NULL, NULL, err);
   if (r == 0)
-    r = zl_hooks_run_phase(config, ZL_HOOK_PRESTART, spec->state_json, "creating", pid, err);
+    r = zl_hooks_run_phase(config, ZL_HOOK_PRESTART, spec->state_json, "created", pid, err);
   if (r == 0)
     r = zl_hooks_run_phase(config, ZL_HOOK_CREATE_RUNTIME, spec->state_json, "creating", pid, err);
   return r == 0 ? zl_sync_send(sync_fd, ZL_BARRIER_HOOKED, 0, NULL, 0, err) : r;
@@ -364,8 +369,10 @@ _Noreturn void zl_init_main(struct zl_init *init)
                               .listener = &init->listener,
                               .state_json = init->spec->state_json };
   struct zl_error err = { 0 };
-  int gate_fd = -1;
-  int r = build(&b, &launch, &err);
+  int gate_fd = -1, r;
+
+  zl_debug("child process in init()");
+  r = build(&b, &launch, &err);
 
   launch.is_free = init->spec->is_free;
   launch.preserved_fds = init->spec->preserved_fds;

@@ -51,7 +51,8 @@ static int connect_to(const char *path, int *ret_fd, struct zl_error *err)
   (void)stpcpy(address.sun_path, path);
   if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0 ||
       connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-    return zl_fail_errno(err, "linux.seccomp.listenerPath: connecting to '%s'", path);
+    return zl_fail_errno(
+        err, "linux.seccomp.listenerPath: failed to connect with seccomp agent '%s'", path);
   *ret_fd = zl_steal_fd(&fd);
   return 0;
 }

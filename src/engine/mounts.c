@@ -263,6 +263,49 @@ static int open_target(const struct zl_mount *m, bool directory, int root_fd, in
   return 0;
 }
 
+static bool is_below(const char *path, const char *other)
+{
+  const size_t len = strlen(other);
+
+  return strncmp(path, other, len) == 0 && (path[len] == '/' || path[len] == '\0');
+}
+
+static bool is_in_root(const struct zl_engine_config *config, size_t i)
+{
+  for (size_t j = 0; j < i; j++)
+    if (is_below(config->mounts[i].destination, config->mounts[j].destination))
+      return false;
+  return true;
+}
+
+static bool is_mapped(const struct zl_engine_config *config, uid_t uid)
+{
+  for (size_t i = 0; i < config->n_uid_maps; i++)
+    if (uid >= config->uid_maps[i].host_id &&
+        uid - config->uid_maps[i].host_id < config->uid_maps[i].size)
+      return true;
+  return false;
+}
+
+void zl_mounts_make_points(const struct zl_mounts *mounts, int root_fd)
+{
+  const struct zl_engine_config *config = mounts->config;
+  struct stat st;
+
+  if (config->n_uid_maps == 0 || fstat(root_fd, &st) < 0 || is_mapped(config, st.st_uid))
+    return;
+  for (size_t i = 0; i < config->n_mounts; i++) {
+    const struct zl_mount *m = &config->mounts[i];
+    zl_autofd fd = -1;
+
+    if (m->remount || !is_in_root(config, i))
+      continue;
+    if (mounts->fds[i] >= 0 && fstat(mounts->fds[i], &st) < 0)
+      continue;
+    (void)open_target(m, mounts->fds[i] < 0 || S_ISDIR(st.st_mode), root_fd, &fd, NULL);
+  }
+}
+
 static int remount(const struct zl_mount *m, int root_fd, struct zl_error *err)
 {
   zl_autofd target = zl_path_open_in_root(root_fd, m->destination, O_PATH, 0);

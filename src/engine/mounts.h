@@ -28,6 +28,10 @@ struct zl_mounts {
 int zl_mounts_open_binds(const struct zl_engine_config *config, struct zl_mounts *ret,
                          struct zl_error *err);
 
+/* For a user namespace to whose root the files do not belong: what lacks in `root_fd` of the mount
+ * points is made while the host's root may. What cannot be made fails with a reason in its turn. */
+void zl_mounts_make_points(const struct zl_mounts *mounts, int root_fd);
+
 /* Step 2: makes the new file systems, except the cgroup file systems of a container with a cgroup
  * namespace. `proc_fd`: private procfs. */
 int zl_mounts_open_new(struct zl_mounts *mounts, int proc_fd, struct zl_error *err);

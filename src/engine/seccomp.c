@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/seccomp.h"
 
+#include <errno.h>
 #include <linux/audit.h>
 #include <linux/bpf_common.h>
 #include <linux/seccomp.h>
@@ -36,6 +37,7 @@ struct compiler {
   struct zl_bpf_emitter e;
   struct use *uses;
   size_t n_uses;
+  uint32_t newest; /* the highest number named */
   struct verdict verdicts[ZL_SYSCALL_MAX];
 };
 
@@ -82,6 +84,8 @@ static void use_rule(struct compiler *c, uint16_t rule, enum zl_syscall_arch arc
     name += len + (name[len] == ' ');
     if (number < 0)
       continue;
+    if ((uint32_t)number > c->newest)
+      c->newest = (uint32_t)number;
     if (r->n_args > 0) {
       c->verdicts[number].conditional = true;
       c->uses[c->n_uses++] = (struct use){ .number = (uint16_t)number, .rule = rule };
@@ -92,13 +96,24 @@ static void use_rule(struct compiler *c, uint16_t rule, enum zl_syscall_arch arc
   }
 }
 
+/* Its author cannot have meant calls that came later. C libraries try those first, and take the
+ * older way only when they hear that there is no such call. */
+static uint32_t unknown_action(const struct compiler *c)
+{
+  return c->profile->spares_unknown && c->newest > 0 ? SECCOMP_RET_ERRNO | ENOSYS
+                                                     : c->profile->default_action;
+}
+
 static void judge(struct compiler *c, enum zl_syscall_arch arch)
 {
   c->n_uses = 0;
+  c->newest = 0;
   for (size_t i = 0; i < ZL_SYSCALL_MAX; i++)
     c->verdicts[i] = (struct verdict){ .action = c->profile->default_action };
   for (size_t i = 0; i < c->profile->n_rules; i++)
     use_rule(c, (uint16_t)i, arch);
+  for (size_t i = c->newest + 1; i < ZL_SYSCALL_MAX; i++)
+    c->verdicts[i].action = unknown_action(c);
 }
 
 static void add_segment(struct segments *s, uint32_t first, uint32_t action, bool conditional)
@@ -115,7 +130,7 @@ static void make_segments(const struct compiler *c, enum zl_syscall_arch arch, s
   s->n = 0;
   for (uint32_t i = 0; i < ZL_SYSCALL_MAX; i++)
     add_segment(s, i, c->verdicts[i].action, c->verdicts[i].conditional);
-  add_segment(s, ZL_SYSCALL_MAX, c->profile->default_action, false);
+  add_segment(s, ZL_SYSCALL_MAX, unknown_action(c), false);
   if (arch != ZL_ARCH_X86_64)
     return;
   add_segment(s, X32_FIRST, SECCOMP_RET_KILL_PROCESS, false);

@@ -47,6 +47,7 @@ struct zl_seccomp_profile {
   uint32_t default_action; /* SECCOMP_RET_* | data */
   const struct zl_seccomp_rule *rules;
   size_t n_rules;
+  bool spares_unknown;       /* calls newer than all named ones do not exist: ENOSYS */
   bool compat32;             /* also filter (instead of kill) the 32-bit calls of an x86_64 */
   uint32_t flags;            /* SECCOMP_FILTER_FLAG_* for installation */
   const char *listener_path; /* unix socket that gets the notify descriptor; NULL: none */

@@ -107,10 +107,16 @@ static void closedirp(DIR **dir)
     (void)closedir(*dir);
 }
 
+static int compare(const void *a, const void *b)
+{
+  return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
 int oci_container_each(const struct oci *oci, oci_container_fn fn, void *ctx, struct zl_error *err)
 {
   int fd = zl_fd_open(AT_FDCWD, oci->root, O_RDONLY | O_DIRECTORY, 0), r = 0;
   ZL_CLEANUP(closedirp) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autostrv ids = NULL;
   struct dirent *e;
 
   if (fd == -ENOENT)
@@ -119,7 +125,11 @@ int oci_container_each(const struct oci *oci, oci_container_fn fn, void *ctx, st
     return zl_fail(err, ZL_E_SYSTEM, fd < 0 ? -fd : errno, "--root '%s'", oci->root);
   while (r == 0 && (e = readdir(dir)) != NULL)
     if (e->d_name[0] != '.')
-      r = fn(oci, e->d_name, ctx, err);
+      r = zl_strv_push(&ids, e->d_name, err);
+  if (ids != NULL)
+    qsort(ids, zl_strv_len((const char *const *)ids), sizeof(*ids), compare);
+  for (size_t i = 0; r == 0 && ids != NULL && ids[i] != NULL; i++)
+    r = fn(oci, ids[i], ctx, err);
   return r;
 }
 

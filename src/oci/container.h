@@ -67,8 +67,8 @@ int oci_container_new(const struct oci *oci, const char *id, struct oci_containe
 int oci_container_open(const struct oci *oci, const char *id, bool to_change,
                        struct oci_container *c, struct zl_error *err);
 
-/* Calls `fn` with the id of each directory below the root, until one fails; without a root there is
- * none. */
+/* Calls `fn` with the id of each directory below the root, in alphabetical order, until one fails;
+ * without a root there is none. */
 typedef int (*oci_container_fn)(const struct oci *oci, const char *id, void *ctx,
                                 struct zl_error *err);
 int oci_container_each(const struct oci *oci, oci_container_fn fn, void *ctx, struct zl_error *err);

@@ -203,15 +203,48 @@ static int save_process(struct plan *plan, const struct zl_container *made, stru
 
 /* ---- The container ------------------------------------------------------------------------- */
 
+/* With cgroups below it none can be replaced, nor get rules for devices (v1). */
+static int replace_cgroup(const struct plan *plan, const char *path, struct zl_error *err)
+{
+  const struct zl_cgroup_root *root = &plan->c->cgroup_root;
+  struct zl_cgroup *cgroup = &plan->c->cgroup;
+  const struct zl_resources *res = &plan->config->resources;
+  int r = zl_cgroup_take(root, path, res, cgroup, err); /* it is without processes, then */
+
+  if (r < 0)
+    return r;
+  zl_cgroup_close(cgroup);
+  r = zl_cgroup_open(root, path, cgroup, err);
+  if (r < 0)
+    return r;
+  r = zl_cgroup_remove(cgroup, err);
+  zl_cgroup_close(cgroup);
+  return r == 0 ? zl_cgroup_create(root, path, res, cgroup, err) : r;
+}
+
+/* One that the caller has named may be one that it has prepared; another is a left-over. */
+static int claim_cgroup(struct plan *plan, struct zl_error *err)
+{
+  const struct zl_resources *res = &plan->config->resources;
+  struct oci_container *c = plan->c;
+  char text[OCI_MAX_ID + 2];
+  const char *path = cgroup_path(plan, text);
+
+  if (plan->config->cgroups_path != NULL)
+    return zl_cgroup_take(&c->cgroup_root, path, res, &c->cgroup, err);
+  if (zl_cgroup_create(&c->cgroup_root, path, res, &c->cgroup, NULL) == 0)
+    return 0;
+  return replace_cgroup(plan, path, err);
+}
+
 static int make_cgroup(struct plan *plan, struct zl_error *err)
 {
   const struct zl_resources *res = &plan->config->resources;
   struct oci_container *c = plan->c;
-  char path[OCI_MAX_ID + 2];
   int r = zl_cgroup_root_open(&c->cgroup_root, err);
 
   if (r == 0)
-    r = zl_cgroup_create(&c->cgroup_root, cgroup_path(plan, path), res, &c->cgroup, err);
+    r = claim_cgroup(plan, err);
   c->has_cgroup = r == 0;
   if (r == 0)
     r = zl_cgroup_join_all(&c->cgroup, err);

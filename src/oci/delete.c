@@ -65,7 +65,7 @@ static int delete_one(const struct oci *oci, const char *id, bool force, struct 
   if (r < 0)
     return r;
   status = oci_container_status(&c);
-  if (!force && (status == OCI_RUNNING || status == OCI_PAUSED))
+  if (!force && status != OCI_STOPPED && status != OCI_CREATING)
     return zl_fail(err, ZL_E_CONFLICT, 0, "cannot delete container '%s' that is not stopped: %s",
                    id, oci_status_name(status));
   return oci_destroy(&c, err);

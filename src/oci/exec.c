@@ -16,11 +16,13 @@
 #include "oci/foreground.h"
 #include "oci/options.h"
 #include "oci/pidfile.h"
+#include "oci/place.h"
 #include "oci/process.h"
 
 struct exec {
   struct oci_process process;
-  const char *pid_file, *console_socket, *cgroup;
+  const char *pid_file, *console_socket;
+  char **cgroups; /* owned */
   int64_t preserved_fds;
   bool detach, ignore_paused;
 };
@@ -42,7 +44,7 @@ static int parse(struct exec *exec, int argc, char **argv, const char **ret_id,
     { .name = "pid-file", .kind = OCI_TEXT, .variable = &exec->pid_file },
     { .name = "console-socket", .kind = OCI_TEXT, .variable = &exec->console_socket },
     { .name = "preserve-fds", .kind = OCI_NUMBER, .variable = &exec->preserved_fds },
-    { .name = "cgroup", .kind = OCI_TEXT, .variable = &exec->cgroup },
+    { .name = "cgroup", .kind = OCI_LIST, .variable = &exec->cgroups },
     { .name = "ignore-paused", .kind = OCI_FLAG, .variable = &exec->ignore_paused },
     { .name = "process-label", .kind = OCI_REFUSED, .takes_value = true, .why = "no LSM labels" },
     { .name = "apparmor", .kind = OCI_REFUSED, .takes_value = true, .why = "no LSM profiles" },
@@ -99,21 +101,13 @@ static void forget_container(struct zl_container *container)
   zl_container_done(container);
 }
 
-/* Where the process goes; without --cgroup the container's, borrowed. */
-static int open_cgroup(const struct exec *exec, const struct oci_container *c,
-                       struct zl_cgroup *ret, struct zl_error *err)
+/* For the agent that answers system calls. */
+static int render_state(const struct oci_container *c, char **ret, struct zl_error *err)
 {
-  zl_autofree char *path = NULL;
+  zl_autojson *state = oci_container_state(c, oci_container_status(c));
 
-  *ret = c->cgroup;
-  if (!c->has_cgroup || exec->cgroup == NULL)
-    return 0;
-  if (*exec->cgroup == '\0')
-    return zl_fail(err, ZL_E_INVALID, 0, "--cgroup: must not be empty");
-  path = zl_asprintf("/%s%s%s", c->cgroup.path, *exec->cgroup != '/' ? "/" : "", exec->cgroup);
-  if (path == NULL)
-    return zl_fail_nomem(err, "--cgroup");
-  return zl_cgroup_open(&c->cgroup_root, path, ret, err);
+  return state != NULL ? zl_json_render(state, ret, err)
+                       : zl_fail_nomem(err, "the container's state");
 }
 
 static int start(const struct exec *exec, const struct oci_container *c,
@@ -121,8 +115,9 @@ static int start(const struct exec *exec, const struct oci_container *c,
                  struct zl_child *child, int *ret_master, struct zl_error *err)
 {
   ZL_CLEANUP(forget_container) struct zl_container container = ZL_CONTAINER_INIT;
-  struct zl_cgroup cgroup;
+  ZL_CLEANUP(oci_place_done) struct oci_place place = { .whole = NULL };
   char keyring[OCI_KEYRING_TEXT];
+  zl_autofree char *state = NULL;
   struct zl_exec_spec spec = { .container = &container,
                                .process = process,
                                .config = config,
@@ -133,17 +128,19 @@ static int start(const struct exec *exec, const struct oci_container *c,
   int r = find_container(c, config, &container, err);
 
   if (r == 0)
-    r = open_cgroup(exec, c, &cgroup, err);
+    r = oci_place_open(c, exec->cgroups, &place, err);
   if (r < 0)
     return r;
   if (c->has_cgroup) {
-    spec.cgroup_fd = cgroup.unified_fd;
-    spec.hooks = (struct zl_container_hooks){ .ctx = &cgroup, .enter = oci_enter_cgroup };
+    spec.cgroup_fd = oci_place_fd(&place);
+    spec.hooks = (struct zl_container_hooks){ .ctx = &place, .enter = oci_place_enter };
   }
   spec.keyring = oci_container_keyring(c, keyring);
-  r = zl_exec_start(&spec, child, ret_master, err);
-  if (c->has_cgroup && exec->cgroup != NULL)
-    zl_cgroup_close(&cgroup);
+  if (config->seccomp != NULL && config->seccomp->listener_path != NULL)
+    r = render_state(c, &state, err);
+  spec.state_json = state;
+  if (r == 0)
+    r = zl_exec_start(&spec, child, ret_master, err);
   return r;
 }
 
@@ -225,5 +222,6 @@ int oci_exec(const struct oci *oci, int argc, char **argv, struct zl_error *err)
   if (r == 0)
     r = run(&exec, &c, err);
   oci_process_done(&exec.process);
+  zl_strv_free(exec.cgroups);
   return r;
 }

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/strv.h"
+#include "oci/commit.h"
 #include "oci/oci.h"
 #include "oci/options.h"
 #include "oci/protect.h"
@@ -28,7 +29,8 @@
 #define FEATURES "+CAP +SECCOMP +EBPF +SYSTEMD_NOTIFY"
 
 enum {
-  HEAP_STEP = 512 << 10
+  HEAP_STEP = 512 << 10,
+  EXIT_NO_EXEC = 255 /* a program's own codes are told apart from it, as with runc */
 };
 
 #define ROOT          "/run/zlayer-oci"
@@ -39,6 +41,7 @@ struct verb {
   oci_verb_fn fn;
   const char *text;
   bool enters; /* processes of this program go into a container */
+  int failed;  /* exit code of a failure; 0: by its kind */
 };
 
 static const struct verb verbs[] = {
@@ -46,7 +49,7 @@ static const struct verb verbs[] = {
   { "create", oci_create, "make a container: create [-b BUNDLE] ID", true },
   { "delete", oci_delete, "remove a container: delete [-f] ID" },
   { "events", oci_events, "use of resources: events [--stats] ID" },
-  { "exec", oci_exec, "one more process: exec [-d] [-t] ID COMMAND...", true },
+  { "exec", oci_exec, "one more process: exec [-d] [-t] ID COMMAND...", true, EXIT_NO_EXEC },
   { "features", oci_features, "what this runtime can do, as JSON" },
   { "kill", oci_kill, "send a signal: kill [--all] ID [SIGNAL]" },
   { "list", oci_list, "containers below the root: list [-q] [-f json]" },
@@ -61,17 +64,20 @@ static const struct verb verbs[] = {
   { "update", oci_update, "change limits: update [-r FILE] ID" },
 };
 
+/* The lines and their order are runc's, which callers read. */
 static void print_version(void)
 {
-  (void)printf("zlayer-oci version %s\nspec: %s\n" FEATURES "\n", ZL_VERSION, OCI_SPEC_VERSION);
+  (void)printf("%s version %s\ncommit: %s\nspec: %s\n" FEATURES "\n",
+               program_invocation_short_name, ZL_VERSION, ZL_COMMIT, OCI_SPEC_VERSION);
 }
 
 static void print_help(void)
 {
-  (void)printf("usage: zlayer-oci [--root DIR] [--log FILE] [--log-format text|json] [--debug] "
-               "COMMAND ...\n\n");
+  (void)printf("NAME:\n   %s - Open Container Initiative runtime\n\nUSAGE:\n   %s [--root DIR] "
+               "[--log FILE] [--log-format text|json] [--debug] COMMAND ...\n\nCOMMANDS:\n",
+               program_invocation_short_name, program_invocation_short_name);
   for (size_t i = 0; i < ZL_COUNT(verbs); i++)
-    (void)printf("  %-11s %s\n", verbs[i].name, verbs[i].text);
+    (void)printf("   %-11s %s\n", verbs[i].name, verbs[i].text);
 }
 
 static const struct verb *find_verb(const char *name)
@@ -172,12 +178,17 @@ static int run(struct oci *oci, int argc, char **argv, struct zl_error *err)
   r = report_open(oci, err);
   if (r < 0)
     return r;
+  if (oci->debug)
+    report_debug(oci);
   verb = find_verb(argv[first]);
+  if (verb == NULL && wants_help(argv[first + 1]))
+    return zl_fail(err, ZL_E_INVALID, 0, "No help topic for '%.100s'", argv[first]);
   if (verb == NULL)
     return zl_fail(err, ZL_E_INVALID, 0, "no such command '%.100s'; see zlayer-oci --help",
                    argv[first]);
   if (wants_help(argv[first + 1]))
     return print_verb_help(verb);
+  oci->failed = verb->failed;
   if (verb->enters && geteuid() != 0)
     return zl_fail(
         err, ZL_E_UNSUPPORTED, 0,
@@ -217,5 +228,5 @@ int main(int argc, char **argv)
     report_error(&oci, &err);
   }
   /* Callers tell a runtime that has failed from a program that ended so by the log. */
-  return r < 0 ? report_exit_code(&err) : r;
+  return r < 0 ? report_exit_code(&oci, &err) : r;
 }

@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/strv.h"
 #include "base/time.h"
 
@@ -32,7 +33,7 @@ static char *quote(const char *text)
   return out;
 }
 
-static char *render(const struct oci *oci, const char *text)
+static char *render(const struct oci *oci, const char *level, const char *text)
 {
   char time[ZL_TIME_TEXT];
   zl_autojson *json = NULL;
@@ -41,10 +42,10 @@ static char *render(const struct oci *oci, const char *text)
   (void)zl_time_format(zl_time_wall(), time);
   if (!oci->log_json) {
     quoted = quote(text);
-    return quoted != NULL ? zl_asprintf("time=\"%s\" level=error msg=\"%s\"\n", time, quoted)
+    return quoted != NULL ? zl_asprintf("time=\"%s\" level=%s msg=\"%s\"\n", time, level, quoted)
                           : NULL;
   }
-  json = json_pack("{s:s, s:s, s:s}", "level", "error", "msg", text, "time", time);
+  json = json_pack("{s:s, s:s, s:s}", "level", level, "msg", text, "time", time);
   if (json == NULL || zl_json_render(json, &line, NULL) < 0)
     return NULL;
   return zl_asprintf("%s\n", line);
@@ -66,6 +67,22 @@ int report_open(struct oci *oci, struct zl_error *err)
   return 0;
 }
 
+/* The first process of a container says something too, before it closes what is not its own. */
+static void write_line(void *ctx, enum zl_log_level level, const char *text)
+{
+  const struct oci *oci = ctx;
+  zl_autofree char *line = render(oci, zl_log_level_name(level), text);
+
+  if (line != NULL)
+    (void)zl_fd_write_full(oci->log_fd >= 0 ? oci->log_fd : STDERR_FILENO, line, strlen(line));
+}
+
+void report_debug(struct oci *oci)
+{
+  zl_log_set_level(ZL_LOG_DEBUG);
+  zl_log_set_sink(write_line, oci);
+}
+
 void report_error(const struct oci *oci, const struct zl_error *failure)
 {
   zl_autofree char *line = NULL;
@@ -74,14 +91,16 @@ void report_error(const struct oci *oci, const struct zl_error *failure)
   (void)fprintf(stderr, "zlayer-oci: %s\n", failure->msg);
   if (oci->log_fd < 0)
     return;
-  line = render(oci, failure->msg);
+  line = render(oci, "error", failure->msg);
   r = line == NULL ? -ENOMEM : zl_fd_write_full(oci->log_fd, line, strlen(line));
   if (r < 0)
     (void)fprintf(stderr, "zlayer-oci: --log '%s': %s\n", oci->log, strerror(-r));
 }
 
-int report_exit_code(const struct zl_error *failure)
+int report_exit_code(const struct oci *oci, const struct zl_error *failure)
 {
+  if (oci->failed != 0)
+    return oci->failed;
   if (failure->code == ZL_E_NO_COMMAND)
     return EXIT_NO_COMMAND;
   return failure->code == ZL_E_NOT_EXECUTABLE ? EXIT_NOT_EXECUTABLE : EXIT_FAILURE;

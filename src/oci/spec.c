@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "base/json.h"
+#include "engine/cgroup.h"
 #include "oci/oci.h"
 #include "oci/options.h"
 
@@ -88,6 +89,16 @@ static int map_one(json_t *object, const char *name, uint32_t id)
       json_pack("[{s:i, s:I, s:i}]", "containerID", 0, "hostID", (json_int_t)id, "size", 1));
 }
 
+/* As in `runc spec`: on v1 hosts a container is to see the names of its cgroups. */
+static void for_host(json_t *doc)
+{
+  struct zl_cgroup_root root = { .fd = -1 };
+
+  if (zl_cgroup_root_open(&root, NULL) == 0 && root.mode != ZL_CGROUP_V2)
+    remove_where(json_object_get(json_object_get(doc, "linux"), "namespaces"), "type", "cgroup");
+  zl_cgroup_root_close(&root);
+}
+
 /* What a user without privileges can have: one id of his own, and nothing of the host's to set. */
 static int for_user(json_t *doc, struct zl_error *err)
 {
@@ -123,6 +134,8 @@ int oci_spec(const struct oci *oci, int argc, char **argv, struct zl_error *err)
   if (r < 0)
     return r;
   doc = json_loads(example, 0, NULL);
+  if (doc != NULL)
+    for_host(doc);
   if (doc != NULL && rootless && for_user(doc, err) < 0)
     return -(int)err->code;
   text = doc != NULL ? json_dumps(doc, JSON_INDENT(2)) : NULL;

@@ -11,6 +11,7 @@ import time
 from ocibox import OURS, V2, all_cases, case, check, contains, equal, main, ours, v1_controller, v1_only, v2_only, wait_for
 
 MIB = 1 << 20
+CGROUP_TOP = pathlib.Path("/sys/fs/cgroup")
 
 
 def memory_limit(box):
@@ -459,8 +460,65 @@ def a_foreign_cgroup_with_processes_is_refused(box):
     box.linux["cgroupsPath"] = f"/{box.prefix}-shared"
     box.detach()
     first, box.id = box.id, f"{box.prefix}-second"
-    box.create(ok="fail")
+    contains(box.create(ok="fail").stderr, "container's cgroup is not empty")
     box.id = first
+
+
+@case
+@ours
+def a_cgroup_that_is_prepared_keeps_its_limits(box):
+    """One that the caller has made and named: what config.json does not say stays."""
+    box.linux["cgroupsPath"] = f"/{box.prefix}-prepared"
+    place = box.cgroup("pids")
+    if V2:
+        (CGROUP_TOP / "cgroup.subtree_control").write_text("+pids")
+    place.mkdir()
+    (place / "pids.max").write_text("77")
+    box.detach()
+    equal(box.cgroup_value("pids.max"), "77")
+    box.delete("--force")
+    check(not place.exists(), f"{place} is left")
+
+
+@case
+@ours
+def a_cgroup_that_is_frozen_is_refused(box):
+    box.linux["cgroupsPath"] = f"/{box.prefix}-frozen"
+    place = box.cgroup("freezer")
+    place.mkdir()
+    (place / ("cgroup.freeze" if V2 else "freezer.state")).write_text("1" if V2 else "FROZEN")
+    contains(box.create(ok="fail").stderr, "container's cgroup unexpectedly frozen")
+    place.rmdir()
+
+
+@case
+def update_lifts_the_memory_limit(box):
+    """Together with that of memory and swap, which may not be below it."""
+    box.resources["memory"] = {"limit": 64 * MIB, "swap": 64 * MIB}
+    box.detach()
+    update(box, "--memory", "-1")
+    check(memory_limit(box) in ("max", "9223372036854771712"), memory_limit(box))
+
+
+@case
+@ours
+def access_a_denies_all(box):
+    """Some documents have it; it allows nothing."""
+    box.resources["devices"].append({"allow": False, "type": "c", "major": 1, "minor": 11, "access": "rwa"})
+    box.detach()
+    box.delete("--force")
+    box.resources["devices"][-1]["allow"] = True
+    box.refused("devices[1].access")
+
+
+@case
+def cgroups_without_processes_are_in_nobodys_way(box):
+    """What another program has left below the cgroup of our id."""
+    for controller in ("memory", "devices", "freezer"):
+        (box.cgroup(controller) / "left" / "over").mkdir(parents=True, exist_ok=True)
+    box.detach()
+    box.delete("--force")
+    equal(box.cgroups(), [])
 
 
 if __name__ == "__main__":

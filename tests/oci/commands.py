@@ -7,7 +7,7 @@ import pathlib
 import re
 import subprocess
 
-from ocibox import OURS, RUNTIME, all_cases, case, check, contains, equal, main, ours, wait_for
+from ocibox import OURS, RUNTIME, V2, all_cases, case, check, contains, equal, main, ours, wait_for
 
 
 @case
@@ -28,7 +28,7 @@ def list_in_its_forms(box):
     equal(table[0].split(), ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"])
     equal(sorted(line.split()[0] for line in table[1:]), ids)
     check(all(line.split()[2] == "running" and line.split()[3] == str(box.bundle) for line in table[1:]), str(table))
-    equal(sorted(box.oci("list", "-q").stdout.split()), ids)
+    equal(box.oci("list", "-q").stdout.split(), ids)
     equal(sorted(box.oci("list", "--quiet").stdout.split()), ids)
     for flags in (["--format", "json"], ["-f", "json"], ["--format=json"]):
         equal(sorted(c["id"] for c in json.loads(box.oci("list", *flags).stdout)), ids)
@@ -84,7 +84,8 @@ def version(box):
     for flag in ("--version", "-v"):
         done = subprocess.run([RUNTIME, flag], capture_output=True, text=True, check=True)
         check(re.search(r"version \S+", done.stdout), done.stdout)
-        check(re.search(r"^(spec|commit): ", done.stdout, re.M) or not OURS, done.stdout)
+        lines = done.stdout.splitlines()
+        check(re.fullmatch(r"commit: \S+", lines[1]) and lines[2].startswith("spec: 1.") or not OURS, done.stdout)
 
 
 @case
@@ -102,6 +103,7 @@ def help_of_all_and_of_one(box):
 @case
 def an_unknown_command_fails(box):
     contains(box.oci("conjure", ok="fail").stderr, "conjure")
+    contains(box.oci("conjure", "-h", ok="fail").stderr, "No help topic for 'conjure'")
     box.oci("--conjure", ok="fail")
 
 
@@ -144,6 +146,7 @@ def spec_writes_an_example(box):
     config = json.loads((box.bundle / "config.json").read_text())
     for member in ("ociVersion", "process", "root", "mounts", "linux"):
         check(member in config, member)
+    equal({"type": "cgroup"} in config["linux"]["namespaces"], V2, "a cgroup namespace")
     box.oci("spec", cwd=box.bundle, ok="fail")
     other = box.top / "other"
     other.mkdir()
@@ -293,6 +296,26 @@ def the_state_of_a_recycled_pid_is_stopped(box):
     box.kill("KILL", ok="fail")
     box.delete("--force")
     check(pathlib.Path(f"/proc/{os.getpid()}").exists(), "we are dead")
+
+
+@case
+def debug_tells_each_step(box):
+    """On standard error without --log, in the log's own format with it."""
+    log = box.top / "log"
+    steps = ("container setup", "child process in init()", "init: closing the pipe")
+    box.args("true").write_config()
+    done = box.oci("run", "--bundle", box.bundle, box.id, options=["--debug"])
+    for step in steps:
+        contains(done.stderr, step)
+    contains(done.stderr, "level=debug")
+    done = box.oci("run", "--bundle", box.bundle, box.id, options=["--debug", "--log", log, "--log-format", "json"])
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    check("debug" not in done.stderr and all(line["level"] == "debug" and line["time"] for line in lines), log.read_text())
+    for step in steps:
+        contains(log.read_text(), step)
+    box.args("sleep", "1000").detach()
+    contains(box.oci("exec", box.id, "true", options=["--debug"]).stderr, "about to exec")
+    equal(box.oci("exec", box.id, "true").stderr, "")
 
 
 if __name__ == "__main__":

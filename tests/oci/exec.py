@@ -7,7 +7,7 @@ import pathlib
 import signal
 import subprocess
 
-from ocibox import OURS, all_cases, case, check, contains, equal, main, status_of, wait_for
+from ocibox import OURS, V2, all_cases, case, check, contains, equal, main, status_of, v2_only, wait_for
 
 CAPS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
 PROCESS = {"args": ["sh", "-c", "echo document"], "cwd": "/", "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}}
@@ -41,7 +41,7 @@ def a_missing_command(box):
         for words in (["/nowhere"], ["nowhere"]):
             done = box.exec(*words, flags=flags, ok="fail")
             contains(done.stderr, "nowhere")
-            check(not OURS or done.returncode == 127, f"{words}: exit {done.returncode}")
+            check(not OURS or done.returncode == 255, f"{words}: exit {done.returncode}")
     equal(box.status(), "running")
 
 
@@ -51,7 +51,7 @@ def a_command_that_is_not_executable(box):
     box.detach()
     for words in (["/bin/text"], ["/etc"]):
         done = box.exec(*words, ok="fail")
-        check(not OURS or done.returncode == 126, f"{words}: exit {done.returncode}")
+        check(not OURS or done.returncode == 255, f"{words}: exit {done.returncode}")
 
 
 @case
@@ -363,6 +363,34 @@ def unknown_options_are_refused(box):
     box.detach()
     for flags in (["--nothing"], ["--user"], ["--env"], ["--tty=perhaps"]):
         box.exec("true", flags=flags, ok="fail")
+
+
+@case
+def into_cgroups_of_named_controllers(box):
+    box.config["mounts"][-1]["options"].remove("ro")
+    box.detach()
+    for path, text in (("..", ".. is not a sub cgroup path"), ("a/../../..", "is not a sub cgroup path"),
+                       ("nowhere", "nowhere/cgroup.procs: no such file"), ("conjured:/", "unknown controller conjured")):
+        contains(box.exec("true", flags=["--cgroup", path], ok=255).stderr, text)
+    if V2:
+        return
+    box.inside("mkdir /sys/fs/cgroup/memory/one /sys/fs/cgroup/pids/two")
+    out = box.exec("cat", "/proc/self/cgroup", flags=["--cgroup", "memory:one", "--cgroup", "pids:two"]).stdout.splitlines()
+    check(any(line.endswith(":memory:/one") for line in out) and any(line.endswith(":pids:/two") for line in out), str(out))
+    check(any(line.endswith(":devices:/") for line in out), str(out))
+    contains(box.exec("true", flags=["--cgroup", "cpu,memory:one"], ok=255).stderr, "cpu/")
+
+
+@case
+@v2_only
+def where_the_first_process_is(box):
+    """A v2 cgroup that has handed controllers down takes no processes."""
+    box.config["mounts"][-1]["options"].remove("ro")
+    box.detach()
+    box.inside("mkdir /sys/fs/cgroup/in; echo 1 > /sys/fs/cgroup/in/cgroup.procs; echo $$ > /sys/fs/cgroup/in/cgroup.procs; "
+               "echo +memory > /sys/fs/cgroup/cgroup.subtree_control")
+    equal(box.inside("cat /proc/self/cgroup"), "0::/in")
+    box.exec("true", flags=["--cgroup", "/"], ok="fail")
 
 
 if __name__ == "__main__":

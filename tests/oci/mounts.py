@@ -462,6 +462,15 @@ def links_are_mounted_or_made_anew(box):
 
 @case
 @ours
+def masked_and_readonly_paths_are_absolute(box):
+    for key in ("maskedPaths", "readonlyPaths"):
+        box.linux[key] = ["proc/keys"]
+        box.refused(f"linux.{key}[0]", "must be absolute")
+        box.linux[key] = []
+
+
+@case
+@ours
 def options_for_links_are_of_bind_mounts(box):
     for option in ("copy-symlink", "src-nofollow", "dest-nofollow"):
         box.mount("/x", "tmpfs", "tmpfs", option).refused("bind mount")
@@ -490,6 +499,14 @@ def ids_are_mapped_by_an_option(box):
                       ("idmap=uids=0-1;gids=0-1-2", "not a list")):
         box.config["mounts"][-1]["options"] = ["bind", bad]
         box.refused("mounts[7]", part)
+
+
+@case
+def mount_points_in_a_root_that_belongs_to_nobody_inside(box):
+    """The root of the user namespace may not make them in files of the host's root."""
+    (box.rootfs / "file").write_text("hello")
+    box.user_namespace().mount("/not/there", "tmpfs", "tmpfs").mount("/nor/this", "bind", box.rootfs / "file", "bind")
+    equal(box.output("stat -f -c %T /not/there; cat /nor/this"), "tmpfs\nhello")
 
 
 if __name__ == "__main__":

@@ -2,11 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """linux.seccomp: actions, conditions on arguments, the number of the error, architectures; what is refused."""
 import errno
+import fcntl
+import json
+import os
+import socket
+import struct
+import threading
 
 from ocibox import OURS, all_cases, case, check, contains, equal, main, ours, status_of
 
 GETPPID, MKDIR, KILL, PERSONALITY, GETPRIORITY, UNAME = 110, 83, 62, 135, 140, 63  # of x86-64
 NOT_A_CALL = 9999
+ALLOWED = ("execve exit_group exit brk mmap munmap mprotect write read arch_prctl set_tid_address set_robust_list rseq prlimit64 "
+           "readlinkat readlink getrandom fstat newfstatat close openat rt_sigaction rt_sigprocmask chdir fchdir getcwd "
+           "capset prctl setgroups setresgid setresuid futex ioctl poll fcntl dup3 close_range sigaltstack").split()
 
 
 def profile(*rules, default="SCMP_ACT_ALLOW", **more):
@@ -41,10 +50,7 @@ def errno_that_is_given(box):
 
 @case
 def errno_of_the_default_action(box):
-    allowed = ("execve exit_group exit brk mmap munmap mprotect write read arch_prctl set_tid_address set_robust_list rseq prlimit64 "
-               "readlinkat readlink getrandom fstat newfstatat close openat rt_sigaction rt_sigprocmask chdir fchdir getcwd "
-               "capset prctl setgroups setresgid setresuid futex ioctl poll fcntl dup3 close_range sigaltstack").split()
-    box.linux["seccomp"] = profile(rule(allowed, "SCMP_ACT_ALLOW"), default="SCMP_ACT_ERRNO", defaultErrnoRet=errno.ENOSYS)
+    box.linux["seccomp"] = profile(rule(ALLOWED, "SCMP_ACT_ALLOW"), default="SCMP_ACT_ERRNO", defaultErrnoRet=errno.ENOSYS)
     equal(call(box, GETPPID), errno.ENOSYS)
     equal(call(box, NOT_A_CALL), errno.ENOSYS)
     box.linux["seccomp"].pop("defaultErrnoRet")
@@ -192,6 +198,67 @@ def exec_has_it_too(box):
     box.linux["seccomp"] = profile(rule("getppid", errnoRet=77))
     box.detach()
     equal(box.exec("helper", "syscall", str(GETPPID)).stdout, "77\n")
+
+
+@case
+def calls_newer_than_the_profile_do_not_exist(box):
+    """C libraries try new calls first: EPERM would be the end, ENOSYS makes them take the older one."""
+    box.linux["seccomp"] = profile(rule(ALLOWED, "SCMP_ACT_ALLOW"), default="SCMP_ACT_ERRNO")
+    equal(call(box, NOT_A_CALL), errno.ENOSYS)
+    equal(call(box, GETPPID), errno.EPERM)
+    box.linux["seccomp"]["defaultErrnoRet"] = errno.ENXIO
+    equal(call(box, NOT_A_CALL), errno.ENXIO)
+
+
+class Agent:
+    """Takes one notify descriptor, as an agent does, and answers its first call with a number of an error."""
+
+    def __init__(self, path, number):
+        self.number, self.message = number, None
+        self.server = socket.socket(socket.AF_UNIX)
+        self.server.bind(str(path))
+        self.server.listen(4)
+
+    def serve(self):
+        """Accepts, and answers in the background; *message is what the runtime has said."""
+        conn, _ = self.server.accept()
+        data, fds, _, _ = socket.recv_fds(conn, 1 << 16, 1)
+        self.message = json.loads(data)
+        self.answer(fds[0])
+        os.close(fds[0])
+
+    def answer(self, fd):
+        request = bytearray(80)  # struct seccomp_notif
+        fcntl.ioctl(fd, 0xC0502100, request)
+        (ident,) = struct.unpack_from("=Q", request)
+        fcntl.ioctl(fd, 0xC0182101, bytearray(struct.pack("=QqiI", ident, 0, -self.number, 0)))
+
+
+@case
+def an_exec_is_heard_of_by_the_agent(box):
+    path = box.top / "agent"
+    agent = Agent(path, errno.ENOTTY)
+    box.linux["seccomp"] = profile(rule("getppid", "SCMP_ACT_NOTIFY"), listenerPath=str(path), listenerMetadata="meta")
+    first = threading.Thread(target=lambda: agent.server.accept()[0].recv(1 << 16))
+    first.start()
+    box.detach()
+    first.join(20)
+    thread = threading.Thread(target=agent.serve)
+    thread.start()
+    equal(int(box.exec("helper", "syscall", str(GETPPID)).stdout), errno.ENOTTY)
+    thread.join(20)
+    message = agent.message
+    equal((message["metadata"], message["state"]["status"], message["state"]["pid"]), ("meta", "running", box.pid()))
+    check(message["pid"] not in (0, box.pid()), str(message))
+    agent.server.close()
+    contains(box.exec("true", ok="fail").stderr, "failed to connect with seccomp agent")
+
+
+@case
+def notify_of_write_is_refused(box):
+    """Who reports that the program cannot be executed would wait for the agent."""
+    box.linux["seccomp"] = profile(rule(["mkdir", "write"], "SCMP_ACT_NOTIFY"), listenerPath=str(box.top / "agent"))
+    box.refused("SCMP_ACT_NOTIFY cannot be used for the write syscall")
 
 
 if __name__ == "__main__":

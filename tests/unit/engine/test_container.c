@@ -113,9 +113,9 @@ static void a_failing_hook_fails_the_container(void **state)
   autobox silent = { .script = "true", .top = FAILING("prestart") };
 
   (void)state;
-  assert_no_box(&runtime, ZL_E_SYSTEM, "createRuntime hook failed with exit code 4: no");
-  assert_no_box(&inside, ZL_E_SYSTEM, "createContainer hook failed with exit code 4: no");
-  assert_no_box(&start, ZL_E_SYSTEM, "startContainer hook failed with exit code 4: no");
+  assert_no_box(&runtime, ZL_E_SYSTEM, "error running hook: createRuntime hook failed with exit code 4: no");
+  assert_no_box(&inside, ZL_E_SYSTEM, "error running hook: createContainer hook failed with exit code 4: no");
+  assert_no_box(&start, ZL_E_SYSTEM, "error running hook: startContainer hook failed with exit code 4: no");
   assert_no_box(&silent, ZL_E_UNSUPPORTED, "prestart hooks:");
 }
 
@@ -519,7 +519,7 @@ static void nobody_listens(void **state)
 
   (void)state;
   assert_no_box(&none, ZL_E_INVALID, "needs a listenerPath");
-  assert_no_box(&gone, ZL_E_SYSTEM, "connecting to '/nowhere/agent'");
+  assert_no_box(&gone, ZL_E_SYSTEM, "failed to connect with seccomp agent '/nowhere/agent'");
   assert_no_box(&silent, ZL_E_UNSUPPORTED, "linux.seccomp.listenerPath");
 }
 
