@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
@@ -15,6 +16,7 @@
 #include "base/lock.h"
 #include "base/path.h"
 #include "base/proc.h"
+#include "base/strv.h"
 #include "base/time.h"
 
 #define LOCK_PATIENCE (30 * ZL_NS_PER_S)
