@@ -56,7 +56,8 @@ enum {
   ZL_MAX_RLIMITS = 16,            /* the kernel has sixteen */
   ZL_MAX_IDMAPS = 340,            /* extents of an id map: the kernel's own maximum */
   ZL_MAX_INLINE_IDMAPS = 16,      /* the same, written as an option of a mount */
-  ZL_MAX_DEVICES = 256,           /* devices, and device rules, of one container: a BPF program */
+  ZL_MAX_DEVICE_NODES = 4096,     /* device nodes of one container: as many as a large host has */
+  ZL_MAX_DEVICES = 256,           /* device rules of one container: a BPF program */
   ZL_MAX_NET_DEVICES = 32,        /* links of the host that one container is given */
   ZL_MAX_CPUS = 8192,             /* processors of a host: what x86 kernels are built for at most */
   ZL_MAX_PID_LIST = 1 << 20,      /* cgroup.procs: some hundred thousand processes */

@@ -154,7 +154,7 @@ static int read_document(struct zl_config_reader *rd, const json_t *doc,
                          struct zl_engine_config *config)
 {
   void *mounts;
-  json_t *process;
+  json_t *process = NULL;
   int r = check_version(rd, doc);
 
   if (r == 0)

@@ -146,8 +146,8 @@ static int read_devices(struct zl_config_reader *rd, const json_t *object,
                         struct zl_engine_config *c)
 {
   void *items;
-  int r = zl_config_items(rd, object, "linux", "devices", ZL_MAX_DEVICES, sizeof(struct zl_device),
-                          read_device, &items, &c->n_devices);
+  int r = zl_config_items(rd, object, "linux", "devices", ZL_MAX_DEVICE_NODES,
+                          sizeof(struct zl_device), read_device, &items, &c->n_devices);
 
   if (r == 0)
     c->devices = items;
