@@ -69,10 +69,9 @@ static void covers_done(struct covers *covers)
   zl_fd_closep(&covers->dir_fd);
 }
 
-/* A tmpfs made for the first directory is attached there; copies of it, taken from the place where
- * it is attached, serve the others. */
-static int cover_dir(int root_fd, const char *path, int target, struct covers *covers,
-                     struct zl_error *err)
+/* A tmpfs made for the first directory is attached there; copies of it serve the others. They are
+ * taken from the mount itself: its path may lead elsewhere a moment later. */
+static int cover_dir(const char *path, int target, struct covers *covers, struct zl_error *err)
 {
   zl_autofd mount = -1;
   int r = covers->dir_fd < 0 ? empty_dir(&mount, err)
@@ -80,10 +79,9 @@ static int cover_dir(int root_fd, const char *path, int target, struct covers *c
 
   if (r == 0)
     r = zl_mount_attach(mount, target, path, err);
-  if (r < 0 || covers->dir_fd >= 0)
-    return r;
-  covers->dir_fd = zl_path_open_in_root(root_fd, path, O_PATH | O_NOFOLLOW | O_DIRECTORY, 0);
-  return covers->dir_fd < 0 ? zl_fail(err, ZL_E_SYSTEM, -covers->dir_fd, "'%s'", path) : 0;
+  if (r == 0 && covers->dir_fd < 0)
+    covers->dir_fd = zl_steal_fd(&mount);
+  return r;
 }
 
 static int cover_file(int root_fd, const char *path, int target, struct covers *covers,
@@ -109,7 +107,7 @@ int zl_masks_hide(int root_fd, char *const *paths, struct zl_error *err)
     int r = open_target(root_fd, *paths, &target, &st, err);
 
     if (r > 0)
-      r = S_ISDIR(st.st_mode) ? cover_dir(root_fd, *paths, target, &covers, err)
+      r = S_ISDIR(st.st_mode) ? cover_dir(*paths, target, &covers, err)
                               : cover_file(root_fd, *paths, target, &covers, err);
     if (r < 0)
       return zl_wrap(err, "masking");
