@@ -10,7 +10,7 @@ import sys
 import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "oci"))
-from ocibox import RUNTIME, TIMEOUT, check, contains, equal, wait_for  # noqa: E402,F401
+from ocibox import LIBC, RUNTIME, TIMEOUT, check, contains, equal, wait_for  # noqa: E402,F401
 from ocibox import all_cases, case, main, mount_points, status_of, Box, Skip  # noqa: E402,F401
 
 RACER = os.environ.get("ZLAYER_RACER")
