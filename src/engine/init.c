@@ -276,7 +276,7 @@ static int build(struct build *b, struct zl_launch *launch, struct zl_error *err
     r = zl_labels_check(b->config, &b->config->process, err);
   if (r == 0)
     r = zl_listener_describe(&b->init->listener, b->config->seccomp, b->init->spec->state_json, 0,
-                             err);
+                             0, err);
   if (r == 0)
     r = keep_parts(b->init, err);
   if (r == 0)
@@ -334,7 +334,11 @@ static int await_start(struct build *b, struct zl_launch *launch, int *ret_fd, s
   /* Whoever has made it may go as soon as all is built, and not before. */
   if (spec->is_free && prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) < 0)
     return zl_fail_errno(err, "letting go of the runtime");
-  r = report_ready(b, launch, err);
+  if (spec->gate_fd < 0)
+    zl_fd_closep(&b->proc_fd);
+  r = spec->gate_fd >= 0 ? zl_procfs_confine(b->proc_fd, err) : 0;
+  if (r == 0)
+    r = report_ready(b, launch, err);
   if (r < 0)
     return r;
   if (spec->gate_fd < 0)
