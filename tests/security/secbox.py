@@ -10,10 +10,11 @@ import sys
 import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "oci"))
-from ocibox import LIBC, RUNTIME, TIMEOUT, check, contains, equal, wait_for  # noqa: E402,F401
+from ocibox import CGROUPS, LIBC, RUNTIME, TIMEOUT, V2, check, contains, equal, wait_for  # noqa: E402,F401
 from ocibox import all_cases, case, main, mount_points, status_of, Box, Skip  # noqa: E402,F401
 
 RACER = os.environ.get("ZLAYER_RACER")
+INSIDE = os.environ.get("ZLAYER_INSIDE")
 ROUNDS = int(os.environ.get("ZLAYER_ROUNDS", "2000"))
 JOBS = 2
 
