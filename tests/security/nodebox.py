@@ -14,7 +14,7 @@ import tarfile
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
-from zltest import BUILD, CGROUPS, HELLO, IMAGES, SOURCE, Node, Skip, check, main, processes, wait_for  # noqa: E402,F401
+from zltest import BUILD, CGROUPS, HELLO, IMAGES, Node, Skip, VmNode, check, main, make_bundle, processes, terminal, wait_for  # noqa: E402,F401
 
 INSIDE = os.environ.get("ZLAYER_INSIDE")
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
