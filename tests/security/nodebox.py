@@ -42,16 +42,17 @@ def layer(entries):
 class Layout:
     """An OCI layout in a directory of its own: the example image, and changes on top of it."""
 
-    def __init__(self, folder, entries=None, change_config=None, change_manifest=None, change_index=None):
+    def __init__(self, folder, entries=None, change_config=None, change_manifest=None, change_index=None, layers=None):
+        """`entries` are those of one more layer; `layers` are all of them instead, as tar archives."""
         self.dir = pathlib.Path(folder)
         shutil.copytree(IMAGES / "hello", self.dir)
         index = self.read(self.dir / "index.json")
         manifest = self.blob(index["manifests"][0]["digest"])
         config = self.blob(manifest["config"]["digest"])
-        if entries:
-            tar = layer(entries)
-            packed = gzip.compress(tar, compresslevel=1, mtime=0)
-            manifest["layers"].append({"mediaType": LAYER, **self.put(packed)})
+        if layers is not None:
+            manifest["layers"], config["rootfs"]["diff_ids"], config["history"] = [], [], []
+        for tar in layers if layers is not None else [layer(entries)] if entries else []:
+            manifest["layers"].append({"mediaType": LAYER, **self.put(gzip.compress(tar, compresslevel=1, mtime=0))})
             config["rootfs"]["diff_ids"].append("sha256:" + hashlib.sha256(tar).hexdigest())
             config["history"].append({"created_by": "test"})
         if change_config:
