@@ -7,7 +7,7 @@ import os
 import pathlib
 import re
 
-from nodebox import HELLO, VmNode, check, equal, main
+from nodebox import HELLO, VmNode, check, equal, main, processes
 
 # Every number that a disk may have there, as root with all capabilities and without a filter.
 HOSTILE = ("mkdir -p /tmp; n=0; for major in 8 179 $(seq 240 259); do for minor in 0 1 16 32; do mknod /tmp/d b $major $minor && n=$((n+1)); "
@@ -26,7 +26,7 @@ def hashes(root):
 
 
 def machines():
-    return [entry for entry in pathlib.Path("/proc").glob("[0-9]*") if (entry / "comm").read_text().startswith("qemu-system")]
+    return [pathlib.Path("/proc", str(pid)) for pid, name in processes().items() if name.startswith("qemu-system")]
 
 
 def images_of(process):

@@ -7,7 +7,7 @@ import pathlib
 import shutil
 import socket
 
-from secbox import Canary, Racer, all_cases, case, check, contains, equal, main, minimal, rounds
+from secbox import Canary, Racer, ROUNDS, all_cases, case, check, contains, equal, main, minimal, rounds
 
 PROC = {"destination": "/proc", "type": "proc", "source": "proc"}
 PATTERN = pathlib.Path("/proc/sys/kernel/core_pattern")
@@ -133,7 +133,7 @@ def it_is_swapped_in_a_shared_root(box):
                "helper open w sys/kernel/core_pattern; done; true")
     before = PATTERN.read_text()
     with Racer("swap", box.rootfs / "proc", box.rootfs / "other"):
-        found = rounds(box)
+        found = rounds(box, ROUNDS // 4)
     for (code, text), count in found.items():
         seen = set(text.splitlines())
         check(seen <= {"1:3", "30"} if code == 0 else "/proc" in text, f"{count} times exit {code}: {text[-600:]}")

@@ -3,13 +3,15 @@
 """CVE-2025-52881, CVE-2019-16884: what the runtime writes to /proc (settings of the kernel, labels, scores) went to
 files that somebody had mounted there. Here the container's /proc is shared with one who mounts and unmounts."""
 import pathlib
+import shutil
 
-from secbox import LIBC, Canary, Racer, all_cases, case, check, equal, expect, main, rounds, tree
+from secbox import INSIDE, LIBC, Canary, Racer, all_cases, case, check, equal, expect, main, rounds, tree
 
 MS_BIND, MS_SHARED = 4096, 1 << 20
 SETTINGS = {"net.ipv4.ip_default_ttl": "33", "net.ipv4.ip_forward": "1", "kernel.domainname": "own.example"}
 # From a procfs that nobody else has.
-SHOW = "cd /own/sys; cat net/ipv4/ip_default_ttl net/ipv4/ip_forward kernel/domainname; cat /own/1/oom_score_adj"
+LOOK = ["inside", "look", *(f"c:/own/{name}" for name in ("sys/net/ipv4/ip_default_ttl", "sys/net/ipv4/ip_forward", "sys/kernel/domainname",
+                                                          "1/oom_score_adj"))]
 SEEN = "33\n1\nown.example\n500\n"
 
 
@@ -31,7 +33,8 @@ def shared_proc(box):
                             box.config["mounts"][1], {"destination": "/own", "type": "proc", "source": "proc"}]
     box.linux.update(sysctl=SETTINGS, maskedPaths=[], readonlyPaths=[])
     box.process["oomScoreAdj"] = 500
-    box.script(SHOW)
+    shutil.copy2(INSIDE, box.rootfs / "bin" / "inside")
+    box.args(*LOOK)
     return proc, false
 
 
