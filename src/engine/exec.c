@@ -75,7 +75,7 @@ static int keep_few(const struct zl_exec_spec *spec, const struct birth *birth,
   return zl_child_begin(keep, n, err);
 }
 
-/* On its end the process is not dumpable, holds nothing of the host but the descriptors it needs,
+/* At its end the process is not dumpable, holds nothing of the host but the descriptors it needs,
  * and has left its files behind. Only then may the container see one of us. */
 static int enter(const struct zl_exec_spec *spec, const struct birth *birth, struct zl_error *err)
 {
@@ -201,6 +201,9 @@ _Noreturn static void helper_main(const struct zl_exec_spec *spec, struct birth 
   struct zl_error err = { 0 };
   int r = enter(spec, birth, &err);
 
+  /* The kernel may have set it again as the ids changed (fs.suid_dumpable); it is inherited. */
+  if (r == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+    r = zl_fail_errno(&err, "hiding the process from the container");
   if (r == 0)
     r = zl_child_clone(CLONE_PARENT, -1, &child, &err);
   if (r == 0)

@@ -39,7 +39,7 @@ static json_t *profile_of(const json_t *doc)
 /* The document with OTHER where the profile was found; NULL: that is none. */
 static json_t *parse_rest(const char *text, size_t size, const struct oci_span *profile)
 {
-  zl_autobuf rest = ZL_BUF_INIT(2 * ZL_MAX_BUNDLE);
+  zl_autobuf rest = ZL_BUF_INIT((size_t)2 * ZL_MAX_BUNDLE);
   const char *after = profile->at + profile->len;
   zl_autojson *other = json_pack("{s:i}", "fuzz", 1);
   json_t *doc;
