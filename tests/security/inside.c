@@ -233,7 +233,7 @@ static unsigned count_entries(const char *path)
 
 static int error_of_open(const char *path, int flags)
 {
-  int fd = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  int fd = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0644);
   int error = fd < 0 ? errno : 0;
 
   if (fd >= 0)
