@@ -26,6 +26,8 @@ ssize_t zl_fd_read_full(int fd, void *data, size_t len);
 /* Writes all of it: 0 or -errno. EINTR is retried; a non-blocking fd is not for this function. */
 int zl_fd_write_full(int fd, const void *data, size_t len);
 
+/* All that is left of `fd`, appended to *buf whose maximum bounds it; `name` is for errors. */
+int zl_fd_read_all(int fd, const char *name, struct zl_buf *buf, struct zl_error *err);
 /* The whole regular or /proc file (dirfd, path), appended to *buf whose maximum bounds it.
  * ZL_E_NOT_FOUND when it is not there. */
 int zl_file_read(int dirfd, const char *path, struct zl_buf *buf, struct zl_error *err);

@@ -51,6 +51,18 @@ static int map_root(const struct zl_container_spec *spec, struct zl_rootfs *root
   return 0;
 }
 
+/* Of zlayer's own bundles a relative path is a word only: with no layers, a directory of that name
+ * wherever the runtime happens to be would be taken (an image of nothing, CVE-2026-24054). */
+static const char *root_path(const struct zl_engine_config *config)
+{
+  const bool is_own = config->zlayer.present;
+  const char *path = config->root_path;
+
+  if (is_own && (config->zlayer.layers[0] != NULL || path == NULL || path[0] != '/'))
+    return NULL;
+  return path;
+}
+
 static int open_rootfs(const struct zl_container_spec *spec, int *ret_fd, struct zl_error *err)
 {
   const struct zl_engine_config *config = spec->config;
@@ -58,7 +70,7 @@ static int open_rootfs(const struct zl_container_spec *spec, int *ret_fd, struct
   bool has_layers = config->zlayer.present && layers[0] != NULL;
   struct zl_rootfs rootfs = { .layers = (const char *const *)layers,
                               .dir_fd = spec->dir_fd,
-                              .path = has_layers ? NULL : config->root_path,
+                              .path = root_path(config),
                               .is_slave = (config->rootfs_propagation & MS_SLAVE) != 0,
                               .userns_fd = -1,
                               .is_volatile = config->zlayer.is_volatile };

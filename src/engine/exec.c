@@ -3,6 +3,9 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -20,6 +23,14 @@
 
 enum {
   EXIT_NO_START = 127
+};
+
+/* How the process comes into being. */
+struct birth {
+  struct zl_listener *listener;
+  int sync_fd;    /* to the caller */
+  int pid_fd;     /* where the helper says what number the process has on the host */
+  int own_pid[2]; /* the same for the process itself; only with a listener */
 };
 
 /* ---- In the child -------------------------------------------------------------------------- */
@@ -49,21 +60,31 @@ static int set_oom_score(const struct zl_exec_spec *spec, struct zl_error *err)
   return first->has_oom_score_adj ? zl_child_set_oom_score(0, first->oom_score_adj, err) : 0;
 }
 
-/* From here on the container can see this process: it is not dumpable, holds nothing of the host
- * but the descriptors it needs, and executes nothing before it has given up its privileges. */
-static int enter(const struct zl_exec_spec *spec, int sync_fd, struct zl_listener *listener,
-                 struct zl_error *err)
+/* What goes on: the streams, and the descriptors that it is told things by. */
+static int keep_few(const struct zl_exec_spec *spec, const struct birth *birth,
+                    struct zl_error *err)
+{
+  int keep[9 + ZL_MAX_PRESERVED_FDS] = { birth->sync_fd,   spec->container->init.pidfd,
+                                         spec->stdio[0],   spec->stdio[1],
+                                         spec->stdio[2],   birth->listener->sock,
+                                         birth->pid_fd,    birth->own_pid[0],
+                                         birth->own_pid[1] };
+  size_t n = 9;
+
+  for (unsigned i = 0; i < spec->preserved_fds; i++)
+    keep[n++] = 3 + (int)i;
+  return zl_child_begin(keep, n, err);
+}
+
+/* At its end the process is not dumpable, holds nothing of the host but the descriptors it needs,
+ * and has left its files behind. Only then may the container see one of us. */
+static int enter(const struct zl_exec_spec *spec, const struct birth *birth, struct zl_error *err)
 {
   const struct zl_container *c = spec->container;
-  int keep[6 + ZL_MAX_PRESERVED_FDS] = { sync_fd,        c->init.pidfd,  spec->stdio[0],
-                                         spec->stdio[1], spec->stdio[2], listener->sock };
-  size_t n = 6;
   const struct zl_container_hooks *hooks = &spec->hooks;
   struct stat root;
   int r = 0;
 
-  for (unsigned i = 0; i < spec->preserved_fds; i++)
-    keep[n++] = 3 + (int)i;
   if (spec->process->exec_cpus_initial != NULL)
     r = zl_cpus_apply(spec->process->exec_cpus_initial, err);
   if (r == 0 && hooks->enter != NULL)
@@ -74,17 +95,15 @@ static int enter(const struct zl_exec_spec *spec, int sync_fd, struct zl_listene
     r = zl_labels_check(spec->config, spec->process, err);
   if (r == 0)
     r = zl_labels_apply(-1, spec->process, err);
-  if (r == 0)
-    r = zl_listener_describe(listener, spec->config->seccomp, spec->state_json, c->init.pid, err);
   if (r == 0 && fstat(c->rootfs_fd, &root) < 0)
     r = zl_fail_errno(err, "the container's root file system");
   if (r == 0)
     r = set_oom_score(spec, err);
   if (r == 0)
-    r = zl_child_begin(keep, n, err);
+    r = keep_few(spec, birth, err);
   if (r < 0)
     return r;
-  if (setns(c->init.pidfd, c->namespaces & ~CLONE_NEWPID) < 0)
+  if (setns(c->init.pidfd, c->namespaces) < 0)
     return zl_fail_errno(err, "entering the container's namespaces");
   if ((c->namespaces & CLONE_NEWUSER) &&
       (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, 0, 0, 0) < 0 ||
@@ -106,13 +125,37 @@ static int open_terminal(const struct zl_launch *launch, struct zl_console *ret,
                          err);
 }
 
-static int prepare(const struct zl_exec_spec *spec, int sync_fd, struct zl_listener *listener,
-                   struct zl_launch *launch, struct zl_error *err)
+/* A session and a parent's death are nobody's heritage. */
+static int begin_again(struct zl_error *err)
+{
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+    return zl_fail_errno(err, "binding the process to its parent");
+  return setsid() < 0 ? zl_fail_errno(err, "starting a session") : 0;
+}
+
+static int describe(const struct zl_exec_spec *spec, struct birth *birth, struct zl_error *err)
+{
+  pid_t pid = 0;
+
+  if (birth->listener->sock < 0)
+    return 0;
+  zl_fd_closep(&birth->own_pid[1]);
+  if (zl_fd_read_full(birth->own_pid[0], &pid, sizeof(pid)) != (ssize_t)sizeof(pid))
+    return zl_fail(err, ZL_E_SYSTEM, 0, "linux.seccomp.listenerPath: the helper has died");
+  zl_fd_closep(&birth->own_pid[0]);
+  return zl_listener_describe(birth->listener, spec->config->seccomp, spec->state_json, pid,
+                              spec->container->init.pid, err);
+}
+
+static int prepare(const struct zl_exec_spec *spec, struct birth *birth, struct zl_launch *launch,
+                   struct zl_error *err)
 {
   struct zl_console console = { .master = -1, .slave = -1 };
   bool terminal = launch->process->terminal;
-  int r = enter(spec, sync_fd, listener, err);
+  int r = begin_again(err);
 
+  if (r == 0)
+    r = describe(spec, birth, err);
   if (r < 0)
     return r;
   launch->root_fd = zl_fd_open(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
@@ -122,15 +165,14 @@ static int prepare(const struct zl_exec_spec *spec, int sync_fd, struct zl_liste
   if (r == 0)
     r = open_terminal(launch, &console, err);
   if (r == 0 && terminal)
-    r = zl_sync_send(sync_fd, ZL_BARRIER_READY, 0, &console.master, 1, err);
+    r = zl_sync_send(birth->sync_fd, ZL_BARRIER_READY, 0, &console.master, 1, err);
   zl_fd_closep(&console.master);
   for (int i = 0; i < 3; i++)
     launch->stdio[i] = terminal ? console.slave : spec->stdio[i];
   return r;
 }
 
-_Noreturn static void child_main(const struct zl_exec_spec *spec, struct zl_listener *listener,
-                                 int sync_fd)
+_Noreturn static void child_main(const struct zl_exec_spec *spec, struct birth *birth)
 {
   const struct zl_container *c = spec->container;
   struct zl_launch launch = {
@@ -139,41 +181,95 @@ _Noreturn static void child_main(const struct zl_exec_spec *spec, struct zl_list
   struct zl_error err = { 0 };
   int r;
 
+  zl_fd_closep(&birth->pid_fd);
   zl_debug("child process in init()");
   launch.filter = c->confined ? &c->filter : NULL;
   launch.is_free = spec->is_free;
   launch.preserved_fds = spec->preserved_fds;
-  launch.listener = listener;
-  r = prepare(spec, sync_fd, listener, &launch, &err);
+  launch.listener = birth->listener;
+  r = prepare(spec, birth, &launch, &err);
   if (r == 0)
     (void)zl_launch_exec(&launch, &err);
-  zl_sync_send_error(sync_fd, &err);
+  zl_sync_send_error(birth->sync_fd, &err);
   _exit(EXIT_NO_START);
+}
+
+/* The container's pid namespace is entered by birth alone. Whoever is born there is seen by the
+ * container at once, and one that may trace others (CAP_SYS_PTRACE) sees its files too: so it is
+ * born by somebody who has left the host's behind, as a child of the caller. */
+_Noreturn static void helper_main(const struct zl_exec_spec *spec, struct birth *birth)
+{
+  struct zl_child child = { .pidfd = -1 };
+  struct zl_error err = { 0 };
+  int r = enter(spec, birth, &err);
+
+  /* The kernel may have set it again as the ids changed (fs.suid_dumpable); it is inherited. */
+  if (r == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+    r = zl_fail_errno(&err, "hiding the process from the container");
+  if (r == 0)
+    r = zl_child_clone(CLONE_PARENT, -1, &child, &err);
+  if (r == 0)
+    child_main(spec, birth);
+  if (r < 0) {
+    zl_sync_send_error(birth->sync_fd, &err);
+    _exit(EXIT_NO_START);
+  }
+  if (birth->listener->sock >= 0)
+    (void)zl_fd_write_full(birth->own_pid[1], &child.pid, sizeof(child.pid));
+  (void)zl_fd_write_full(birth->pid_fd, &child.pid, sizeof(child.pid));
+  _exit(0);
 }
 
 /* ---- In the parent ------------------------------------------------------------------------- */
 
-/* A child is born in the pid namespace; the caller's later children are its own again. */
-static int clone_inside(const struct zl_exec_spec *spec, struct zl_listener *listener, int ends[2],
+/* The child is ours, so its number is nobody else's until we reap it. */
+static int adopt(int pid_fd, int sync_fd, struct zl_child *ret, struct zl_error *err)
+{
+  pid_t pid = 0;
+
+  if (zl_fd_read_full(pid_fd, &pid, sizeof(pid)) != (ssize_t)sizeof(pid))
+    return zl_sync_expect(sync_fd, ZL_BARRIER_READY, NULL, NULL, NULL, err);
+  ret->pid = pid;
+  ret->pidfd = pidfd_open(pid, 0);
+  return ret->pidfd < 0 ? zl_fail_errno(err, "process %d", (int)pid) : 0;
+}
+
+static int make_pipes(struct birth *birth, int *ret_fd, struct zl_error *err)
+{
+  int ends[2], r = zl_fd_pipe(ends, err);
+
+  if (r < 0)
+    return r;
+  birth->pid_fd = ends[1];
+  *ret_fd = ends[0];
+  return birth->listener->sock >= 0 ? zl_fd_pipe(birth->own_pid, err) : 0;
+}
+
+static void close_pipes(struct birth *birth)
+{
+  zl_fd_closep(&birth->own_pid[0]);
+  zl_fd_closep(&birth->own_pid[1]);
+  zl_fd_closep(&birth->pid_fd);
+  zl_fd_closep(&birth->sync_fd);
+}
+
+static int clone_inside(const struct zl_exec_spec *spec, struct birth *birth, int sync_fd,
                         struct zl_child *ret, struct zl_error *err)
 {
-  bool inside = (spec->container->namespaces & CLONE_NEWPID) != 0;
-  zl_autofd own = -1;
-  int r;
+  struct zl_child helper = { .pidfd = -1 };
+  zl_autofd pid_fd = -1;
+  int r = make_pipes(birth, &pid_fd, err);
 
-  if (inside) {
-    own = zl_fd_open(AT_FDCWD, "/proc/self/ns/pid", O_RDONLY, 0);
-    if (own < 0)
-      return zl_fail(err, ZL_E_SYSTEM, -own, "/proc/self/ns/pid");
-    if (setns(spec->container->init.pidfd, CLONE_NEWPID) < 0)
-      return zl_fail_errno(err, "entering the container's pid namespace");
+  if (r == 0) {
+    r = zl_child_clone(0, spec->cgroup_fd, &helper, err);
+    if (r == 0)
+      helper_main(spec, birth);
   }
-  r = zl_child_clone(0, spec->cgroup_fd, ret, err);
-  if (r == 0)
-    child_main(spec, listener, ends[1]);
-  if (inside && setns(own, CLONE_NEWPID) < 0)
-    return zl_fail_errno(err, "leaving the container's pid namespace");
-  return r < 0 ? r : 0;
+  close_pipes(birth);
+  if (r > 0)
+    r = adopt(pid_fd, sync_fd, ret, err);
+  zl_child_kill(&helper);
+  return r;
 }
 
 /* The child goes its way alone: all that comes from it is its terminal, or why it failed. */
@@ -215,21 +311,23 @@ int zl_exec_start(const struct zl_exec_spec *spec, struct zl_child *ret, int *re
   struct zl_exec_spec whole = *spec;
   struct zl_child child = { .pidfd = -1 };
   struct zl_listener listener = ZL_LISTENER_INIT;
+  struct birth birth = { .listener = &listener, .pid_fd = -1, .own_pid = { -1, -1 } };
   int ends[2], master = -1, r = zl_sync_pair(ends, err);
 
   if (r < 0)
     return r;
   inherit(&spec->config->process, &process);
   whole.process = &process;
+  birth.sync_fd = ends[1];
   zl_caps_learn();
   if (spec->container->confined)
     r = zl_listener_open(spec->config->seccomp, &spec->container->filter, spec->state_json,
                          &listener, err);
   zl_debug("nsexec container setup: namespaces %#x", (unsigned)spec->container->namespaces);
   if (r == 0)
-    r = clone_inside(&whole, &listener, ends, &child, err);
+    r = clone_inside(&whole, &birth, ends[0], &child, err);
   zl_listener_done(&listener);
-  zl_fd_closep(&ends[1]);
+  zl_fd_closep(&birth.sync_fd);
   zl_debug("setns_init: about to exec '%s'", process.args[0]);
   if (r == 0)
     r = serve(process.terminal, ends[0], &master, err);

@@ -36,7 +36,8 @@ enum {
 struct build {
   struct zl_init *init;
   const struct zl_engine_config *config;
-  int root_fd, proc_fd;
+  int proc_fd; /* our own */
+  struct zl_view view;
   bool staged; /* the root file system is attached, but not the root yet */
   struct zl_console console;
 };
@@ -133,9 +134,9 @@ static int attach_root(struct build *b, struct zl_error *err)
     r = zl_rootfs_pivot(b->init->rootfs_fd, err);
   if (r < 0)
     return r;
-  b->root_fd = zl_fd_copy(b->init->rootfs_fd);
-  if (b->root_fd < 0)
-    return zl_fail(err, ZL_E_SYSTEM, -b->root_fd, "opening the new root");
+  b->view.root_fd = zl_fd_copy(b->init->rootfs_fd);
+  if (b->view.root_fd < 0)
+    return zl_fail(err, ZL_E_SYSTEM, -b->view.root_fd, "opening the new root");
   return 0;
 }
 
@@ -145,7 +146,7 @@ static int share_root(const struct build *b, struct zl_error *err)
 
   if (kind == 0 || kind == MS_SLAVE)
     return 0;
-  return zl_mount_change(b->root_fd, (b->config->rootfs_propagation & MS_REC) != 0, 0, 0, kind,
+  return zl_mount_change(b->view.root_fd, (b->config->rootfs_propagation & MS_REC) != 0, 0, 0, kind,
                          err);
 }
 
@@ -154,7 +155,7 @@ static int attach_mounts(struct build *b, struct zl_error *err)
   struct zl_mounts *mounts = &b->init->mounts;
 
   for (size_t i = 0; i < b->config->n_mounts; i++) {
-    int r = zl_mounts_attach(mounts, i, b->root_fd, b->proc_fd, err);
+    int r = zl_mounts_attach(mounts, i, b->view.root_fd, b->proc_fd, err);
 
     if (r < 0)
       return r;
@@ -169,15 +170,19 @@ static int make_console(struct build *b, uid_t uid, struct zl_error *err)
 
   if (!p->terminal)
     return 0;
-  r = zl_console_open(b->root_fd, p->console_rows, p->console_cols, uid, &b->console, err);
-  return r < 0 ? r : zl_console_bind(b->root_fd, b->console.slave, err);
+  r = zl_console_open(b->view.root_fd, p->console_rows, p->console_cols, uid, &b->console, err);
+  return r < 0 ? r : zl_console_bind(b->view.root_fd, b->console.slave, err);
 }
 
-static int protect_files(const struct build *b, struct zl_error *err)
+static int protect_files(struct build *b, struct zl_error *err)
 {
-  int r = zl_masks_protect(b->root_fd, b->config->readonly_paths, err);
+  int r = zl_masks_protect(&b->view, b->config->readonly_paths, err);
 
-  return r == 0 ? zl_masks_hide(b->root_fd, b->config->masked_paths, err) : r;
+  if (r == 0)
+    r = zl_masks_hide(&b->view, b->config->masked_paths, err);
+  zl_fd_closep(&b->view.proc_fd);
+  zl_fd_closep(&b->view.sys_fd);
+  return r;
 }
 
 static int build_files(struct build *b, struct zl_error *err)
@@ -194,9 +199,9 @@ static int build_files(struct build *b, struct zl_error *err)
   if (r == 0)
     r = attach_mounts(b, err);
   if (r == 0 && !zl_mounts_has_foreign_dev(config))
-    r = zl_devices_create(b->root_fd, config, &b->init->device_binds, err);
+    r = zl_devices_create(b->view.root_fd, config, &b->init->device_binds, err);
   if (r == 0)
-    r = zl_mounts_verify(config, b->root_fd, err);
+    r = zl_mounts_find(config, &b->view, err);
   return r == 0 && !b->staged ? protect_files(b, err) : r;
 }
 
@@ -251,7 +256,7 @@ static int build_rest(struct build *b, struct zl_launch *launch, struct zl_error
     r = run_hooks(b, err);
   if (r == 0)
     r = zl_sysctl_apply(b->proc_fd, config->sysctls, config->n_sysctls, b->init->plan.own, err);
-  launch->root_fd = b->root_fd;
+  launch->root_fd = b->view.root_fd;
   if (r == 0)
     r = zl_launch_prepare(launch, err);
   /* Callers of a container that waits expect to hear now that its program is not there. */
@@ -262,7 +267,7 @@ static int build_rest(struct build *b, struct zl_launch *launch, struct zl_error
   if (r == 0)
     r = zl_mounts_finish(&b->init->mounts, err);
   if (r == 0 && config->root_readonly)
-    r = zl_mount_change(b->root_fd, false, MOUNT_ATTR_RDONLY, 0, 0, err);
+    r = zl_mount_change(b->view.root_fd, false, MOUNT_ATTR_RDONLY, 0, 0, err);
   /* After the hooks of the host, which are no programs of the container. */
   return r == 0 ? zl_labels_apply(b->proc_fd, &config->process, err) : r;
 }
@@ -276,7 +281,7 @@ static int build(struct build *b, struct zl_launch *launch, struct zl_error *err
     r = zl_labels_check(b->config, &b->config->process, err);
   if (r == 0)
     r = zl_listener_describe(&b->init->listener, b->config->seccomp, b->init->spec->state_json, 0,
-                             err);
+                             0, err);
   if (r == 0)
     r = keep_parts(b->init, err);
   if (r == 0)
@@ -334,7 +339,11 @@ static int await_start(struct build *b, struct zl_launch *launch, int *ret_fd, s
   /* Whoever has made it may go as soon as all is built, and not before. */
   if (spec->is_free && prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) < 0)
     return zl_fail_errno(err, "letting go of the runtime");
-  r = report_ready(b, launch, err);
+  if (spec->gate_fd < 0)
+    zl_fd_closep(&b->proc_fd);
+  r = spec->gate_fd >= 0 ? zl_procfs_confine(b->proc_fd, err) : 0;
+  if (r == 0)
+    r = report_ready(b, launch, err);
   if (r < 0)
     return r;
   if (spec->gate_fd < 0)
@@ -358,8 +367,8 @@ _Noreturn void zl_init_main(struct zl_init *init)
   struct build b = { .init = init,
                      .config = init->spec->config,
                      .staged = zl_hooks_see_mounts(init->spec->config),
-                     .root_fd = -1,
                      .proc_fd = -1,
+                     .view = { .root_fd = -1, .proc_fd = -1, .sys_fd = -1 },
                      .console = { .master = -1, .slave = -1 } };
   struct zl_launch launch = { .process = &b.config->process,
                               .filter = init->filter,

@@ -91,16 +91,16 @@ static int own_pid(pid_t *ret, struct zl_error *err)
 }
 
 int zl_listener_describe(struct zl_listener *listener, const struct zl_seccomp_profile *profile,
-                         const char *state, pid_t init_pid, struct zl_error *err)
+                         const char *state, pid_t pid, pid_t init_pid, struct zl_error *err)
 {
   zl_autojson *doc = NULL, *message = NULL;
   const char *version = NULL;
-  pid_t pid = 0;
-  int r;
+  int r = 0;
 
   if (listener->sock < 0)
     return 0;
-  r = own_pid(&pid, err);
+  if (pid == 0)
+    r = own_pid(&pid, err);
   if (r == 0)
     r = zl_state_parse(state, init_pid > 0 ? "running" : "creating", init_pid > 0 ? init_pid : pid,
                        &doc, err);

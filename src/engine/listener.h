@@ -28,10 +28,11 @@ int zl_listener_open(const struct zl_seccomp_profile *profile,
                      const struct zl_seccomp_filter *filter, const char *state,
                      struct zl_listener *ret, struct zl_error *err);
 
-/* In the process that will be filtered, while its /proc is the host's: what is to be said of it.
- * `init_pid` is that of the container's first process; 0: it is the caller. */
+/* What is to be said of the process that will be filtered, whose number on the host is `pid`. 0: it
+ * is the caller, and its /proc the host's. `init_pid` is that of the container's first process; 0:
+ * it is this one. */
 int zl_listener_describe(struct zl_listener *listener, const struct zl_seccomp_profile *profile,
-                         const char *state, pid_t init_pid, struct zl_error *err);
+                         const char *state, pid_t pid, pid_t init_pid, struct zl_error *err);
 
 /* zl_seccomp_install for a filter with a listener. A message cannot be sent by the filtered
  * process, whose sendmsg(2) may itself be waiting for an answer: a second process that shares its

@@ -2,6 +2,7 @@
 #include "engine/masks.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -16,11 +17,37 @@ enum {
   NULL_MINOR = 3
 };
 
-/* 1: open; 0: does not exist. */
-static int open_target(int root_fd, const char *path, int *ret_fd, struct stat *ret_st,
-                       struct zl_error *err)
+/* The rest of a path that is "/proc" or below it (or /sys), however it is written; NULL: it is
+ * elsewhere, or could lead out of there again. */
+static const char *rest_below(const char *path, const char *name)
 {
-  zl_autofd fd = zl_path_open_in_root(root_fd, path, O_PATH | O_NOFOLLOW, 0);
+  const size_t len = strlen(name);
+
+  while (*path == '/' || (path[0] == '.' && path[1] == '/'))
+    path++;
+  if (strncmp(path, name, len) != 0 || (path[len] != '/' && path[len] != '\0') ||
+      strstr(path, "..") != NULL)
+    return NULL;
+  path += len;
+  return path + strspn(path, "/");
+}
+
+static int open_shown(const struct zl_view *view, const char *path)
+{
+  const char *below_proc = rest_below(path, "proc"), *below_sys = rest_below(path, "sys");
+
+  if (below_proc != NULL && view->proc_fd >= 0)
+    return zl_path_open_in_root(view->proc_fd, below_proc, O_PATH | O_NOFOLLOW, 0);
+  if (below_sys != NULL && view->sys_fd >= 0)
+    return zl_path_open_in_root(view->sys_fd, below_sys, O_PATH | O_NOFOLLOW, 0);
+  return zl_path_open_in_root(view->root_fd, path, O_PATH | O_NOFOLLOW, 0);
+}
+
+/* 1: open; 0: does not exist. */
+static int open_target(const struct zl_view *view, const char *path, int *ret_fd,
+                       struct stat *ret_st, struct zl_error *err)
+{
+  zl_autofd fd = open_shown(view, path);
 
   if (fd == -ENOENT || fd == -ENOTDIR)
     return 0;
@@ -69,10 +96,9 @@ static void covers_done(struct covers *covers)
   zl_fd_closep(&covers->dir_fd);
 }
 
-/* A tmpfs made for the first directory is attached there; copies of it, taken from the place where
- * it is attached, serve the others. */
-static int cover_dir(int root_fd, const char *path, int target, struct covers *covers,
-                     struct zl_error *err)
+/* A tmpfs made for the first directory is attached there; copies of it serve the others. They are
+ * taken from the mount itself: its path may lead elsewhere a moment later. */
+static int cover_dir(const char *path, int target, struct covers *covers, struct zl_error *err)
 {
   zl_autofd mount = -1;
   int r = covers->dir_fd < 0 ? empty_dir(&mount, err)
@@ -80,10 +106,9 @@ static int cover_dir(int root_fd, const char *path, int target, struct covers *c
 
   if (r == 0)
     r = zl_mount_attach(mount, target, path, err);
-  if (r < 0 || covers->dir_fd >= 0)
-    return r;
-  covers->dir_fd = zl_path_open_in_root(root_fd, path, O_PATH | O_NOFOLLOW | O_DIRECTORY, 0);
-  return covers->dir_fd < 0 ? zl_fail(err, ZL_E_SYSTEM, -covers->dir_fd, "'%s'", path) : 0;
+  if (r == 0 && covers->dir_fd < 0)
+    covers->dir_fd = zl_steal_fd(&mount);
+  return r;
 }
 
 static int cover_file(int root_fd, const char *path, int target, struct covers *covers,
@@ -99,30 +124,30 @@ static int cover_file(int root_fd, const char *path, int target, struct covers *
   return r;
 }
 
-int zl_masks_hide(int root_fd, char *const *paths, struct zl_error *err)
+int zl_masks_hide(const struct zl_view *view, char *const *paths, struct zl_error *err)
 {
   ZL_CLEANUP(covers_done) struct covers covers = { .null_fd = -1, .dir_fd = -1 };
 
   for (; *paths != NULL; paths++) {
     zl_autofd target = -1;
     struct stat st;
-    int r = open_target(root_fd, *paths, &target, &st, err);
+    int r = open_target(view, *paths, &target, &st, err);
 
     if (r > 0)
-      r = S_ISDIR(st.st_mode) ? cover_dir(root_fd, *paths, target, &covers, err)
-                              : cover_file(root_fd, *paths, target, &covers, err);
+      r = S_ISDIR(st.st_mode) ? cover_dir(*paths, target, &covers, err)
+                              : cover_file(view->root_fd, *paths, target, &covers, err);
     if (r < 0)
       return zl_wrap(err, "masking");
   }
   return 0;
 }
 
-int zl_masks_protect(int root_fd, char *const *paths, struct zl_error *err)
+int zl_masks_protect(const struct zl_view *view, char *const *paths, struct zl_error *err)
 {
   for (; *paths != NULL; paths++) {
     zl_autofd target = -1, mount = -1;
     struct stat st;
-    int r = open_target(root_fd, *paths, &target, &st, err);
+    int r = open_target(view, *paths, &target, &st, err);
 
     if (r > 0)
       r = zl_mount_clone(target, "", true, &mount, err);

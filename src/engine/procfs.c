@@ -23,6 +23,14 @@ int zl_procfs_open(int *ret_fd, struct zl_error *err)
                      MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, ret_fd, err);
 }
 
+int zl_procfs_confine(int proc_fd, struct zl_error *err)
+{
+  const struct zl_fs_param pids = { "subset", "pid" };
+  int r = zl_mount_reconfigure(proc_fd, &pids, 1, err);
+
+  return r < 0 ? r : zl_mount_change(proc_fd, false, MOUNT_ATTR_RDONLY, 0, 0, err);
+}
+
 int zl_procfs_verify(int fd, const char *where, struct zl_error *err)
 {
   struct statfs fs;

@@ -12,6 +12,10 @@
 /* A private, detached procfs of the caller's pid namespace. The descriptor is CLOEXEC. */
 int zl_procfs_open(int *ret_fd, struct zl_error *err);
 
+/* Leaves of zl_procfs_open's what every process of the pid namespace has anyway: processes, to be
+ * read. For one that keeps it while others may look at its descriptors (CAP_SYS_PTRACE). */
+int zl_procfs_confine(int proc_fd, struct zl_error *err);
+
 /* ZL_E_INVALID unless fd (O_PATH is enough) is the root of a procfs. */
 int zl_procfs_verify(int fd, const char *where, struct zl_error *err);
 

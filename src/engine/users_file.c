@@ -29,30 +29,47 @@ bool zl_users_parse_id(const char *text, uint32_t *ret)
   return true;
 }
 
-/* Opening a FIFO would hang and opening a device could act on it, so the kind of file is checked on
- * an O_PATH descriptor, and that very inode is opened then. */
+static int fail_open(int os_error, const char *path, struct zl_error *err)
+{
+  return zl_fail(err, ZL_E_SYSTEM, os_error, "opening the image's %s", path);
+}
+
+static int check_file(const struct stat *st, const char *path, struct zl_error *err)
+{
+  if (!S_ISREG(st->st_mode))
+    return zl_fail(err, ZL_E_INVALID, 0, "the image's %s is not a regular file", path);
+  if (st->st_size > ZL_MAX_PASSWD)
+    return zl_fail(err, ZL_E_LIMIT, 0, "the image's %s has %lld bytes, the limit is %d", path,
+                   (long long)st->st_size, ZL_MAX_PASSWD);
+  return 0;
+}
+
+/* Opening a FIFO would hang and opening a device could act on it, so the kind of file is looked at
+ * first. It is opened by its path again and must be the same one: the other way, /proc/self/fd, is
+ * the container's /proc by now, which need not be there and may be anything. */
 static int read_file(int root_fd, const char *path, struct zl_buf *buf, struct zl_error *err)
 {
-  char at[ZL_FD_PATH];
-  struct stat st;
-  zl_autofd fd = zl_path_open_in_root(root_fd, path, O_PATH, 0);
+  struct stat st, now;
+  zl_autofd fd = -1, at = zl_path_open_in_root(root_fd, path, O_PATH, 0);
+  int r;
 
-  if (fd < 0) {
-    const int os_error = -fd;
-
-    fd = -1;
-    if (os_error == ENOENT || os_error == ENOTDIR)
-      return 0;
-    return zl_fail(err, ZL_E_SYSTEM, os_error, "opening the image's %s", path);
-  }
-  if (fstat(fd, &st) < 0)
+  if (at == -ENOENT || at == -ENOTDIR)
+    return 0;
+  if (at < 0)
+    return fail_open(-at, path, err);
+  if (fstat(at, &st) < 0)
     return zl_fail_errno(err, "the image's %s", path);
-  if (!S_ISREG(st.st_mode))
-    return zl_fail(err, ZL_E_INVALID, 0, "the image's %s is not a regular file", path);
-  if (st.st_size > ZL_MAX_PASSWD)
-    return zl_fail(err, ZL_E_LIMIT, 0, "the image's %s has %lld bytes, the limit is %d", path,
-                   (long long)st.st_size, ZL_MAX_PASSWD);
-  return zl_file_read(AT_FDCWD, zl_path_of_fd(fd, at), buf, err);
+  r = check_file(&st, path, err);
+  if (r < 0)
+    return r;
+  fd = zl_path_open_in_root(root_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+  if (fd < 0)
+    return fail_open(-fd, path, err);
+  if (fstat(fd, &now) < 0)
+    return zl_fail_errno(err, "the image's %s", path);
+  if (now.st_dev != st.st_dev || now.st_ino != st.st_ino)
+    return zl_fail(err, ZL_E_CONFLICT, 0, "the image's %s has changed meanwhile", path);
+  return zl_fd_read_all(fd, path, buf, err);
 }
 
 static bool split_line(char *text, size_t min_fields, struct zl_users_line *line)

@@ -73,6 +73,19 @@ static int open_dir(struct oci_container *c, struct zl_error *err)
                  c->dir_fd == -ENOENT ? 0 : -c->dir_fd, "container '%s' does not exist", c->id);
 }
 
+/* What is in it says whom `kill` and `delete` mean: whoever could write there could choose. */
+static int check_root(const struct oci *oci, int fd, struct zl_error *err)
+{
+  struct stat st;
+
+  if (fstat(fd, &st) < 0)
+    return zl_fail_errno(err, "--root '%s'", oci->root);
+  if (st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    return zl_fail(err, ZL_E_PERMISSION, 0, "--root '%s': others than its user may write to it",
+                   oci->root);
+  return 0;
+}
+
 int oci_container_new(const struct oci *oci, const char *id, struct oci_container *c,
                       struct zl_error *err)
 {
@@ -81,10 +94,13 @@ int oci_container_new(const struct oci *oci, const char *id, struct oci_containe
   if (r < 0)
     return r;
   c->id = id;
-  c->root_fd = zl_path_open_dir(AT_FDCWD, oci->root, 0711);
+  c->root_fd = zl_path_open_dir(AT_FDCWD, oci->root, 0700);
   if (c->root_fd < 0)
     return zl_fail(err, ZL_E_SYSTEM, -zl_steal_fd(&c->root_fd), "--root '%s'", oci->root);
-  if (mkdirat(c->root_fd, id, 0711) < 0)
+  r = check_root(oci, c->root_fd, err);
+  if (r < 0)
+    return r;
+  if (mkdirat(c->root_fd, id, 0700) < 0)
     return errno == EEXIST
                ? zl_fail(err, ZL_E_CONFLICT, 0, "container with id '%s' exists already", id)
                : zl_fail_errno(err, "making the directory of container '%s'", id);
@@ -213,7 +229,9 @@ int oci_container_open(const struct oci *oci, const char *id, bool to_change,
     return zl_fail(err, ZL_E_SYSTEM, -c->root_fd, "--root '%s'", oci->root);
   if (c->root_fd < 0)
     return zl_fail(err, ZL_E_NOT_FOUND, 0, "container '%s' does not exist", id);
-  r = open_dir(c, err);
+  r = check_root(oci, c->root_fd, err);
+  if (r == 0)
+    r = open_dir(c, err);
   if (r == 0 && to_change)
     r = zl_lock_acquire(c->dir_fd, "lock", LOCK_PATIENCE, &c->lock_fd, err);
   if (r == 0)

@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/strv.h"
+#include "engine/users_file.h"
 #include "oci/document.h"
 
 void oci_process_done(struct oci_process *p)
@@ -19,9 +20,9 @@ void oci_process_done(struct oci_process *p)
   zl_strv_free(p->caps);
 }
 
-static int parse_id(const char *option, const char *text, uint64_t *ret, struct zl_error *err)
+static int parse_id(const char *option, const char *text, uint32_t *ret, struct zl_error *err)
 {
-  if (!zl_parse_u64(text, UINT32_MAX - 1, ret))
+  if (!zl_users_parse_id(text, ret))
     return zl_fail(err, ZL_E_INVALID, 0, "%s: '%.40s' is no numeric id", option, text);
   return 0;
 }
@@ -31,7 +32,7 @@ static int set_user(const struct oci_process *p, json_t *process, struct zl_erro
   zl_autofree char *text = strdup(p->user);
   char *rest = text;
   const char *uid_text = text != NULL ? strsep(&rest, ":") : NULL;
-  uint64_t uid = 0, gid = 0;
+  uint32_t uid = 0, gid = 0;
   int r = uid_text != NULL ? parse_id("--user", uid_text, &uid, err) : zl_fail_nomem(err, "--user");
 
   if (r == 0 && rest != NULL)
@@ -62,7 +63,7 @@ static int add_gids(const struct oci_process *p, json_t *process, struct zl_erro
       return zl_fail_nomem(err, "--additional-gids");
   }
   for (char **gid = p->gids; gid != NULL && *gid != NULL; gid++) {
-    uint64_t number;
+    uint32_t number;
     int r = parse_id("--additional-gids", *gid, &number, err);
 
     if (r < 0)

@@ -95,8 +95,11 @@ bool oci_profile_find(const char *text, size_t len, struct oci_span *ret)
   begin = s.at;
   if (!skip_value(&s))
     return false;
-  while (s.at[-1] != '}')
+  /* Without white space; what does not end with a brace, such as "{]", is no object. */
+  while (s.at > begin && s.at[-1] != '}')
     s.at--;
+  if (s.at == begin)
+    return false;
   *ret = (struct oci_span){ .at = begin, .len = (size_t)(s.at - begin) };
   return true;
 }

@@ -74,8 +74,6 @@ static int make_volume(int at, const char *name, const struct zl_container_plan 
 
   if (!is_new && errno != EEXIST)
     return zl_fail_errno(err, "making volume '%s'", name);
-  if (!is_new)
-    return 0;
   fd = zl_fd_open(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
   if (fd < 0) {
     int os_error = -fd;
@@ -83,7 +81,7 @@ static int make_volume(int at, const char *name, const struct zl_container_plan 
     fd = -1;
     return zl_fail(err, ZL_E_SYSTEM, os_error, "opening volume '%s'", name);
   }
-  return set_owner(fd, plan, target, err);
+  return is_new ? set_owner(fd, plan, target, err) : 0;
 }
 
 static int make_named(struct zl_runtime *rt, struct zl_container_plan *plan,

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """exec: its exit codes, its options, the process document, and what it takes over from the container."""
+import contextlib
 import json
 import os
 import pathlib
@@ -18,6 +19,15 @@ def document(box, **members):
     path = box.top / "process.json"
     path.write_text(json.dumps({**PROCESS, **members}))
     return path
+
+
+def programs(box):
+    """The command lines of all processes in the container's cgroup."""
+    found = []
+    for pid in box.pids():
+        with contextlib.suppress(OSError):
+            found.append(pathlib.Path(f"/proc/{pid}/cmdline").read_bytes())
+    return found
 
 
 @case
@@ -353,7 +363,7 @@ def ten_at_once(box):
 def ends_with_the_container(box):
     box.detach()
     process = box.spawn("exec", box.id, "sleep", "1000")
-    wait_for(lambda: len(box.pids()) == 2, what="the process of exec")
+    wait_for(lambda: programs(box).count(b"sleep\0001000\0") == 2, what="the process of exec")
     box.kill("KILL")
     equal(process.wait(30), 137)
 

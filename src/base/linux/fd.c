@@ -68,31 +68,36 @@ int zl_fd_write_full(int fd, const void *data, size_t len)
   return 0;
 }
 
-int zl_file_read(int dirfd, const char *path, struct zl_buf *buf, struct zl_error *err)
+int zl_fd_read_all(int fd, const char *name, struct zl_buf *buf, struct zl_error *err)
 {
-  zl_autofd fd = zl_fd_open(dirfd, path, O_RDONLY, 0);
-
-  if (fd < 0)
-    return zl_fail(err, fd == -ENOENT ? ZL_E_NOT_FOUND : ZL_E_SYSTEM, -fd, "opening '%s'", path);
   for (;;) {
     size_t room = buf->max - buf->len < 4096 ? buf->max - buf->len : 4096;
     ssize_t n;
     int r;
 
     if (room == 0)
-      return zl_fail(err, ZL_E_LIMIT, 0, "'%s' is larger than the limit of %zu bytes", path,
+      return zl_fail(err, ZL_E_LIMIT, 0, "'%s' is larger than the limit of %zu bytes", name,
                      buf->max);
     r = zl_buf_reserve(buf, room, err);
     if (r < 0)
-      return zl_wrap(err, "reading '%s'", path);
+      return zl_wrap(err, "reading '%s'", name);
     n = zl_fd_read_full(fd, buf->data + buf->len, room);
     if (n < 0)
-      return zl_fail(err, ZL_E_SYSTEM, (int)-n, "reading '%s'", path);
+      return zl_fail(err, ZL_E_SYSTEM, (int)-n, "reading '%s'", name);
     buf->len += (size_t)n;
     buf->data[buf->len] = '\0';
     if ((size_t)n < room)
       return 0;
   }
+}
+
+int zl_file_read(int dirfd, const char *path, struct zl_buf *buf, struct zl_error *err)
+{
+  zl_autofd fd = zl_fd_open(dirfd, path, O_RDONLY, 0);
+
+  if (fd < 0)
+    return zl_fail(err, fd == -ENOENT ? ZL_E_NOT_FOUND : ZL_E_SYSTEM, -fd, "opening '%s'", path);
+  return zl_fd_read_all(fd, path, buf, err);
 }
 
 int zl_file_poke(int dirfd, const char *path, const char *text, struct zl_error *err)

@@ -185,6 +185,8 @@ static void whatever_the_text_it_is_read_as_ever(void **state)
     { "{\"linux\":{},\"linux\":{\"seccomp\":" PROFILE "}}", false },
     { "{\"linux\":{\"seccomp\":" PROFILE, false },
     { "{\"linux\":{\"seccomp\":{\"", false },
+    { "{\"linux\":{\"seccomp\":{]}", false },
+    { "{\"linux\":{\"seccomp\":{]}}", false },
     { "{\"linux\":{\"seccomp\":{\"\\", false },
     { "{\"linux\"", false },
     { "{\"linux\":{}", false },

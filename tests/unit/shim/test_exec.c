@@ -113,8 +113,12 @@ static void same_confinement_as_init(void **state)
   box_set(box, "process.args", json_pack("[s,s,s]", "sh", "-c", command));
   box_run(box);
   box_await_output(box);
-  (void)usleep(100000);
   init = box_log(box, "stdout");
+  for (int i = 0; i < 1000 && strstr(init, "\n3\n/\n") == NULL; i++) { /* its last lines */
+    free(init);
+    (void)usleep(10000);
+    init = box_log(box, "stdout");
+  }
   exec = box_exec(box, script, NULL, 0);
   assert_string_equal(init, exec);
   assert_non_null(strstr(init, "CapInh:\t0000000000000000\n"));
