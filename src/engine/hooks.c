@@ -234,8 +234,8 @@ static int judge(struct run *run, int status, struct zl_error *err)
   if (WIFEXITED(status))
     return zl_fail(err, ZL_E_SYSTEM, 0, "failed with exit code %d%s%s", WEXITSTATUS(status), colon,
                    text);
-  return zl_fail(err, ZL_E_SYSTEM, 0, "failed: signal: %s%s%s", signal_text(WTERMSIG(status), description),
-                 colon, text);
+  return zl_fail(err, ZL_E_SYSTEM, 0, "failed: signal: %s%s%s",
+                 signal_text(WTERMSIG(status), description), colon, text);
 }
 
 static int run_one(struct run *run, const char *state, size_t len, struct zl_error *err)
@@ -261,7 +261,8 @@ static int run_one(struct run *run, const char *state, size_t len, struct zl_err
 static int fail_hook(const struct run *run, size_t index, const struct zl_error *why,
                      struct zl_error *err)
 {
-  return zl_fail(err, why->code, why->os_error, "error running hook: %s hook %s (hooks.%s[%zu], '%s')",
+  return zl_fail(err, why->code, why->os_error,
+                 "error running hook: %s hook %s (hooks.%s[%zu], '%s')",
                  zl_hook_phase_name(run->phase), why->msg, zl_hook_phase_name(run->phase), index,
                  run->hook->path);
 }

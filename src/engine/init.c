@@ -214,7 +214,7 @@ static int run_hooks(struct build *b, struct zl_error *err)
   if (r == 0)
     r = zl_sync_expect(b->init->sync_fd, ZL_BARRIER_HOOKED, NULL, NULL, NULL, err);
   /* The specification leaves the working directory open; hooks rely on runc's. */
-  if (r == 0 && fchdir(b->root_fd) < 0)
+  if (r == 0 && fchdir(b->view.root_fd) < 0)
     r = zl_fail_errno(err, "entering the root file system");
   if (r == 0)
     r = zl_hooks_run_phase(b->config, ZL_HOOK_CREATE_CONTAINER, state, "creating", getpid(), err);

@@ -67,8 +67,8 @@ static const struct verb verbs[] = {
 /* The lines and their order are runc's, which callers read. */
 static void print_version(void)
 {
-  (void)printf("%s version %s\ncommit: %s\nspec: %s\n" FEATURES "\n",
-               program_invocation_short_name, ZL_VERSION, ZL_COMMIT, OCI_SPEC_VERSION);
+  (void)printf("%s version %s\ncommit: %s\nspec: %s\n" FEATURES "\n", program_invocation_short_name,
+               ZL_VERSION, ZL_COMMIT, OCI_SPEC_VERSION);
 }
 
 static void print_help(void)
