@@ -19,6 +19,7 @@
 #include "oci/console.h"
 #include "oci/delete.h"
 #include "oci/filter.h"
+#include "oci/machine.h"
 #include "oci/pidfile.h"
 
 size_t oci_create_options(struct oci_create *create, struct oci_option *options)
@@ -53,6 +54,7 @@ struct plan {
   char *rootfs; /* absolute */
   json_t *doc;
   struct zl_engine_config *config;
+  bool has_machine;
   char *state;                     /* the OCI state document, for hooks */
   struct zl_seccomp_filter filter; /* of config->filter */
 };
@@ -113,6 +115,18 @@ static int find_rootfs(struct plan *plan, struct zl_error *err)
   return 0;
 }
 
+/* A profile that is left out for a filter beside it would be missed in a machine. */
+static int read_document(struct plan *plan, struct zl_buf *text, struct zl_error *err)
+{
+  int r;
+
+  if (!oci_machine_is_possible())
+    return oci_filter_read(plan->c, text, &plan->doc, &plan->config, &plan->filter, err);
+  r = zl_engine_document_parse(text->data, text->len, &plan->doc, err);
+  plan->has_machine = r == 0 && oci_machine_is_for(plan->doc);
+  return r == 0 ? zl_engine_config_read(plan->doc, &plan->config, err) : r;
+}
+
 static int read_bundle(struct plan *plan, struct zl_error *err)
 {
   const char *config = plan->options->config;
@@ -126,7 +140,7 @@ static int read_bundle(struct plan *plan, struct zl_error *err)
   else
     r = zl_file_read(AT_FDCWD, config, &text, err);
   if (r == 0)
-    r = oci_filter_read(plan->c, &text, &plan->doc, &plan->config, &plan->filter, err);
+    r = read_document(plan, &text, err);
   if (r < 0 || plan->config == NULL)
     return r;
   if (plan->config->zlayer.present)
@@ -158,12 +172,13 @@ static int save_intent(struct plan *plan, struct zl_error *err)
   json_t *annotations = json_object_get(plan->doc, "annotations");
 
   (void)zl_time_format(zl_time_wall(), time);
-  plan->c->state = json_pack(
-      "{s:s, s:s, s:s, s:s, s:O*, s:s, s:b, s:b, s:b}", "bundle", plan->bundle, "rootfs",
-      plan->rootfs, "created", time, "cgroup", cgroup_path(plan, path), "annotations", annotations,
-      "owner", geteuid() == 0 ? "root" : "", "hooks",
-      json_object_size(json_object_get(plan->doc, "hooks")) > 0, "keyring",
-      !plan->options->no_new_keyring, OCI_SHARED_PIDS, !pids->present || pids->path != NULL);
+  plan->c->state =
+      json_pack("{s:s, s:s, s:s, s:s, s:O*, s:s, s:b, s:b, s:b, s:b}", "bundle", plan->bundle,
+                "rootfs", plan->rootfs, "created", time, "cgroup", cgroup_path(plan, path),
+                "annotations", annotations, "owner", geteuid() == 0 ? "root" : "", "hooks",
+                json_object_size(json_object_get(plan->doc, "hooks")) > 0, "keyring",
+                !plan->options->no_new_keyring, OCI_SHARED_PIDS,
+                !pids->present || pids->path != NULL, OCI_MACHINE, plan->has_machine);
   return plan->c->state != NULL ? oci_container_save(plan->c, err)
                                 : zl_fail_nomem(err, "state.json");
 }
@@ -186,9 +201,8 @@ static int save_process(struct plan *plan, const struct zl_container *made, stru
 
 /* ---- The container ------------------------------------------------------------------------- */
 
-static int make_cgroup(struct plan *plan, struct zl_error *err)
+static int make_cgroup(struct plan *plan, const struct zl_resources *res, struct zl_error *err)
 {
-  const struct zl_resources *res = &plan->config->resources;
   struct oci_container *c = plan->c;
   char path[OCI_MAX_ID + 2];
   int r = zl_cgroup_root_open(&c->cgroup_root, err);
@@ -200,7 +214,7 @@ static int make_cgroup(struct plan *plan, struct zl_error *err)
     r = zl_cgroup_join_all(&c->cgroup, err);
   if (r == 0)
     r = zl_cgroup_apply(&c->cgroup, res, err);
-  return r == 0 ? zl_cgroup_set_devices(&c->cgroup, res->devices, res->n_devices, err) : r;
+  return r;
 }
 
 /* A network namespace that nobody else sets up has its loopback up, as every runtime does it. */
@@ -252,8 +266,11 @@ static int build(struct plan *plan, struct zl_container *made, struct zl_error *
                                     .is_free = true,
                                     .preserved_fds = (unsigned)plan->options->preserved_fds,
                                     .hooks = { .ctx = &c->cgroup, .enter = oci_enter_cgroup } };
-  int r = make_cgroup(plan, err);
+  const struct zl_resources *res = &plan->config->resources;
+  int r = make_cgroup(plan, res, err);
 
+  if (r == 0)
+    r = zl_cgroup_set_devices(&c->cgroup, res->devices, res->n_devices, err);
   if (has_new_network(plan->config))
     spec.hooks.configure = configure;
   if (r == 0)
@@ -267,6 +284,23 @@ static int build(struct plan *plan, struct zl_container *made, struct zl_error *
   spec.gate_fd = gate;
   spec.cgroup_fd = c->cgroup.unified_fd;
   return create_from_bundle(plan, &spec, made, err);
+}
+
+/* Devices of a machine are its own, and what it is made of needs some of the host's. */
+static int build_machine(struct plan *plan, struct zl_container *made, struct zl_error *err)
+{
+  const struct oci_machine_spec spec = { .doc = plan->doc,
+                                         .config = plan->config,
+                                         .rootfs = plan->rootfs,
+                                         .bundle_fd = plan->bundle_fd,
+                                         .state_json = plan->state,
+                                         .preserved_fds = plan->options->preserved_fds };
+  zl_autoresources *res = NULL;
+  int r = oci_machine_resources(plan->doc, &res, err);
+
+  if (r == 0)
+    r = make_cgroup(plan, res, err);
+  return r == 0 ? oci_machine_create(plan->c, &spec, made, err) : r;
 }
 
 /* ---- The whole ----------------------------------------------------------------------------- */
@@ -293,8 +327,10 @@ static int make(struct plan *plan, struct zl_container *made, struct zl_error *e
     oci_console_adopt_size(&plan->config->process);
   if (r == 0)
     r = save_intent(plan, err);
+  if (r == 0 && plan->has_machine)
+    r = render_state(plan, err);
   if (r == 0)
-    r = build(plan, made, err);
+    r = plan->has_machine ? build_machine(plan, made, err) : build(plan, made, err);
   if (r == 0 && options->console_socket != NULL)
     r = oci_console_send(options->console_socket, &made->master, err);
   if (r == 0)

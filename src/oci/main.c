@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/strv.h"
+#include "oci/machine.h"
 #include "oci/oci.h"
 #include "oci/options.h"
 #include "oci/protect.h"
@@ -27,7 +28,6 @@ enum {
   HEAP_STEP = 512 << 10
 };
 
-#define ROOT          "/run/zlayer-oci"
 #define ROOTLESS_ROOT "zlayer-oci" /* below $XDG_RUNTIME_DIR */
 
 struct verb {
@@ -59,13 +59,14 @@ static const struct verb verbs[] = {
 
 static void print_version(void)
 {
-  (void)printf("zlayer-oci version %s\nspec: %s\n", ZL_VERSION, OCI_SPEC_VERSION);
+  (void)printf("%s version %s\nspec: %s\n", oci_program(), ZL_VERSION, OCI_SPEC_VERSION);
 }
 
 static void print_help(void)
 {
-  (void)printf("usage: zlayer-oci [--root DIR] [--log FILE] [--log-format text|json] [--debug] "
-               "COMMAND ...\n\n");
+  (void)printf("usage: %s [--root DIR] [--log FILE] [--log-format text|json] [--debug] "
+               "COMMAND ...\n\n",
+               oci_program());
   for (size_t i = 0; i < ZL_COUNT(verbs); i++)
     (void)printf("  %-11s %s\n", verbs[i].name, verbs[i].text);
 }
@@ -118,7 +119,7 @@ static int choose_root(struct oci *oci, char **ret_own, struct zl_error *err)
 
   if (oci->root != NULL)
     return *oci->root == '/' ? 0 : zl_fail(err, ZL_E_INVALID, 0, "--root: must be absolute");
-  oci->root = ROOT;
+  oci->root = oci_default_root();
   if (geteuid() == 0 || runtime_dir == NULL || *runtime_dir != '/')
     return 0;
   *ret_own = zl_asprintf("%s/%s", runtime_dir, ROOTLESS_ROOT);
@@ -170,8 +171,8 @@ static int run(struct oci *oci, int argc, char **argv, struct zl_error *err)
     return r;
   verb = find_verb(argv[first]);
   if (verb == NULL)
-    return zl_fail(err, ZL_E_INVALID, 0, "no such command '%.100s'; see zlayer-oci --help",
-                   argv[first]);
+    return zl_fail(err, ZL_E_INVALID, 0, "no such command '%.100s'; see %s --help", argv[first],
+                   oci_program());
   if (wants_help(argv[first + 1]))
     return print_verb_help(verb);
   if (verb->enters && geteuid() != 0)
@@ -204,6 +205,8 @@ int main(int argc, char **argv)
   use_heap_once();
   r = fill_streams(&err);
   zl_proc_default_signals();
+  if (r == 0)
+    r = oci_machine_init(&err);
   if (r == 0)
     r = run(&oci, argc, argv, &err);
   if (r < 0) {

@@ -5,6 +5,7 @@
 #include "engine/gate.h"
 #include "oci/container.h"
 #include "oci/hooks.h"
+#include "oci/machine.h"
 #include "oci/options.h"
 #include "oci/start.h"
 
@@ -16,7 +17,8 @@ int oci_start_container(struct oci_container *c, struct zl_error *err)
   if (status != OCI_CREATED)
     return zl_fail(err, ZL_E_CONFLICT, 0, "cannot start container '%s': it is %s, not created",
                    c->id, oci_status_name(status));
-  r = zl_gate_open(c->dir_fd, OCI_GATE, c->pidfd, err);
+  r = oci_container_has_machine(c) ? oci_machine_start(c, err)
+                                   : zl_gate_open(c->dir_fd, OCI_GATE, c->pidfd, err);
   if (r < 0)
     return r;
   r = oci_run_hooks(c, ZL_HOOK_POSTSTART, OCI_RUNNING, err);
