@@ -20,6 +20,9 @@ const char *oci_program(void);
 /* Where its state directories are unless --root says. */
 const char *oci_default_root(void);
 
+/* Takes out of the features document what no machine can have. */
+void oci_machine_restrict(json_t *features);
+
 /* Whether the container of this document gets a machine. */
 bool oci_machine_is_for(const json_t *doc);
 /* Whether any does: documents are then read as they are. */

@@ -21,6 +21,11 @@ const char *oci_default_root(void)
   return "/run/zlayer-oci";
 }
 
+void oci_machine_restrict(json_t *features)
+{
+  (void)features;
+}
+
 bool oci_machine_is_for(const json_t *doc)
 {
   (void)doc;

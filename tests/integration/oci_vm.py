@@ -5,6 +5,7 @@ copied to where an installation has them, since callers pass no environment on."
 import atexit
 import contextlib
 import functools
+import json
 import os
 import pathlib
 import platform
@@ -288,6 +289,9 @@ def what_no_machine_can_have_is_refused(box):
     box.resources["unified"] = {"memory.high": "1"}
     refuse("linux.resources.unified")
     refuse("--preserve-fds", flags=["--preserve-fds", "1"])
+    features = json.loads(box.oci("features").stdout)
+    check("user" not in features["linux"]["namespaces"] and "startContainer" not in features["hooks"] and
+          "poststop" in features["hooks"] and "rshared" not in features["mountOptions"], "features")
 
 
 @by_hand
