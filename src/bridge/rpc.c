@@ -135,12 +135,21 @@ int zl_rpc_dump_stacks(struct zl_bridge_client *client, const struct zl_rpc_then
   return zl_rpc_send(client, ZL_BRIDGE_DUMP_STACKS, NULL, json_object(), then, err);
 }
 
+/* A container without layers has its root directory as it is, and no writable layer over it. */
+static bool has_no_layers(const json_t *bundle)
+{
+  const json_t *layers = json_object_get(json_object_get(bundle, "zlayer"), "layers");
+
+  return json_is_array(layers) && json_array_size(layers) == 0;
+}
+
 int zl_rpc_create(struct zl_bridge_client *client, const char *container_id, json_t *bundle,
                   json_t *files, const struct zl_rpc_then *then, struct zl_error *err)
 {
-  zl_autojson *config = json_pack("{s:{s:i, s:i}, s:s, s:O, s:s}", "SchemaVersion", "Major", 2,
-                                  "Minor", 1, "OciBundlePath", ZL_GUEST_BUNDLE, "OciSpecification",
-                                  bundle, "ScratchDirPath", ZL_GUEST_SCRATCH);
+  zl_autojson *config =
+      json_pack("{s:{s:i, s:i}, s:s, s:O, s:s*}", "SchemaVersion", "Major", 2, "Minor", 1,
+                "OciBundlePath", ZL_GUEST_BUNDLE, "OciSpecification", bundle, "ScratchDirPath",
+                has_no_layers(bundle) ? NULL : ZL_GUEST_SCRATCH);
   json_t *body;
 
   if (config != NULL && files != NULL && json_object_set(config, "Files", files) < 0)

@@ -76,7 +76,7 @@ int zl_rpc_dump_stacks(struct zl_bridge_client *client, const struct zl_rpc_then
 /* ---- The container ------------------------------------------------------------------------- */
 
 /* `bundle` is config.json with paths of the guest (bridge/guest.h); `files` {name: text} are
- * written beside it, NULL: none. */
+ * written beside it, NULL: none. An empty zlayer.layers has no writable layer. */
 int zl_rpc_create(struct zl_bridge_client *client, const char *container_id, json_t *bundle,
                   json_t *files, const struct zl_rpc_then *then, struct zl_error *err);
 int zl_rpc_start(struct zl_bridge_client *client, const char *container_id,

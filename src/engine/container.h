@@ -40,6 +40,7 @@ struct zl_container_spec {
   bool is_free;           /* outlives its creator, instead of dying with it */
   int gate_fd;            /* the start comes by this FIFO (engine/gate.h) and not by
                              zl_container_start; -1: not so. Borrowed */
+  bool checks_program;    /* a missing program is told now, as always with a gate */
   unsigned preserved_fds; /* this many descriptors from 3 on are the program's too; at most
                              ZL_MAX_PRESERVED_FDS, and open */
 };

@@ -259,8 +259,8 @@ static int build_rest(struct build *b, struct zl_launch *launch, struct zl_error
   launch->root_fd = b->view.root_fd;
   if (r == 0)
     r = zl_launch_prepare(launch, err);
-  /* Callers of a container that waits expect to hear now that its program is not there. */
-  if (r == 0 && b->init->spec->gate_fd >= 0)
+  /* Callers of other runtimes' commands expect to hear now that its program is not there. */
+  if (r == 0 && (b->init->spec->gate_fd >= 0 || b->init->spec->checks_program))
     r = zl_execve_check(config->process.args, launch->env, launch->cwd_fd, err);
   if (r == 0)
     r = make_console(b, launch->user.uid, err);

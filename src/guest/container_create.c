@@ -196,6 +196,7 @@ static int build(struct agent *agent, const json_t *config, struct zl_error *err
     return r;
   spec.config = c->config;
   spec.dir_fd = c->scratch_fd;
+  spec.checks_program = c->config->zlayer.layers == NULL || c->config->zlayer.layers[0] == NULL;
   memcpy(spec.stdio, stdio.fds, sizeof(spec.stdio));
   spec.cgroup_fd = c->group.cgroup.unified_fd;
   r = zl_container_create(&spec, &c->engine, err);

@@ -15,27 +15,6 @@ enum {
   MAX_ENTRIES = 8 /* of the lists of a document; one of each is meant */
 };
 
-static int digit(char c)
-{
-  static const char digits[] = "0123456789abcdef";
-  const char *at = c != '\0' ? strchr(digits, c | 0x20) : NULL; /* upper case, too */
-
-  return at != NULL ? (int)(at - digits) : -1;
-}
-
-/* "02:00:0a:c8:00:02" */
-static bool parse_mac(const char *text, uint8_t mac[ZL_MAC])
-{
-  for (size_t i = 0; i < ZL_MAC; i++, text += 3) {
-    int high = digit(text[0]), low = high >= 0 ? digit(text[1]) : -1;
-
-    if (low < 0 || text[2] != (i + 1 < ZL_MAC ? ':' : '\0'))
-      return false;
-    mac[i] = (uint8_t)(high << 4 | low);
-  }
-  return true;
-}
-
 static int read_link(const json_t *settings, struct zl_link_self *self, uint8_t mac[ZL_MAC],
                      struct zl_error *err)
 {
@@ -51,7 +30,7 @@ static int read_link(const json_t *settings, struct zl_link_self *self, uint8_t 
     return r;
   if (id == NULL || strcmp(id, ZL_LINK_SELF) != 0)
     return zl_fail(err, ZL_E_INVALID, 0, "Settings.ID: only \"" ZL_LINK_SELF "\" is there");
-  if (text != NULL && !parse_mac(text, mac))
+  if (text != NULL && !zl_link_mac_parse(text, mac))
     return zl_fail(err, ZL_E_INVALID, 0, "Settings.MacAddress: '%.40s' is none", text);
   self->mac = text != NULL ? mac : NULL;
   self->mtu = (unsigned)mtu;

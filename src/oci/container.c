@@ -18,6 +18,7 @@
 #include "base/proc.h"
 #include "base/strv.h"
 #include "base/time.h"
+#include "oci/machine.h"
 
 #define LOCK_PATIENCE (30 * ZL_NS_PER_S)
 
@@ -288,6 +289,8 @@ enum oci_status oci_container_status(const struct oci_container *c)
     return OCI_CREATING;
   if (has_ended(c))
     return OCI_STOPPED;
+  if (oci_container_has_machine(c))
+    return oci_machine_status(c);
   if (faccessat(c->dir_fd, OCI_GATE, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
     return OCI_CREATED;
   if (c->has_cgroup && zl_cgroup_is_frozen(&c->cgroup, &frozen, NULL) == 0 && frozen)

@@ -20,6 +20,7 @@
 #define OCI_GATE        "start"
 #define OCI_KEYRING     "_ses."      /* and the id: the name of a session keyring, as runc's */
 #define OCI_SHARED_PIDS "sharedPids" /* in state.json: true without a new pid namespace */
+#define OCI_MACHINE     "machine"    /* in state.json: true with a machine of its own */
 
 enum {
   OCI_MAX_ID = 255, /* a file name */

@@ -21,6 +21,7 @@
 #include "oci/delete.h"
 #include "oci/filter.h"
 #include "oci/links.h"
+#include "oci/machine.h"
 #include "oci/notify.h"
 #include "oci/pidfile.h"
 #include "oci/socket.h"
@@ -57,6 +58,7 @@ struct plan {
   char *rootfs; /* absolute */
   json_t *doc;
   struct zl_engine_config *config;
+  bool has_machine;
   char *state;                     /* the OCI state document, for hooks */
   struct zl_seccomp_filter filter; /* of config->filter */
   int64_t listeners;               /* of $LISTEN_FDS */
@@ -126,6 +128,18 @@ static int find_rootfs(struct plan *plan, struct zl_error *err)
   return 0;
 }
 
+/* A profile that is left out for a filter beside it would be missed in a machine. */
+static int read_document(struct plan *plan, struct zl_buf *text, struct zl_error *err)
+{
+  int r;
+
+  if (!oci_machine_is_possible())
+    return oci_filter_read(plan->c, text, &plan->doc, &plan->config, &plan->filter, err);
+  r = zl_engine_document_parse(text->data, text->len, &plan->doc, err);
+  plan->has_machine = r == 0 && oci_machine_is_for(plan->doc);
+  return r == 0 ? zl_engine_config_read(plan->doc, &plan->config, err) : r;
+}
+
 static int read_bundle(struct plan *plan, struct zl_error *err)
 {
   const char *config = plan->options->config;
@@ -139,7 +153,7 @@ static int read_bundle(struct plan *plan, struct zl_error *err)
   else
     r = zl_file_read(AT_FDCWD, config, &text, err);
   if (r == 0)
-    r = oci_filter_read(plan->c, &text, &plan->doc, &plan->config, &plan->filter, err);
+    r = read_document(plan, &text, err);
   if (r < 0 || plan->config == NULL)
     return r;
   if (plan->config->zlayer.present)
@@ -175,12 +189,13 @@ static int save_intent(struct plan *plan, struct zl_error *err)
   json_t *annotations = json_object_get(plan->doc, "annotations");
 
   (void)zl_time_format(zl_time_wall(), time);
-  plan->c->state = json_pack(
-      "{s:s, s:s, s:s, s:s, s:O*, s:s, s:b, s:b, s:b}", "bundle", plan->bundle, "rootfs",
-      plan->rootfs, "created", time, "cgroup", cgroup_path(plan, path), "annotations", annotations,
-      "owner", geteuid() == 0 ? "root" : "", "hooks",
-      json_object_size(json_object_get(plan->doc, "hooks")) > 0, "keyring",
-      !plan->options->no_new_keyring, OCI_SHARED_PIDS, !pids->present || pids->path != NULL);
+  plan->c->state =
+      json_pack("{s:s, s:s, s:s, s:s, s:O*, s:s, s:b, s:b, s:b, s:b}", "bundle", plan->bundle,
+                "rootfs", plan->rootfs, "created", time, "cgroup", cgroup_path(plan, path),
+                "annotations", annotations, "owner", geteuid() == 0 ? "root" : "", "hooks",
+                json_object_size(json_object_get(plan->doc, "hooks")) > 0, "keyring",
+                !plan->options->no_new_keyring, OCI_SHARED_PIDS,
+                !pids->present || pids->path != NULL, OCI_MACHINE, plan->has_machine);
   return plan->c->state != NULL ? oci_container_save(plan->c, err)
                                 : zl_fail_nomem(err, "state.json");
 }
@@ -204,11 +219,11 @@ static int save_process(struct plan *plan, const struct zl_container *made, stru
 /* ---- The container ------------------------------------------------------------------------- */
 
 /* With cgroups below it none can be replaced, nor get rules for devices (v1). */
-static int replace_cgroup(const struct plan *plan, const char *path, struct zl_error *err)
+static int replace_cgroup(const struct plan *plan, const char *path, const struct zl_resources *res,
+                          struct zl_error *err)
 {
   const struct zl_cgroup_root *root = &plan->c->cgroup_root;
   struct zl_cgroup *cgroup = &plan->c->cgroup;
-  const struct zl_resources *res = &plan->config->resources;
   int r = zl_cgroup_take(root, path, res, cgroup, err); /* it is without processes, then */
 
   if (r < 0)
@@ -223,9 +238,8 @@ static int replace_cgroup(const struct plan *plan, const char *path, struct zl_e
 }
 
 /* One that the caller has named may be one that it has prepared; another is a left-over. */
-static int claim_cgroup(struct plan *plan, struct zl_error *err)
+static int claim_cgroup(struct plan *plan, const struct zl_resources *res, struct zl_error *err)
 {
-  const struct zl_resources *res = &plan->config->resources;
   struct oci_container *c = plan->c;
   char text[OCI_MAX_ID + 2];
   const char *path = cgroup_path(plan, text);
@@ -234,23 +248,22 @@ static int claim_cgroup(struct plan *plan, struct zl_error *err)
     return zl_cgroup_take(&c->cgroup_root, path, res, &c->cgroup, err);
   if (zl_cgroup_create(&c->cgroup_root, path, res, &c->cgroup, NULL) == 0)
     return 0;
-  return replace_cgroup(plan, path, err);
+  return replace_cgroup(plan, path, res, err);
 }
 
-static int make_cgroup(struct plan *plan, struct zl_error *err)
+static int make_cgroup(struct plan *plan, const struct zl_resources *res, struct zl_error *err)
 {
-  const struct zl_resources *res = &plan->config->resources;
   struct oci_container *c = plan->c;
   int r = zl_cgroup_root_open(&c->cgroup_root, err);
 
   if (r == 0)
-    r = claim_cgroup(plan, err);
+    r = claim_cgroup(plan, res, err);
   c->has_cgroup = r == 0;
   if (r == 0)
     r = zl_cgroup_join_all(&c->cgroup, err);
   if (r == 0)
     r = zl_cgroup_apply(&c->cgroup, res, err);
-  return r == 0 ? zl_cgroup_set_devices(&c->cgroup, res->devices, res->n_devices, err) : r;
+  return r;
 }
 
 static int enter(void *ctx, struct zl_error *err)
@@ -319,8 +332,11 @@ static int build(struct plan *plan, struct zl_container *made, struct zl_error *
                                     .preserved_fds =
                                         (unsigned)(plan->listeners + plan->options->preserved_fds),
                                     .hooks = { plan, enter, join, NULL } };
-  int r = make_cgroup(plan, err);
+  const struct zl_resources *res = &plan->config->resources;
+  int r = make_cgroup(plan, res, err);
 
+  if (r == 0)
+    r = zl_cgroup_set_devices(&c->cgroup, res->devices, res->n_devices, err);
   if (has_new_network(plan->config) || plan->links.n > 0)
     spec.hooks.configure = configure;
   if (r == 0)
@@ -334,6 +350,37 @@ static int build(struct plan *plan, struct zl_container *made, struct zl_error *
   spec.gate_fd = gate;
   spec.cgroup_fd = c->cgroup.unified_fd;
   return create_from_bundle(plan, &spec, made, err);
+}
+
+/* What of the host only its own kernel can hand over. */
+static int check_machine(const struct plan *plan, struct zl_error *err)
+{
+  if (plan->links.n > 0)
+    return zl_fail(err, ZL_E_UNSUPPORTED, 0, "linux.netDevices: not with a machine");
+  if (plan->adopted.notify_source != NULL)
+    return zl_fail(err, ZL_E_UNSUPPORTED, 0,
+                   "NOTIFY_SOCKET: a program in a machine cannot reach it; unset it");
+  return 0;
+}
+
+/* Devices of a machine are its own, and what it is made of needs some of the host's. */
+static int build_machine(struct plan *plan, struct zl_container *made, struct zl_error *err)
+{
+  const struct oci_machine_spec spec = { .doc = plan->doc,
+                                         .config = plan->config,
+                                         .rootfs = plan->rootfs,
+                                         .bundle_fd = plan->bundle_fd,
+                                         .state_json = plan->state,
+                                         .preserved_fds =
+                                             plan->listeners + plan->options->preserved_fds };
+  zl_autoresources *res = NULL;
+  int r = check_machine(plan, err);
+
+  if (r == 0)
+    r = oci_machine_resources(plan->doc, &res, err);
+  if (r == 0)
+    r = make_cgroup(plan, res, err);
+  return r == 0 ? oci_machine_create(plan->c, &spec, made, err) : r;
 }
 
 /* ---- The whole ----------------------------------------------------------------------------- */
@@ -373,8 +420,10 @@ static int make(struct plan *plan, struct zl_container *made, struct zl_error *e
     oci_console_adopt_size(&plan->config->process);
   if (r == 0)
     r = save_intent(plan, err);
+  if (r == 0 && plan->has_machine)
+    r = render_state(plan, err);
   if (r == 0)
-    r = build(plan, made, err);
+    r = plan->has_machine ? build_machine(plan, made, err) : build(plan, made, err);
   if (r == 0 && options->console_socket != NULL)
     r = oci_console_send(options->console_socket, &made->master, err);
   if (r == 0)

@@ -14,6 +14,7 @@
 #include "oci/container.h"
 #include "oci/filter.h"
 #include "oci/foreground.h"
+#include "oci/machine.h"
 #include "oci/options.h"
 #include "oci/pidfile.h"
 #include "oci/place.h"
@@ -178,25 +179,52 @@ static int hand_over(const struct exec *exec, const struct zl_child *child, int 
   return r;
 }
 
-static int run(const struct exec *exec, const struct oci_container *c, struct zl_error *err)
+/* In the container, whose namespaces are this host's. */
+static int start_here(const struct exec *exec, const struct oci_container *c,
+                      struct zl_child *child, int *ret_master, struct zl_error *err)
 {
   zl_autoconfig *config = NULL;
   zl_autoprocess *process = NULL;
   zl_autojson *doc = NULL;
-  struct zl_child child = { .pidfd = -1 };
-  zl_autofd master = -1;
-  int r = check_status(exec, c, err);
+  int r = oci_container_config(c, &config, &doc, err);
 
-  if (r == 0)
-    r = oci_container_config(c, &config, &doc, err);
   if (r == 0)
     r = oci_process_build(&exec->process, doc, &process, err);
   if (r == 0 && exec->console_socket == NULL)
     oci_console_adopt_size(process);
   if (r == 0 && !exec->detach)
     oci_foreground_hold_signals();
+  return r == 0 ? start(exec, c, config, process, child, ret_master, err) : r;
+}
+
+static int start_in_machine(const struct exec *exec, const struct oci_container *c,
+                            struct zl_child *child, int *ret_master, struct zl_error *err)
+{
+  zl_autojson *config = NULL, *process = NULL;
+  int r = oci_container_config(c, NULL, &config, err);
+
+  if (r == 0 && exec->cgroups != NULL)
+    r = zl_fail(err, ZL_E_UNSUPPORTED, 0, "--cgroup: those of a machine are not the host's");
+  if (r == 0 && exec->preserved_fds > 0)
+    r = zl_fail(err, ZL_E_UNSUPPORTED, 0,
+                "--preserve-fds: descriptors of the host cannot be given to a machine");
   if (r == 0)
-    r = start(exec, c, config, process, &child, &master, err);
+    r = oci_process_document(&exec->process, config, &process, err);
+  if (r == 0 && !exec->detach)
+    oci_foreground_hold_signals();
+  return r == 0 ? oci_machine_exec(c, process, exec->console_socket == NULL, child, ret_master, err)
+                : r;
+}
+
+static int run(const struct exec *exec, const struct oci_container *c, struct zl_error *err)
+{
+  struct zl_child child = { .pidfd = -1 };
+  zl_autofd master = -1;
+  int r = check_status(exec, c, err);
+
+  if (r == 0)
+    r = oci_container_has_machine(c) ? start_in_machine(exec, c, &child, &master, err)
+                                     : start_here(exec, c, &child, &master, err);
   if (r < 0)
     return r;
   r = hand_over(exec, &child, &master, err);

@@ -3,7 +3,7 @@
 #include <zlayer/version.h>
 
 #include "engine/caps.h"
-#include "oci/oci.h"
+#include "oci/machine.h"
 #include "oci/options.h"
 #include "oci/output.h"
 
@@ -65,5 +65,6 @@ int oci_features(const struct oci *oci, int argc, char **argv, struct zl_error *
       json_object_set_new(doc, "annotations",
                           json_pack("{s:s}", "org.zlayer.version", ZL_VERSION)) < 0)
     return zl_fail_nomem(err, "features");
+  oci_machine_restrict(doc);
   return oci_print_json(doc, true, err);
 }

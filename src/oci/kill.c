@@ -5,6 +5,7 @@
 
 #include "engine/signals.h"
 #include "oci/container.h"
+#include "oci/machine.h"
 #include "oci/options.h"
 
 static int send_one(void *payload, pid_t pid, struct zl_error *err)
@@ -20,6 +21,9 @@ static int kill_all(const struct oci_container *c, int signal, struct zl_error *
 {
   if (!c->has_cgroup)
     return 0;
+  if (signal != SIGKILL && oci_container_has_machine(c))
+    return zl_fail(err, ZL_E_UNSUPPORTED, 0,
+                   "kill --all: only SIGKILL reaches all processes of a machine");
   return signal == SIGKILL ? zl_cgroup_kill(&c->cgroup, err)
                            : zl_cgroup_each_process(&c->cgroup, send_one, &signal, err);
 }
@@ -58,6 +62,8 @@ static int kill_first(struct oci_container *c, int signal, struct zl_error *err)
     return kill_shared(c, err);
   if (status == OCI_STOPPED || status == OCI_CREATING)
     return not_running(c, err);
+  if (oci_container_has_machine(c))
+    return oci_machine_signal(c, signal, err);
   if (pidfd_send_signal(c->pidfd, signal, NULL, 0) < 0)
     return errno == ESRCH ? not_running(c, err) : zl_fail_errno(err, "signalling '%s'", c->id);
   /* Frozen processes of a v1 cgroup do not die. */

@@ -19,6 +19,7 @@
 #include "base/proc.h"
 #include "base/strv.h"
 #include "oci/commit.h"
+#include "oci/machine.h"
 #include "oci/oci.h"
 #include "oci/options.h"
 #include "oci/protect.h"
@@ -33,7 +34,6 @@ enum {
   EXIT_NO_EXEC = 255 /* a program's own codes are told apart from it, as with runc */
 };
 
-#define ROOT          "/run/zlayer-oci"
 #define ROOTLESS_ROOT "zlayer-oci" /* below $XDG_RUNTIME_DIR */
 
 struct verb {
@@ -67,15 +67,15 @@ static const struct verb verbs[] = {
 /* The lines and their order are runc's, which callers read. */
 static void print_version(void)
 {
-  (void)printf("%s version %s\ncommit: %s\nspec: %s\n" FEATURES "\n", program_invocation_short_name,
-               ZL_VERSION, ZL_COMMIT, OCI_SPEC_VERSION);
+  (void)printf("%s version %s\ncommit: %s\nspec: %s\n" FEATURES "\n", oci_program(), ZL_VERSION,
+               ZL_COMMIT, OCI_SPEC_VERSION);
 }
 
 static void print_help(void)
 {
   (void)printf("NAME:\n   %s - Open Container Initiative runtime\n\nUSAGE:\n   %s [--root DIR] "
                "[--log FILE] [--log-format text|json] [--debug] COMMAND ...\n\nCOMMANDS:\n",
-               program_invocation_short_name, program_invocation_short_name);
+               oci_program(), oci_program());
   for (size_t i = 0; i < ZL_COUNT(verbs); i++)
     (void)printf("   %-11s %s\n", verbs[i].name, verbs[i].text);
 }
@@ -128,7 +128,7 @@ static int choose_root(struct oci *oci, char **ret_own, struct zl_error *err)
 
   if (oci->root != NULL)
     return *oci->root == '/' ? 0 : zl_fail(err, ZL_E_INVALID, 0, "--root: must be absolute");
-  oci->root = ROOT;
+  oci->root = oci_default_root();
   if (geteuid() == 0 || runtime_dir == NULL || *runtime_dir != '/')
     return 0;
   *ret_own = zl_asprintf("%s/%s", runtime_dir, ROOTLESS_ROOT);
@@ -184,8 +184,8 @@ static int run(struct oci *oci, int argc, char **argv, struct zl_error *err)
   if (verb == NULL && wants_help(argv[first + 1]))
     return zl_fail(err, ZL_E_INVALID, 0, "No help topic for '%.100s'", argv[first]);
   if (verb == NULL)
-    return zl_fail(err, ZL_E_INVALID, 0, "no such command '%.100s'; see zlayer-oci --help",
-                   argv[first]);
+    return zl_fail(err, ZL_E_INVALID, 0, "no such command '%.100s'; see %s --help", argv[first],
+                   oci_program());
   if (wants_help(argv[first + 1]))
     return print_verb_help(verb);
   oci->failed = verb->failed;
@@ -219,6 +219,8 @@ int main(int argc, char **argv)
   use_heap_once();
   r = fill_streams(&err);
   zl_proc_default_signals();
+  if (r == 0)
+    r = oci_machine_init(&err);
   if (r == 0)
     r = run(&oci, argc, argv, &err);
   if (r < 0) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "oci/container.h"
+#include "oci/machine.h"
 #include "oci/options.h"
 
 static int freeze(const struct oci *oci, int argc, char **argv, bool frozen, struct zl_error *err)
@@ -17,6 +18,8 @@ static int freeze(const struct oci *oci, int argc, char **argv, bool frozen, str
   if (status != expected && !(frozen && status == OCI_CREATED))
     return zl_fail(err, ZL_E_CONFLICT, 0, "cannot %s container '%s': it is %s", argv[0], id,
                    oci_status_name(status));
+  if (oci_container_has_machine(&c))
+    return oci_machine_freeze(&c, frozen, err);
   if (!c.has_cgroup)
     return zl_fail(err, ZL_E_UNSUPPORTED, 0, "container '%s' has no cgroup", id);
   return zl_cgroup_freeze(&c.cgroup, frozen, err);

@@ -154,13 +154,24 @@ static int derive(const struct oci_process *p, const json_t *config, json_t **re
   return r;
 }
 
-int oci_process_build(const struct oci_process *p, const json_t *config, struct zl_process **ret,
-                      struct zl_error *err)
+int oci_process_document(const struct oci_process *p, const json_t *config, json_t **ret,
+                         struct zl_error *err)
 {
   zl_autojson *doc = NULL;
   int r = p->file != NULL ? oci_document_read(p->file, &doc, err) : derive(p, config, &doc, err);
 
   if (r == 0 && p->file != NULL && p->tty && json_object_set_new(doc, "terminal", json_true()) < 0)
     return zl_fail(err, ZL_E_INVALID, 0, "--process: expected an object");
+  if (r == 0)
+    *ret = zl_steal_ptr(&doc);
+  return r;
+}
+
+int oci_process_build(const struct oci_process *p, const json_t *config, struct zl_process **ret,
+                      struct zl_error *err)
+{
+  zl_autojson *doc = NULL;
+  int r = oci_process_document(p, config, &doc, err);
+
   return r < 0 ? r : zl_engine_process_parse(doc, "process", ret, err);
 }

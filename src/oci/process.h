@@ -17,7 +17,10 @@ struct oci_process {
   bool tty, no_new_privileges;
 };
 
-/* `config` is the container's document. ZL_E_INVALID names the option or the member. */
+/* The OCI process object; `config` is the container's document. The caller owns *ret. */
+int oci_process_document(const struct oci_process *p, const json_t *config, json_t **ret,
+                         struct zl_error *err);
+/* The same, understood. ZL_E_INVALID names the option or the member. */
 int oci_process_build(const struct oci_process *p, const json_t *config, struct zl_process **ret,
                       struct zl_error *err);
 void oci_process_done(struct oci_process *p);

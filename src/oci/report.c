@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/strv.h"
 #include "base/time.h"
+#include "oci/machine.h"
 
 enum {
   EXIT_NO_COMMAND = 127,
@@ -88,13 +89,13 @@ void report_error(const struct oci *oci, const struct zl_error *failure)
   zl_autofree char *line = NULL;
   int r;
 
-  (void)fprintf(stderr, "zlayer-oci: %s\n", failure->msg);
+  (void)fprintf(stderr, "%s: %s\n", oci_program(), failure->msg);
   if (oci->log_fd < 0)
     return;
   line = render(oci, "error", failure->msg);
   r = line == NULL ? -ENOMEM : zl_fd_write_full(oci->log_fd, line, strlen(line));
   if (r < 0)
-    (void)fprintf(stderr, "zlayer-oci: --log '%s': %s\n", oci->log, strerror(-r));
+    (void)fprintf(stderr, "%s: --log '%s': %s\n", oci_program(), oci->log, strerror(-r));
 }
 
 int report_exit_code(const struct oci *oci, const struct zl_error *failure)

@@ -6,6 +6,7 @@
 #include "oci/container.h"
 #include "oci/delete.h"
 #include "oci/hooks.h"
+#include "oci/machine.h"
 #include "oci/notify.h"
 #include "oci/options.h"
 
@@ -21,7 +22,8 @@ int oci_start_container(struct oci_container *c, struct oci_started *ret, struct
   r = oci_notify_open(c, &ret->notify_fd, err);
   if (r < 0)
     return r;
-  r = zl_gate_open(c->dir_fd, OCI_GATE, c->pidfd, err);
+  r = oci_container_has_machine(c) ? oci_machine_start(c, err)
+                                   : zl_gate_open(c->dir_fd, OCI_GATE, c->pidfd, err);
   if (r < 0)
     return r;
   r = oci_run_hooks(c, ZL_HOOK_POSTSTART, OCI_RUNNING, err);

@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "oci/container.h"
 #include "oci/document.h"
+#include "oci/machine.h"
 #include "oci/options.h"
 
 #define NOT_GIVEN INT64_MIN
@@ -125,6 +126,9 @@ int oci_update(const struct oci *oci, int argc, char **argv, struct zl_error *er
   if (!c.has_cgroup || oci_container_status(&c) == OCI_STOPPED)
     return zl_fail(err, ZL_E_CONFLICT, 0, "cannot update container '%s': container not running",
                    id);
+  if (oci_container_has_machine(&c))
+    return zl_fail(err, ZL_E_UNSUPPORTED, 0,
+                   "update: the limits of a machine cannot be changed any more");
   if (update.file != NULL && (r = oci_document_read(update.file, &doc, err)) < 0)
     return zl_wrap(err, "--resources");
   if (update.file == NULL)

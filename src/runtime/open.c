@@ -12,11 +12,11 @@
 #include "base/path.h"
 #include "base/strv.h"
 #include "runtime/config.h"
+#include "runtime/helpers.h"
 #include "runtime/node.h"
 
 #define DEFAULT_ROOT  "/var/lib/zlayer"
 #define DEFAULT_SLICE "10.200.0.0/28"
-#define SHIM_NAME     "zlayer-shim"
 
 /* An option, else the environment's, else NULL; empty counts as absent. */
 static const char *setting(const char *given, const char *variable)
@@ -166,31 +166,9 @@ int zl_node_store(struct zl_runtime *rt, struct zl_store **ret, struct zl_error 
   return r;
 }
 
-static bool has_helpers(const char *dir)
-{
-  zl_autofree char *path = zl_asprintf("%s/" SHIM_NAME, dir);
-
-  return path != NULL && access(path, X_OK) == 0;
-}
-
 static int find_helper_dir(struct zl_runtime *rt, struct zl_error *err)
 {
-  char self[4096]; /* the longest path the kernel gives */
-  ssize_t n;
-  char *slash;
-
-  if (rt->helper_dir != NULL)
-    return 0;
-  n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-  if (n > 0) {
-    self[n] = '\0';
-    slash = strrchr(self, '/');
-    if (slash != NULL)
-      *slash = '\0';
-    if (has_helpers(self))
-      return copy_setting(self, &rt->helper_dir, err);
-  }
-  return copy_setting(ZL_LIBEXEC_DIR, &rt->helper_dir, err);
+  return rt->helper_dir != NULL ? 0 : zl_helpers_find(&rt->helper_dir, err);
 }
 
 static int open_images(struct zl_runtime *rt, struct zl_error *err)

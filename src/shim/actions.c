@@ -151,6 +151,19 @@ static int run_resize(struct conn *conn, struct request *request, struct zl_erro
   return 0;
 }
 
+/* To the process that this connection has executed; one that has ended needs none. No answer: it
+ * could be taken for that of the exec. */
+static int run_signal(struct conn *conn, struct request *request, struct zl_error *err)
+{
+  const struct keeper *keeper = conn->shim->keeper;
+
+  if (keeper->signal_session == NULL)
+    return zl_fail(err, ZL_E_UNSUPPORTED, 0, "its pid is the host's own");
+  if (conn->has_session)
+    keeper->signal_session(conn, request->signal);
+  return 0;
+}
+
 /* Whether a further process may be started is the same for every keeper; which descriptors belong
  * to it depends on its terminal. */
 static int check_exec(const struct conn *conn, const struct request *request, struct zl_error *err)
@@ -167,6 +180,8 @@ static int check_exec(const struct conn *conn, const struct request *request, st
   if (shim->n_sessions >= ZL_MAX_EXEC_SESSIONS)
     return zl_fail(err, ZL_E_LIMIT, 0, "%d processes are being executed already",
                    ZL_MAX_EXEC_SESSIONS);
+  if (request->bound && shim->keeper->signal_session == NULL)
+    return zl_fail(err, ZL_E_UNSUPPORTED, 0, "exec: bound: is for processes in machines");
   if (request->n_fds != (terminal ? 0 : 3))
     return zl_fail(err, ZL_E_INVALID, 0, "exec takes three descriptors, or none with a terminal");
   return 0;
@@ -183,7 +198,7 @@ static const action_fn actions[OP_COUNT] = {
   [OP_START] = run_start,  [OP_STATE] = run_state,   [OP_KILL] = run_kill,
   [OP_STOP] = run_stop,    [OP_WAIT] = run_wait,     [OP_PAUSE] = run_pause,
   [OP_RESUME] = run_pause, [OP_STATS] = run_stats,   [OP_ATTACH] = run_attach,
-  [OP_EXEC] = run_exec,    [OP_RESIZE] = run_resize,
+  [OP_EXEC] = run_exec,    [OP_RESIZE] = run_resize, [OP_SIGNAL] = run_signal,
 };
 
 void action_run(struct conn *conn, struct request *request)

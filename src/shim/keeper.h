@@ -35,7 +35,11 @@ struct keeper {
   /* The size of the terminal of the client's exec, else of the container. NULL: clients set it
    * themselves, on the terminal that they hold. */
   void (*resize)(struct conn *conn, unsigned rows, unsigned cols);
+  /* Its exec that was `bound` ends with it. */
   void (*forget)(struct conn *conn);
+  /* To the process that the client has executed, which runs. NULL: clients signal it themselves, by
+   * its pid. */
+  void (*signal_session)(struct conn *conn, int signal);
 
   /* A child was signalled (after lifecycle_await_tracer). May be NULL. */
   void (*child_signalled)(struct shim *shim);

@@ -71,7 +71,8 @@ void lifecycle_ended(struct shim *shim, const struct exit_record *record)
   shim->status = STATUS_STOPPED;
   shim->paused = false;
   warn(record_exit(shim, &err), &err);
-  warn(record_event(shim, &err), &err);
+  if (!shim->settings.unrecorded)
+    warn(record_event(shim, &err), &err);
   shim->starting = shim->pausing = false;
   (void)zl_fail(&ended, ZL_E_CONFLICT, 0, "the container has just ended");
   conn_announce(shim, OWED_START, shim->start_failure != NULL ? shim->start_failure : &ended);

@@ -170,6 +170,8 @@ static void report_loss(struct log *log)
 
 void log_write(struct log *log, enum stream_id stream, const char *data, size_t len)
 {
+  if (log->dir_fd < 0)
+    return;
   report_loss(log);
   while (len > 0) {
     const char *newline = memchr(data, '\n', len);

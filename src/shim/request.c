@@ -26,8 +26,9 @@ static const struct {
   [OP_RESUME] = { .name = "resume" },
   [OP_STATS] = { .name = "stats" },
   [OP_ATTACH] = { .name = "attach", .min_fds = 1, .max_fds = 2 },
-  [OP_EXEC] = { .name = "exec", .members = { "process" }, .max_fds = 3 },
+  [OP_EXEC] = { .name = "exec", .members = { "process", "bound" }, .max_fds = 3 },
   [OP_RESIZE] = { .name = "resize", .members = { "rows", "cols" } },
+  [OP_SIGNAL] = { .name = "signal", .members = { "signal" } },
 };
 
 static int find_op(const json_t *json, enum op *ret, struct zl_error *err)
@@ -99,7 +100,7 @@ static int read_members(struct request *request, struct zl_error *err)
   int64_t grace = 0;
   int r = 0;
 
-  if (request->op == OP_KILL || request->op == OP_STOP)
+  if (request->op == OP_KILL || request->op == OP_STOP || request->op == OP_SIGNAL)
     r = read_signal(request->json, request, err);
   if (r == 0 && request->op == OP_STOP)
     r = zl_json_get_int(request->json, "", "grace_ms", 0, MAX_GRACE_MS, 0, &grace, err);
@@ -107,6 +108,8 @@ static int read_members(struct request *request, struct zl_error *err)
     r = read_size(request, err);
   if (r == 0 && request->op == OP_EXEC)
     r = zl_json_get_object(request->json, "", "process", &request->process, err);
+  if (r == 0 && request->op == OP_EXEC)
+    r = zl_json_get_bool(request->json, "", "bound", false, &request->bound, err);
   if (r == 0 && request->op == OP_EXEC && request->process == NULL)
     return zl_fail(err, ZL_E_INVALID, 0, "process: missing");
   request->grace_ms = (uint64_t)grace;

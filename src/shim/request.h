@@ -7,6 +7,7 @@
 #define ZL_SHIM_REQUEST_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <zlayer/error.h>
@@ -26,15 +27,17 @@ enum op {
   OP_ATTACH,
   OP_EXEC,
   OP_RESIZE,
+  OP_SIGNAL,
   OP_COUNT
 };
 
 struct request {
   enum op op;
-  int signal;          /* OP_KILL, OP_STOP */
+  int signal;          /* OP_KILL, OP_STOP, OP_SIGNAL */
   uint64_t grace_ms;   /* OP_STOP */
   unsigned rows, cols; /* OP_RESIZE */
   json_t *process;     /* OP_EXEC; borrowed from `json` */
+  bool bound;          /* OP_EXEC: killed when its connection ends */
   json_t *json;
   int fds[ZL_MAX_CONTROL_FDS]; /* owned; -1 once taken */
   size_t n_fds;

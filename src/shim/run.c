@@ -93,7 +93,7 @@ static int create(struct shim *shim, struct zl_error *err)
 
   if (r == 0)
     r = shim->keeper->load(shim, err);
-  if (r == 0)
+  if (r == 0 && !settings->unrecorded)
     r = log_open(&shim->log, shim->dir_fd, settings->log_max_bytes, settings->log_files, err);
   if (r == 0)
     r = shim->keeper->create(shim, err);

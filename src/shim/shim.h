@@ -33,6 +33,7 @@ struct settings {
   int stop_signal; /* asks the workload to end */
   uint64_t log_max_bytes;
   unsigned log_files;
+  bool unrecorded; /* no log and no event: its caller keeps records of its own */
 };
 
 struct shim {

@@ -91,7 +91,7 @@ static int check_fds(const struct zl_vm_machine *m, struct zl_error *err)
     { "a kernel", m->kernel_fd, m->start != ZL_VM_CLONE },
     { "an initrd", m->initrd_fd, m->start != ZL_VM_CLONE },
     { "a memory file", m->memory_fd, m->start != ZL_VM_BOOT },
-    { "a scratch disk", m->scratch_fd, true },
+    { "a scratch disk", m->scratch_fd, m->start != ZL_VM_BOOT },
     { "a socket for the bridge", m->bridge_fd, true },
     { "a socket for streams", m->stdio_fd, true },
     { "a socket for the console", m->console_fd, true },

@@ -54,7 +54,7 @@ struct zl_vm_machine {
   int image_fd;             /* EROFS, opened for reading only; -1: a place-holder of 1 TiB,
                                so that the guest believes in a disk that has room for every
                                image put behind it later. Reads past the real end fail */
-  int scratch_fd;           /* ext4, opened for reading and writing */
+  int scratch_fd;           /* ext4, opened for reading and writing; -1: none (a boot) */
   int tap_fd;               /* with IFF_VNET_HDR; -1: a link that leads nowhere, as a template's
                               must */
   uint8_t mac[ZL_VM_MAC];   /* of eth0 */

@@ -56,6 +56,8 @@ static void add_image(struct zl_arguments *args, const struct zl_vm_machine *m)
 /* The disk is thrown away with the container, so a flush need not reach the host's disk. */
 static void add_scratch(struct zl_arguments *args, const struct zl_vm_machine *m)
 {
+  if (m->scratch_fd < 0)
+    return;
   zl__option(args, "-add-fd", "fd=%d,set=%d", zl__inherit(args, m->scratch_fd), SET_SCRATCH);
   zl__option(args, "-blockdev",
              "driver=file,node-name=" ZL_VM_NODE_SCRATCH

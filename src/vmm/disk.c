@@ -91,15 +91,19 @@ static int fill(int from_fd, int to_fd)
 
 int zl_disk_copy(int from_fd, int dir_fd, const char *name, int *ret_fd, struct zl_error *err)
 {
-  zl_autofd fd = zl_fd_open(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+  zl_autofd fd = name != NULL
+                     ? zl_fd_open(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600)
+                     : zl_fd_open(dir_fd, ".", O_RDWR | O_TMPFILE, 0600);
+  const char *what = name != NULL ? name : "without a name";
   int r;
 
   if (fd < 0)
-    return zl_fail(err, fd == -EEXIST ? ZL_E_CONFLICT : ZL_E_SYSTEM, -fd, "making disk '%s'", name);
+    return zl_fail(err, fd == -EEXIST ? ZL_E_CONFLICT : ZL_E_SYSTEM, -fd, "making disk '%s'", what);
   r = fill(from_fd, fd);
   if (r < 0) {
-    (void)unlinkat(dir_fd, name, 0);
-    return zl_fail(err, ZL_E_SYSTEM, -r, "copying disk '%s'", name);
+    if (name != NULL)
+      (void)unlinkat(dir_fd, name, 0);
+    return zl_fail(err, ZL_E_SYSTEM, -r, "copying disk '%s'", what);
   }
   *ret_fd = zl_steal_fd(&fd);
   return 0;

@@ -14,11 +14,11 @@ import time
 
 from zltest import BUILD, CGROUPS, IMAGES, check, main, terminal, wait_for
 
-RUNTIME = BUILD / "zlayer-oci"
+RUNTIME = BUILD / os.environ.get("ZLAYER_OCI", "zlayer-oci")
 IMAGE = "hello:latest"
 NAMESPACE = "zlt"
 AT_ONCE = 10
-KEPT = ".filters~"  # compiled system call filters, shared by all containers
+KEPT = (".filters~", ".machine~")  # compiled system call filters, what the accelerator is: of all containers
 FIRST_ID = 4_000_000  # of user namespaces; of no other test
 FOREVER = ["sh", "-c", "trap 'echo term; exit 5' TERM; echo up; while :; do sleep 0.1; done"]
 CONFIG = """version = 2
@@ -113,7 +113,7 @@ class Containerd:
         groups = [str(p) for top in [CGROUPS, *(p for p in CGROUPS.iterdir() if p.is_dir())]
                   for p in ((top / NAMESPACE).iterdir() if (top / NAMESPACE).is_dir() else ()) if p.is_dir()]
         states = [str(p) for base in (self.root / "runc" / NAMESPACE, pathlib.Path("/run/containerd/runc") / NAMESPACE)
-                  if base.is_dir() for p in base.iterdir() if p.name != KEPT]
+                  if base.is_dir() for p in base.iterdir() if p.name not in KEPT]
         tasks = self.root / "state/io.containerd.runtime.v2.task" / NAMESPACE
         left = {
             "cgroups": groups,

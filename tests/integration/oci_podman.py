@@ -17,10 +17,10 @@ import time
 
 from zltest import BUILD, CGROUPS, Skip, check, main, terminal, wait_for
 
-RUNTIME = BUILD / "zlayer-oci"
+RUNTIME = BUILD / os.environ.get("ZLAYER_OCI", "zlayer-oci")
 IMAGE = "localhost/box"
 AT_ONCE = 20
-KEPT = ".filters~"  # compiled system call filters, shared by all containers
+KEPT = (".filters~", ".machine~")  # compiled system call filters, what the accelerator is: of all containers
 PARENT = "/zlayer-podman"
 FIRST_ID = 3_000_000  # of user namespaces; of no other test
 # Where CAP_SYS_RESOURCE is missing, Podman's own default limits cannot be set.
@@ -137,8 +137,8 @@ class Podman:
     def left(self):
         now = host_objects()
         left = {what: sorted(now[what] - self.before[what]) for what in now}
-        states = pathlib.Path("/run/zlayer-oci")
-        left["states"] = sorted(p.name for p in states.iterdir() if p.name != KEPT) if states.is_dir() else []
+        states = pathlib.Path("/run", RUNTIME.name)
+        left["states"] = sorted(p.name for p in states.iterdir() if p.name not in KEPT) if states.is_dir() else []
         # conmon and its runtime stay until they have told Podman of the end.
         left["processes"] = [f"{pid} {text[:100]}" for pid, text in command_lines() if str(self.root) in text and " ps " not in text]
         return {what: names for what, names in left.items() if names}
@@ -287,7 +287,7 @@ def seen_from_outside():
         podman("cp", "/etc/hostname", "on:/tmp/copied")
         podman("exec", "on", "test", "-s", "/tmp/copied")
         info = json.loads(podman("info", "--format", "json").stdout)
-        check("zlayer-oci version" in info["host"]["ociRuntime"]["version"], f"{info['host']['ociRuntime']}")
+        check(f"{RUNTIME.name} version" in info["host"]["ociRuntime"]["version"], f"{info['host']['ociRuntime']}")
 
 
 # ---- File systems ---------------------------------------------------------------------------------

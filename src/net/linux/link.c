@@ -246,7 +246,7 @@ void zl__link_ask_address(struct zl_nl *nl, int index, const struct zl_link_self
   zl_nl_put_u32(nl, IFA_BROADCAST, htonl(broadcast));
 }
 
-void zl__link_ask_default_route(struct zl_nl *nl, int index, uint32_t gateway)
+void zl__link_ask_default_route(struct zl_nl *nl, int index, uint32_t gateway, unsigned flags)
 {
   struct rtmsg *info = zl_nl_request(nl, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*info),
                                      "adding the default route");
@@ -256,6 +256,7 @@ void zl__link_ask_default_route(struct zl_nl *nl, int index, uint32_t gateway)
   info->rtm_protocol = RTPROT_STATIC;
   info->rtm_scope = RT_SCOPE_UNIVERSE;
   info->rtm_type = RTN_UNICAST;
+  info->rtm_flags = flags;
   zl_nl_put_u32(nl, RTA_GATEWAY, htonl(gateway));
   zl_nl_put_u32(nl, RTA_OIF, (uint32_t)index);
 }
@@ -281,7 +282,7 @@ int zl_link_configure_self(const struct zl_link_self *self, struct zl_error *err
   zl__link_ask_address(&nl, index, self);
   zl__link_ask_flags(&nl, index, IFF_UP, "bringing " ZL_LINK_SELF " up");
   if (self->gateway != 0)
-    zl__link_ask_default_route(&nl, index, self->gateway);
+    zl__link_ask_default_route(&nl, index, self->gateway, 0);
   r = zl_nl_exchange(&nl, err);
   if (r == 0)
     zl__link_await_peer(&nl, index);

@@ -11,6 +11,7 @@
 #ifndef ZL_NET_LINUX_LINK_H
 #define ZL_NET_LINUX_LINK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <zlayer/error.h>
 
@@ -71,6 +72,25 @@ int zl_link_prepare_machine(struct zl_error *err);
 int zl_link_assign_machine(const struct zl_link_self *self, const struct zl_link_self *old,
                            struct zl_error *err);
 
+/* ---- A machine in the place of a link that somebody else has set up ---- */
+
+struct zl_link_pod {
+  char name[ZL_LINK_NAME];
+  uint8_t mac[ZL_MAC];
+  unsigned mtu;
+  uint32_t address;
+  unsigned prefix;
+  uint32_t gateway; /* 0: no default route */
+};
+
+/* The one link with an address beside lo in the calling thread's namespace (link_pod.c). 1: *ret is
+ * it; 0: there is none. ZL_E_UNSUPPORTED: more than a machine can have. */
+int zl_link_find_pod(struct zl_link_pod *ret, struct zl_error *err);
+
+/* What either link receives is sent by the other (link_redirect.c). What was made so before for a
+ * link that has gone is replaced. ZL_E_NOT_FOUND: no such link. */
+int zl_link_redirect(const char *one, const char *other, struct zl_error *err);
+
 /* lo up in the calling thread's namespace. Idempotent. */
 int zl_link_lo_up(struct zl_error *err);
 
@@ -108,5 +128,7 @@ int zl_link_stats(const char *name, uint64_t *ret_rx, uint64_t *ret_tx, struct z
 /* 02:00 and the four bytes of the address: the same container address always has the same MAC, so
  * neighbours' ARP caches stay right when an address is used again. */
 void zl_link_mac(uint32_t address, uint8_t mac[ZL_MAC]);
+/* "02:00:0a:c8:00:02"; false: it is none. */
+bool zl_link_mac_parse(const char *text, uint8_t mac[ZL_MAC]);
 
 #endif

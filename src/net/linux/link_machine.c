@@ -69,6 +69,7 @@ int zl_link_assign_machine(const struct zl_link_self *self, const struct zl_link
   /* A machine that was told of no address before has it down. */
   zl__link_ask_flags(&nl, index, IFF_UP, "bringing " ZL_LINK_SELF " up");
   if (self->gateway != 0)
-    zl__link_ask_default_route(&nl, index, self->gateway);
+    /* The gateway of a pod need not be of the address's own network. */
+    zl__link_ask_default_route(&nl, index, self->gateway, RTNH_F_ONLINK);
   return zl_nl_exchange(&nl, err);
 }

@@ -21,7 +21,8 @@ void zl__link_ask_no_ipv6(struct zl_nl *nl, int index);
 /* Of eth0: MAC and MTU, the address, the route. */
 void zl__link_ask_shape(struct zl_nl *nl, int index, const struct zl_link_self *self);
 void zl__link_ask_address(struct zl_nl *nl, int index, const struct zl_link_self *self);
-void zl__link_ask_default_route(struct zl_nl *nl, int index, uint32_t gateway);
+/* `flags`: RTNH_F_…. */
+void zl__link_ask_default_route(struct zl_nl *nl, int index, uint32_t gateway, unsigned flags);
 void zl__link_ask_port_lock(struct zl_nl *nl, int index, uint32_t address);
 
 #endif

@@ -11,7 +11,6 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
-#include "runtime/node.h"
 #include "runtime/shim/control.h"
 
 enum {
@@ -119,8 +118,7 @@ static void channel_step(struct zl_shimclient_channel *c, const struct pollfd *f
 
 /* ---- All ---- */
 
-static int read_event(struct zl_shimclient_relay *relay, bool *ret_ended, struct zl_outcome *ret,
-                      struct zl_error *err)
+static int read_event(struct zl_shimclient_relay *relay, json_t **ret, struct zl_error *err)
 {
   zl_autojson *event = NULL;
   json_t *exit = NULL;
@@ -130,8 +128,8 @@ static int read_event(struct zl_shimclient_relay *relay, bool *ret_ended, struct
     r = zl_json_get_object(event, "event", "exit", &exit, err);
   if (r < 0 || exit == NULL)
     return r;
-  *ret_ended = true;
-  return zl_ending_parse(exit, "event", ret, err);
+  *ret = json_incref(exit);
+  return 0;
 }
 
 /* After the end only what is there already is taken: a process in the background may hold the
@@ -159,34 +157,38 @@ static int poll_all(struct zl_shimclient_relay *relay, bool ended, struct pollfd
   return 0;
 }
 
-static int loop(struct zl_shimclient_relay *relay, struct zl_outcome *ret, struct zl_error *err)
+static int wake(struct zl_shimclient_relay *relay, struct zl_error *err)
 {
-  bool ended = false;
+  return relay->woken != NULL ? relay->woken(relay->ctx, err)
+                              : zl_fail(err, ZL_E_CANCELLED, 0, "cancelled");
+}
 
+static int loop(struct zl_shimclient_relay *relay, json_t **ret, struct zl_error *err)
+{
   for (;;) {
     struct pollfd fds[SLOTS];
+    bool ended = *ret != NULL;
     int r = poll_all(relay, ended, fds, err);
 
     if (r == 0 && fds[SLOT_CANCEL].revents != 0)
-      return zl_fail(err, ZL_E_CANCELLED, 0, "cancelled");
+      r = wake(relay, err);
     if (r < 0 || (ended && !has_output(relay, fds)))
       return r;
     channel_step(&relay->out, &fds[SLOT_OUT_FROM], &fds[SLOT_OUT_TO]);
     channel_step(&relay->err, &fds[SLOT_ERR_FROM], &fds[SLOT_ERR_TO]);
     channel_step(&relay->in, &fds[SLOT_IN_FROM], &fds[SLOT_IN_TO]);
     if (fds[SLOT_CONTROL].revents != 0)
-      r = read_event(relay, &ended, ret, err);
+      r = read_event(relay, ret, err);
     if (r < 0)
       return r;
   }
 }
 
-int zl_shimclient_relay_run(struct zl_shimclient_relay *relay, struct zl_outcome *ret,
-                            struct zl_error *err)
+int zl_shimclient_relay_run(struct zl_shimclient_relay *relay, json_t **ret, struct zl_error *err)
 {
   zl_autofree char *memory = malloc(3 * (size_t)ZL_RELAY_BUFFER);
   struct sigpipe_guard guard;
-  struct zl_outcome outcome = { 0 };
+  zl_autojson *exit = NULL;
   int r;
 
   if (memory == NULL)
@@ -195,9 +197,9 @@ int zl_shimclient_relay_run(struct zl_shimclient_relay *relay, struct zl_outcome
   relay->out.buffer = memory + ZL_RELAY_BUFFER;
   relay->err.buffer = memory + 2 * (size_t)ZL_RELAY_BUFFER;
   sigpipe_block(&guard);
-  r = loop(relay, &outcome, err);
+  r = loop(relay, &exit, err);
   sigpipe_restore(&guard);
   if (r == 0)
-    *ret = outcome;
+    *ret = zl_steal_ptr(&exit);
   return r;
 }

@@ -5,9 +5,10 @@
 #ifndef ZL_RUNTIME_SHIM_RELAY_H
 #define ZL_RUNTIME_SHIM_RELAY_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <zlayer/runtime.h>
+#include <zlayer/error.h>
 
 enum {
   ZL_RELAY_BUFFER = 64 << 10 /* what a pipe holds */
@@ -23,14 +24,16 @@ struct zl_shimclient_channel {
 };
 
 struct zl_shimclient_relay {
-  struct zl_shimclient_channel in, out, err; /* seen from the caller */
-  int control_fd;                            /* the shim, which sends the exit event */
-  int cancel_fd;
+  struct zl_shimclient_channel in, out, err;     /* seen from the caller */
+  int control_fd;                                /* the shim, which sends the exit event */
+  int cancel_fd;                                 /* -1: none */
+  int (*woken)(void *ctx, struct zl_error *err); /* cancel_fd is readable; NULL: that is the end */
+  void *ctx;
 };
 
-/* Runs until the process has ended and its output is written. ZL_E_CANCELLED; ZL_E_REMOTE: the shim
- * died. Of the channels only those descriptors are closed that close_to says. */
-int zl_shimclient_relay_run(struct zl_shimclient_relay *relay, struct zl_outcome *ret,
-                            struct zl_error *err);
+/* Runs until the process has ended and its output is written; *ret is the exit record of the event,
+ * which the caller releases. ZL_E_CANCELLED; ZL_E_REMOTE: the shim died; other errors: of `woken`.
+ * Of the channels only those descriptors are closed that close_to says. */
+int zl_shimclient_relay_run(struct zl_shimclient_relay *relay, json_t **ret, struct zl_error *err);
 
 #endif

@@ -36,13 +36,16 @@ static int session_run(struct zl_session *base, const struct zl_stdio *stdio,
     .control_fd = s->control_fd,
     .cancel_fd = base->cancel_fd
   };
+  zl_autojson *exit = NULL;
   int r;
 
   if (s->in < 0)
     relay.in.from = -1;
   if (stdio->in < 0 && !base->tty)
     zl_fd_closep(&relay.in.to);
-  r = zl_shimclient_relay_run(&relay, ret, err);
+  r = zl_shimclient_relay_run(&relay, &exit, err);
+  if (r == 0)
+    r = zl_ending_parse(exit, "event", ret, err);
   s->in = relay.in.to; /* it may have been closed */
   return r == -ZL_E_REMOTE ? explain_loss(s, ret, err) : r;
 }

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "base/fd.h"
+#include "base/json.h"
 #include "base/limits.h"
 #include "base/proc.h"
 #include "runtime/vm/guest.h"
@@ -87,9 +88,9 @@ static void write_file(int vm_fd, const char *boot_id, const struct zl_accel *ac
     (void)zl_file_replace(vm_fd, FILE_NAME, text, strlen(text), 0600, false, NULL);
 }
 
-static int run_probe(int program_fd, const char *program, struct zl_buf *out, struct zl_error *err)
+static int run_probe(const struct zl_vm_helper *helper, struct zl_buf *out, struct zl_error *err)
 {
-  const char *argv[] = { program, "probe", NULL };
+  const char *argv[] = { helper->program, "probe", NULL };
   zl_autofd ours = -1, theirs = -1;
   struct zl_proc proc = { .pidfd = -1 };
   char chunk[512];
@@ -101,8 +102,8 @@ static int run_probe(int program_fd, const char *program, struct zl_buf *out, st
     return r;
   ours = ends[0];
   theirs = ends[1];
-  r = zl_proc_spawn(&(struct zl_proc_options){ .path = program,
-                                               .exec_fd = program_fd,
+  r = zl_proc_spawn(&(struct zl_proc_options){ .path = helper->program,
+                                               .exec_fd = helper->fd,
                                                .argv = argv,
                                                .fds = &(struct zl_proc_fd){ theirs, 1 },
                                                .n_fds = 1 },
@@ -116,28 +117,25 @@ static int run_probe(int program_fd, const char *program, struct zl_buf *out, st
   }
   r = zl_proc_wait(&proc, &status, err);
   if (r == 0 && status != 0)
-    r = zl_fail(err, ZL_E_SYSTEM, 0, "'%s probe' failed (status %d)", program, status);
+    r = zl_fail(err, ZL_E_SYSTEM, 0, "'%s probe' failed (status %d)", helper->program, status);
   return r;
 }
 
-int zl_vm_accel_get(struct zl_shimclient *client, int vm_fd, struct zl_accel *ret,
-                    struct zl_error *err)
+int zl_vm_accel_get(const struct zl_vm_helper *helper, int vm_fd, const char *boot_id,
+                    struct zl_accel *ret, struct zl_error *err)
 {
   zl_autobuf out = ZL_BUF_INIT(ZL_MAX_SMALL_FILE);
   struct zl_accel accel = { 0 };
-  int program = -1;
   int r;
 
-  if (read_file(vm_fd, client->base.rt->boot_id, ret) == 0)
+  if (read_file(vm_fd, boot_id, ret) == 0)
     return 0;
-  r = zl_shimclient_program(client, &program, err);
-  if (r == 0)
-    r = run_probe(program, client->program, &out, err);
+  r = run_probe(helper, &out, err);
   if (r == 0)
     r = zl_vm_accel_parse(out.data != NULL ? out.data : "", out.len, &accel, err);
   if (r < 0)
-    return zl_context(r, err, "looking for the accelerator");
-  write_file(vm_fd, client->base.rt->boot_id, &accel);
+    return zl_wrap(err, "looking for the accelerator");
+  write_file(vm_fd, boot_id, &accel);
   *ret = accel;
   return 0;
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/json.h"
 #include "base/limits.h"
 #include "base/strv.h"
 
@@ -97,20 +98,11 @@ int zl_vm_guest_find(const char *guest_dir, enum zl_vm_kernel wanted, struct zl_
                  wanted != ZL_VM_KERNEL_AUTO ? " " : "", guest_dir, how[wanted]);
 }
 
-int zl_vm_guest_dir(struct zl_runtime *rt, char **ret, struct zl_error *err)
+int zl_vm_guest_dir(const char *helper_dir, char **ret, struct zl_error *err)
 {
   const char *given = getenv("ZLAYER_GUEST_DIR");
-  zl_autofree char *helpers = NULL;
-  int r = 0;
 
-  if (given != NULL && *given != '\0') {
-    *ret = strdup(given);
-  } else {
-    r = zl_node_helper_dir(rt, &helpers, err);
-    if (r < 0)
-      return r;
-    *ret = zl_asprintf("%s/guest", helpers);
-  }
+  *ret = given != NULL && *given != '\0' ? strdup(given) : zl_asprintf("%s/guest", helper_dir);
   return *ret != NULL ? 0 : zl_fail_nomem(err, "directory of the guest kernels");
 }
 

@@ -5,7 +5,7 @@
 #ifndef ZL_RUNTIME_VM_GUEST_H
 #define ZL_RUNTIME_VM_GUEST_H
 
-#include "runtime/shim/shimclient.h"
+#include "base/cleanup.h"
 #include "runtime/vm/settings.h"
 #include "vmm/accel.h"
 
@@ -26,15 +26,22 @@ int zl_vm_guest_find(const char *guest_dir, enum zl_vm_kernel wanted, struct zl_
 void zl_vm_guest_done(struct zl_vm_guest *guest);
 #define zl_autoguest ZL_CLEANUP(zl_vm_guest_done) struct zl_vm_guest
 
-/* $ZLAYER_GUEST_DIR, else `guest` beside the helper programs. The caller frees it. */
-int zl_vm_guest_dir(struct zl_runtime *rt, char **ret, struct zl_error *err);
+/* $ZLAYER_GUEST_DIR, else `guest` beside the helper programs, whose directory is given. The caller
+ * frees it. */
+int zl_vm_guest_dir(const char *helper_dir, char **ret, struct zl_error *err);
 
 /* ZL_E_UNSUPPORTED names the package that has it. */
 int zl_vm_qemu_find(const char *path, struct zl_error *err);
 
-/* What the helper's probe said of this boot (ROOT/vm/accel.json), asked when nobody has yet. */
-int zl_vm_accel_get(struct zl_shimclient *client, int vm_fd, struct zl_accel *ret,
-                    struct zl_error *err);
+/* The helper program `program`, open as `fd`. */
+struct zl_vm_helper {
+  const char *program;
+  int fd;
+};
+/* What the helper's probe said of this boot (accel.json in the directory), asked when nobody has
+ * yet. */
+int zl_vm_accel_get(const struct zl_vm_helper *helper, int vm_fd, const char *boot_id,
+                    struct zl_accel *ret, struct zl_error *err);
 const char *zl_vm_accel_text(enum zl_vm_accel accel); /* "tcg", "kvm" */
 /* The probe's answer, or the file's. ZL_E_CORRUPT. */
 int zl_vm_accel_parse(const char *text, size_t len, struct zl_accel *ret, struct zl_error *err);

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,8 +10,6 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/strv.h"
-
-#define MIB (UINT64_C(1) << 20)
 
 void zl_vm_machine_done(struct zl_vm_machine_plan *machine)
 {
@@ -23,28 +20,14 @@ void zl_vm_machine_done(struct zl_vm_machine_plan *machine)
 
 /* ---- Shape ---- */
 
-/* The limit is the workload's; kernel and agent need memory beside it. */
 unsigned zl_vm_memory_of(const struct zl_vm_settings *settings, const struct zl_service *service)
 {
-  const uint64_t step = ZL_VM_MEMORY_STEP;
-  uint64_t limit = service != NULL ? service->resources.memory : 0, wanted;
-
-  if (limit == 0)
-    return settings->memory_mib;
-  wanted = limit / MIB + (limit % MIB != 0) + ZL_VM_MEMORY_REST;
-  wanted = (wanted + step - 1) / step * step;
-  if (wanted > UINT32_MAX)
-    wanted = UINT32_MAX; /* far beyond what is allowed */
-  return wanted > settings->memory_mib ? (unsigned)wanted : settings->memory_mib;
+  return zl_vm_shape_memory(settings, service != NULL ? service->resources.memory : 0);
 }
 
 unsigned zl_vm_cpus_of(const struct zl_vm_settings *settings, const struct zl_service *service)
 {
-  double cpus = service != NULL ? service->resources.cpu : 0;
-
-  if (cpus <= 0)
-    return settings->cpus;
-  return cpus > UINT16_MAX ? UINT16_MAX : (unsigned)ceil(cpus);
+  return zl_vm_shape_cpus(settings, service != NULL ? service->resources.cpu : 0);
 }
 
 static bool is_shared(const struct zl_storage *storage)
@@ -103,7 +86,7 @@ static int read_wish(bool *ret_keep, struct zl_error *err)
 int zl_vm_machine_look(struct zl_runtime *rt, struct zl_vm_machine_plan *ret, struct zl_error *err)
 {
   zl_automachine machine = { .qemu = ZL_VM_QEMU };
-  zl_autofree char *guest_dir = NULL;
+  zl_autofree char *helpers = NULL, *guest_dir = NULL;
   int r = zl_vm_settings_load(rt->root_fd, &machine.settings, err);
 
   if (r == 0)
@@ -111,7 +94,9 @@ int zl_vm_machine_look(struct zl_runtime *rt, struct zl_vm_machine_plan *ret, st
   if (r == 0)
     r = zl_vm_qemu_find(machine.qemu, err);
   if (r == 0)
-    r = zl_vm_guest_dir(rt, &guest_dir, err);
+    r = zl_node_helper_dir(rt, &helpers, err);
+  if (r == 0)
+    r = zl_vm_guest_dir(helpers, &guest_dir, err);
   if (r == 0)
     r = zl_vm_guest_find(guest_dir, machine.settings.kernel, &machine.guest, err);
   if (r < 0)
@@ -134,6 +119,15 @@ static int make_scratch(struct zl_runtime *rt, struct zl_vm_machine_plan *machin
     return r;
   machine->scratch = zl_asprintf("%s/vm/scratch/%s", rt->root, name);
   return machine->scratch != NULL ? 0 : zl_fail_nomem(err, "scratch disk");
+}
+
+int zl_vm_machine_accel(struct zl_shimclient *client, int vm_fd, struct zl_accel *ret,
+                        struct zl_error *err)
+{
+  struct zl_vm_helper helper = { .program = client->program, .fd = -1 };
+  int r = zl_shimclient_program(client, &helper.fd, err);
+
+  return r < 0 ? r : zl_vm_accel_get(&helper, vm_fd, client->base.rt->boot_id, ret, err);
 }
 
 static int find_key(struct zl_vm_machine_plan *machine, struct zl_error *err)
@@ -161,7 +155,7 @@ int zl_vm_machine_plan(struct zl_shimclient *client, const struct zl_service *se
   if (r == 0)
     r = zl_vm_dir(rt, "", &vm, err);
   if (r == 0)
-    r = zl_vm_accel_get(client, vm, &machine.accel, err);
+    r = zl_vm_machine_accel(client, vm, &machine.accel, err);
   if (r == 0)
     r = make_scratch(rt, &machine, err);
   if (r < 0)

@@ -6,14 +6,11 @@
 #ifndef ZL_RUNTIME_VM_MACHINE_H
 #define ZL_RUNTIME_VM_MACHINE_H
 
+#include "runtime/shim/shimclient.h"
 #include "runtime/vm/guest.h"
 #include "runtime/vm/scratch.h"
+#include "runtime/vm/shape.h"
 #include "vmm/template.h"
-
-enum {
-  ZL_VM_MEMORY_STEP = 128, /* MiB: so that few limits share many templates */
-  ZL_VM_MEMORY_REST = 96   /* MiB of a machine that its workload cannot have */
-};
 
 struct zl_vm_machine_plan {
   struct zl_vm_settings settings;
@@ -52,6 +49,10 @@ struct zl_vm_machine_files {
 /* machine.json as text, which the caller frees. */
 int zl_vm_machine_render(const struct zl_vm_machine_plan *machine,
                          const struct zl_vm_machine_files *files, char **ret, struct zl_error *err);
+
+/* zl_vm_accel_get by the client's helper program, in ROOT/vm. */
+int zl_vm_machine_accel(struct zl_shimclient *client, int vm_fd, struct zl_accel *ret,
+                        struct zl_error *err);
 
 /* ROOT/vm/<name>, made when absent. */
 int zl_vm_dir(struct zl_runtime *rt, const char *name, int *ret_fd, struct zl_error *err);

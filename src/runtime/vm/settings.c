@@ -131,15 +131,21 @@ static int read_entry(const struct zl_entry *entry, struct zl_vm_settings *to, s
                  entry->key, entry->mark.line);
 }
 
-int zl_vm_settings_load(int root_fd, struct zl_vm_settings *ret, struct zl_error *err)
+void zl_vm_settings_init(struct zl_vm_settings *settings)
 {
-  struct zl_vm_settings settings = {
+  *settings = (struct zl_vm_settings){
     .scratch_bytes = UINT64_C(20) << 30, .memory_mib = 256, .cpus = 1, .templates = true
   };
+}
+
+int zl_vm_settings_load(int root_fd, struct zl_vm_settings *ret, struct zl_error *err)
+{
+  struct zl_vm_settings settings;
   zl_autoconfig config = { 0 };
   const struct zl_entry *vm;
   int r = zl_config_open(root_fd, &config, err);
 
+  zl_vm_settings_init(&settings);
   if (r < 0)
     return r;
   vm = zl_config_find(config.root, "vm");

@@ -27,6 +27,8 @@ struct zl_vm_settings {
   enum zl_vm_kernel kernel;
 };
 
+/* The defaults. */
+void zl_vm_settings_init(struct zl_vm_settings *settings);
 /* Defaults where there is no file or no such key. ZL_E_INVALID names key and line. */
 int zl_vm_settings_load(int root_fd, struct zl_vm_settings *ret, struct zl_error *err);
 

@@ -155,7 +155,7 @@ static int describe(struct zl_shimclient *client, json_t **ret, struct zl_error 
     r = zl_vm_pool_each(rt, count_ready, &ready, err);
   if (r < 0)
     return r;
-  r = zl_vm_accel_get(client, vm, &accel, &why);
+  r = zl_vm_machine_accel(client, vm, &accel, &why);
   *ret = json_pack("{s:s?, s:s, s:s, s:s, s:s, s:{s:i, s:i}}", "accel",
                    r == 0 ? zl_vm_accel_text(accel.accel) : NULL, "kvm",
                    r == 0 ? accel.kvm : why.msg, "kernel", machine.guest.name, "kernelVersion",

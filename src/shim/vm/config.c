@@ -73,7 +73,7 @@ static int read_texts(struct machine_config *config, struct zl_error *err)
     const char *key, **to;
     bool needed;
   } texts[] = { { "qemu", &config->qemu, true },          { "kernel", &config->kernel, true },
-                { "initrd", &config->initrd, true },      { "scratch", &config->scratch, true },
+                { "initrd", &config->initrd, true },      { "scratch", &config->scratch, false },
                 { "template", &config->template, false }, { "image", &config->image, false } };
   int r = 0;
 
@@ -100,6 +100,8 @@ static int read_numbers(struct machine_config *config, struct zl_error *err)
   if (r == 0)
     r = zl_json_get_bool(json, "machine.json", "keepOnFailure", false, &config->keep_on_failure,
                          err);
+  if (r == 0)
+    r = zl_json_get_bool(json, "machine.json", "unrecorded", false, &config->unrecorded, err);
   config->memory_mib = (unsigned)memory;
   config->vcpus = (unsigned)vcpus;
   config->tsc_khz = (uint64_t)khz;
@@ -134,19 +136,32 @@ void machine_config_done(struct machine_config *config)
 
 /* ---- config.json --------------------------------------------------------------------------- */
 
+/* What only one of the two kinds has. */
+static int read_kind(struct bundle_config *config, const json_t *network, struct zl_error *err)
+{
+  int r;
+
+  if (config->bridged) {
+    r = need(network, "zlayer.network", "bridge", &config->bridge, err);
+    return r < 0 ? r : need(network, "zlayer.network", "gateway", &config->gateway, err);
+  }
+  r = need(network, "zlayer.network", "mac", &config->mac, err);
+  return r < 0 ? r
+               : zl_json_get_string(network, "zlayer.network", "gateway", &config->gateway, err);
+}
+
 static int read_address(struct bundle_config *config, const json_t *network, struct zl_error *err)
 {
   int64_t prefix = 0, mtu = 0;
-  int r = need(network, "zlayer.network", "bridge", &config->bridge, err);
+  int r = read_kind(config, network, err);
 
   if (r == 0)
     r = need(network, "zlayer.network", "link", &config->link, err);
   if (r == 0)
     r = need(network, "zlayer.network", "address", &config->address, err);
   if (r == 0)
-    r = need(network, "zlayer.network", "gateway", &config->gateway, err);
-  if (r == 0)
-    r = zl_json_get_int(network, "zlayer.network", "prefix", 1, 30, 0, &prefix, err);
+    r = zl_json_get_int(network, "zlayer.network", "prefix", 1, config->pod ? 32 : 30, 0, &prefix,
+                        err);
   if (r == 0)
     r = zl_json_get_int(network, "zlayer.network", "mtu", 576, 65535, 1500, &mtu, err);
   if (r == 0 && inet_pton(AF_INET, config->address, &config->ip) != 1)
@@ -162,10 +177,11 @@ static int read_address(struct bundle_config *config, const json_t *network, str
 static int hide_network(struct bundle_config *config, json_t *zlayer, json_t *network)
 {
   json_t *spaces = json_object_get(json_object_get(config->json, "linux"), "namespaces");
-  json_t *mode = json_pack("{s:s}", "mode", config->bridged ? "host" : "none");
+  bool has_link = config->bridged || config->pod;
+  json_t *mode = json_pack("{s:s}", "mode", has_link ? "host" : "none");
 
   config->network = json_incref(network);
-  for (size_t i = json_array_size(spaces); config->bridged && i-- > 0;) {
+  for (size_t i = json_array_size(spaces); has_link && i-- > 0;) {
     const char *type = json_string_value(json_object_get(json_array_get(spaces, i), "type"));
 
     if (type != NULL && strcmp(type, "network") == 0)
@@ -187,10 +203,11 @@ static int read_network(struct bundle_config *config, json_t *zlayer, struct zl_
   if (r < 0)
     return r;
   config->bridged = strcmp(mode, "bridge") == 0;
-  if (!config->bridged && strcmp(mode, "none") != 0)
+  config->pod = strcmp(mode, "pod") == 0;
+  if (!config->bridged && !config->pod && strcmp(mode, "none") != 0)
     return zl_fail(err, ZL_E_UNSUPPORTED, 0,
                    "zlayer.network.mode: a virtual machine has no '%.20s' network", mode);
-  r = config->bridged ? read_address(config, network, err) : 0;
+  r = config->bridged || config->pod ? read_address(config, network, err) : 0;
   if (r == 0 && hide_network(config, zlayer, network) < 0)
     r = zl_fail_nomem(err, "bundle of the guest");
   return r;

@@ -18,9 +18,10 @@ struct machine_config {
   json_t *json;
   const char *qemu, *kernel, *initrd;
   const char *template; /* directory; NULL: none fits */
-  const char *image;    /* EROFS file; NULL: not known yet (a template, a pooled machine) */
-  const char *scratch;  /* prepared disk */
+  const char *image;   /* EROFS file; NULL: none, or not known yet (a template, a pooled machine) */
+  const char *scratch; /* prepared disk; NULL: none */
   bool acpi, keep_on_failure;
+  bool unrecorded; /* as in struct settings */
   enum zl_vm_accel accel;
   uint64_t tsc_khz;
   unsigned memory_mib, vcpus;
@@ -40,10 +41,12 @@ struct bundle_config {
   json_t *json;    /* the whole bundle, as the guest is to have it */
   json_t *network; /* what the guest is not told: the node's side of its link */
   bool open_stdin;
-  const char *hostname; /* NULL: not said */
-  bool bridged;         /* on the node's bridge; else the machine has no link up */
-  const char *bridge, *link;
-  const char *address, *gateway; /* as text: the guest is told so */
+  const char *hostname;          /* NULL: not said */
+  bool bridged;                  /* on the node's bridge */
+  bool pod;                      /* in the place of a link of the caller's network namespace */
+  const char *bridge, *link;     /* `link`: the tap's name, or that link's */
+  const char *address, *gateway; /* as text: the guest is told so; no gateway: NULL */
+  const char *mac;               /* of that link; NULL: by the address */
   struct in_addr ip;
   unsigned prefix, mtu;
 };

@@ -20,6 +20,8 @@
 #include "vmm/clone.h"
 #include "vmm/swap.h"
 
+#define POD_TAP "zlayer-tap" /* one machine per network namespace */
+
 enum {
   ENTROPY = 64,   /* bytes: twice the strength of the guest's generator */
   MACHINE_ID = 33 /* digits and the NUL */
@@ -48,10 +50,31 @@ int vm_load(struct shim *shim, struct zl_error *err)
   if (r == 0 && shim->id[0] == '\0')
     r = find_id(shim, err);
   machine_config_done(&vm->machine); /* a pooled machine's own */
-  return r < 0 ? r : machine_config_load(shim->dir_fd, &vm->machine, err);
+  if (r == 0)
+    r = machine_config_load(shim->dir_fd, &vm->machine, err);
+  shim->settings.unrecorded = vm->machine.unrecorded;
+  return r;
 }
 
 /* ---- What it is made of -------------------------------------------------------------------- */
+
+/* The link's frames go to the machine, which has its address, and the machine's to the link. */
+static int open_pod_tap(struct vm_shim *vm, struct machine_files *files, struct zl_error *err)
+{
+  const struct bundle_config *bundle = &vm->bundle;
+  struct zl_tap tap = { .name = POD_TAP, .mtu = bundle->mtu };
+  int r = 0;
+
+  if (!zl_link_mac_parse(bundle->mac, files->qemu.mac))
+    return zl_fail(err, ZL_E_INVALID, 0, "zlayer.network.mac: '%.40s' is none", bundle->mac);
+  r = zl_link_create_tap(&tap, &files->qemu.tap_fd, err);
+  if (r == -ZL_E_CONFLICT)
+    return zl_fail(err, ZL_E_CONFLICT, 0,
+                   "its network namespace has a machine already, and a link leads to one only");
+  if (r == 0)
+    r = zl_link_redirect(bundle->link, POD_TAP, err);
+  return r < 0 ? zl_wrap(err, "joining the machine to link '%s'", bundle->link) : 0;
+}
 
 static int open_tap(struct vm_shim *vm, struct machine_files *files, struct zl_error *err)
 {
@@ -61,6 +84,8 @@ static int open_tap(struct vm_shim *vm, struct machine_files *files, struct zl_e
                         .mtu = vm->bundle.mtu };
   int r;
 
+  if (vm->bundle.pod)
+    return open_pod_tap(vm, files, err);
   if (!vm->bundle.bridged)
     return 0;
   zl_link_mac(ntohl(vm->bundle.ip.s_addr), files->qemu.mac);
@@ -68,16 +93,30 @@ static int open_tap(struct vm_shim *vm, struct machine_files *files, struct zl_e
   return r < 0 ? zl_wrap(err, "joining bridge '%s'", vm->bundle.bridge) : 0;
 }
 
+/* Without one the container's root directory is in a bind, which neither template nor pool has. */
+static int open_image(const struct vm_shim *vm, int *ret, struct zl_error *err)
+{
+  const struct machine_config *machine = &vm->machine;
+  int fd;
+
+  if (machine->image == NULL && !vm->pooled && machine->template == NULL && machine->n_binds > 0)
+    return 0;
+  if (machine->image == NULL)
+    return zl_fail(err, ZL_E_INVALID, 0, "machine.json.image: missing");
+  fd = zl_fd_open(AT_FDCWD, machine->image, O_RDONLY, 0);
+  if (fd < 0)
+    return zl_fail(err, ZL_E_NOT_FOUND, -fd, "opening '%s'", machine->image);
+  *ret = fd;
+  return 0;
+}
+
 static int open_files(struct vm_shim *vm, struct machine_files *files, struct zl_error *err)
 {
   const struct machine_config *machine = &vm->machine;
+  int r = open_image(vm, &files->qemu.image_fd, err);
 
-  if (machine->image == NULL)
-    return zl_fail(err, ZL_E_INVALID, 0, "machine.json.image: missing");
-  files->qemu.image_fd = zl_fd_open(AT_FDCWD, machine->image, O_RDONLY, 0);
-  if (files->qemu.image_fd < 0)
-    return zl_fail(err, ZL_E_NOT_FOUND, -zl_steal_fd(&files->qemu.image_fd), "opening '%s'",
-                   machine->image);
+  if (r < 0)
+    return r;
   for (size_t i = 0; i < machine->n_binds; i++) {
     int fd = zl_fd_open(AT_FDCWD, machine->binds[i].source, O_PATH | O_DIRECTORY, 0);
 
@@ -164,7 +203,7 @@ static void tell_network(struct vm_shim *vm, struct guest_batch *batch,
 
   (void)snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
                  mac[3], mac[4], mac[5]);
-  if (bundle->bridged) {
+  if (bundle->bridged || bundle->pod) {
     network.address = bundle->address;
     network.prefix = bundle->prefix;
     network.gateway = bundle->gateway;
@@ -187,9 +226,10 @@ static void tell_disks(struct vm_shim *vm, struct guest_batch *batch)
                                               .filesystem = "ext4" };
   struct zl_bridge_client *client = vm->guest.client;
 
-  guest_batch_made(batch, zl_rpc_disk_add(client, &image, guest_batch_next(batch), &batch->err));
+  if (vm->machine.image != NULL)
+    guest_batch_made(batch, zl_rpc_disk_add(client, &image, guest_batch_next(batch), &batch->err));
   /* A template has it mounted already. */
-  if (strcmp(vm->shim.tier, VM_TIER_BOOT) == 0)
+  if (vm->machine.scratch != NULL && strcmp(vm->shim.tier, VM_TIER_BOOT) == 0)
     guest_batch_made(batch,
                      zl_rpc_disk_add(client, &scratch, guest_batch_next(batch), &batch->err));
 }
@@ -209,7 +249,8 @@ static void tell_binds(struct vm_shim *vm, struct guest_batch *batch)
   }
 }
 
-static int read_files(int dir_fd, json_t **ret, struct zl_error *err)
+/* A caller that keeps its own records has such files mounted. */
+static int read_files(int dir_fd, bool may_be_absent, json_t **ret, struct zl_error *err)
 {
   static const char *const names[] = { "hosts", "resolv.conf", "hostname" };
   zl_autojson *files = json_object();
@@ -219,6 +260,10 @@ static int read_files(int dir_fd, json_t **ret, struct zl_error *err)
     zl_autobuf text = ZL_BUF_INIT(ZL_MAX_SMALL_FILE);
 
     r = zl_file_read(dir_fd, names[i], &text, err);
+    if (r == -ZL_E_NOT_FOUND && may_be_absent) {
+      r = 0;
+      continue;
+    }
     if (r == 0 &&
         json_object_set_new(files, names[i],
                             json_stringn(text.data != NULL ? text.data : "", text.len)) < 0)
@@ -235,7 +280,7 @@ static int tell_guest(struct vm_shim *vm, const struct machine_files *files, str
   zl_autojson *texts = NULL;
   struct guest_batch batch;
   struct zl_error own = { 0 };
-  int r = read_files(vm->shim.dir_fd, &texts, err), told;
+  int r = read_files(vm->shim.dir_fd, vm->machine.unrecorded, &texts, err), told;
 
   if (r < 0)
     return r;

@@ -162,7 +162,7 @@ static void undo(struct shim *shim)
   clear(shim);
   zl_fd_closep(&vm->stdin_end);
   zl_fd_closep(&shim->stdin_fd);
-  if (vm->tap_fd >= 0 && zl_link_set_down(vm->bundle.link, &err) < 0)
+  if (vm->tap_fd >= 0 && vm->bundle.bridged && zl_link_set_down(vm->bundle.link, &err) < 0)
     zl_warning("%s", err.msg);
 }
 
@@ -240,6 +240,7 @@ const struct keeper vm_keeper = {
   .exec = vm_session_start,
   .resize = vm_session_resize,
   .forget = vm_session_forget,
+  .signal_session = vm_session_signal,
   .clear = clear,
   .undo = undo,
 };

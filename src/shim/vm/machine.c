@@ -2,6 +2,7 @@
 #include "shim/vm/machine.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -94,17 +95,39 @@ void machine_stop(struct vm_shim *vm)
   guest_close(&vm->guest);
 }
 
-int machine_boot(struct vm_shim *vm, struct machine_files *files, enum zl_vm_start start,
-                 struct zl_error *err)
+/* The directory of a machine without records may be in memory; where the prepared disk is, is room
+ * for others. */
+static int copy_beside(const struct vm_shim *vm, int from_fd, struct machine_files *files,
+                       struct zl_error *err)
 {
-  struct qemu_ends ends = { -1, -1, -1 };
+  const char *path = vm->machine.scratch, *slash = strrchr(path, '/');
+  zl_autofree char *dir = slash != NULL ? strndup(path, (size_t)(slash - path)) : strdup(".");
+  zl_autofd fd = dir != NULL ? zl_fd_open(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0) : -ENOMEM;
+
+  if (fd < 0)
+    return zl_fail(err, ZL_E_SYSTEM, -zl_steal_fd(&fd), "directory of '%s'", path);
+  return zl_disk_copy(from_fd, fd, NULL, &files->qemu.scratch_fd, err);
+}
+
+static int copy_scratch(struct vm_shim *vm, struct machine_files *files, struct zl_error *err)
+{
   zl_autofd scratch = zl_fd_open(AT_FDCWD, vm->machine.scratch, O_RDONLY, 0);
-  int r;
 
   if (scratch < 0)
     return zl_fail(err, ZL_E_NOT_FOUND, -zl_steal_fd(&scratch), "opening '%s'",
                    vm->machine.scratch);
-  r = make_scratch(scratch, files, err);
+  return vm->machine.unrecorded ? copy_beside(vm, scratch, files, err)
+                                : make_scratch(scratch, files, err);
+}
+
+int machine_boot(struct vm_shim *vm, struct machine_files *files, enum zl_vm_start start,
+                 struct zl_error *err)
+{
+  struct qemu_ends ends = { -1, -1, -1 };
+  int r = vm->machine.scratch != NULL ? copy_scratch(vm, files, err) : 0;
+
+  if (r < 0)
+    return r;
   if (r == 0)
     r = qemu_start(&vm->qemu, &vm->machine, start, &files->qemu, &ends, PATIENCE_MONITOR, err);
   if (r == 0)

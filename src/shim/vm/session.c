@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/time.h"
 #include "shim/conn.h"
 #include "shim/lifecycle.h"
@@ -17,7 +18,7 @@ struct vm_session {
   struct vm_session *next;
   struct conn *conn; /* NULL: gone */
   uint32_t pid;      /* in the guest; 0: not started yet */
-  bool terminal, exited;
+  bool terminal, exited, bound;
   int client_fd; /* the terminal's end for the client, until it has it; -1 */
   struct port *in, *out, *err;
   struct exit_record exit;
@@ -147,7 +148,9 @@ static int open_init_ports(struct vm_shim *vm, struct zl_error *err)
 int vm_init_start(struct shim *shim, struct zl_error *err)
 {
   struct vm_shim *vm = vm_of(shim);
-  struct zl_rpc_process what = { .console = shim->settings.terminal };
+  struct zl_rpc_process what = { .console = shim->settings.terminal,
+                                 .height = vm->rows,
+                                 .width = vm->cols };
   int r = open_init_ports(vm, err);
 
   what.in_port = port_number(vm->init_in);
@@ -217,6 +220,28 @@ static void exited(void *ctx, int r, const json_t *reply, const struct zl_error 
   settle(NULL, session);
 }
 
+static int send_signal(struct vm_session *session, int signal, struct zl_error *err)
+{
+  struct vm_shim *vm = session->vm;
+  struct zl_rpc_then then = guest_then(NULL, NULL, PATIENCE_CONTROL);
+  int r = guest_check(&vm->guest, err);
+
+  if (r == 0)
+    r = zl_rpc_signal(vm->guest.client, vm->shim.id, session->pid, signal, &then, err);
+  if (r == 0)
+    guest_flush(&vm->guest);
+  return r;
+}
+
+static void kill_bound(struct vm_session *session)
+{
+  struct zl_error err = { 0 };
+
+  if (session->bound && !session->exited && session->pid != 0 &&
+      send_signal(session, SIGKILL, &err) < 0)
+    zl_warning("%s", err.msg);
+}
+
 static void started(void *ctx, int r, const json_t *reply, const struct zl_error *err)
 {
   struct vm_session *session = ctx;
@@ -241,6 +266,8 @@ static void started(void *ctx, int r, const json_t *reply, const struct zl_error
               json_pack("{s:b, s:i, s:b}", "ok", 1, "pid", (int)session->pid, "resize", 1),
               &session->client_fd, session->terminal ? 1 : 0);
   zl_fd_closep(&session->client_fd);
+  if (session->conn == NULL)
+    kill_bound(session);
 }
 
 static int open_terminal(struct vm_session *session, struct zl_error *err)
@@ -305,6 +332,7 @@ int vm_session_start(struct conn *conn, struct request *request, struct zl_error
   session->vm = vm;
   session->conn = conn;
   session->client_fd = -1;
+  session->bound = request->bound;
   session->terminal = json_is_true(json_object_get(request->process, "terminal"));
   session->next = vm->sessions;
   vm->sessions = session;
@@ -318,9 +346,19 @@ int vm_session_start(struct conn *conn, struct request *request, struct zl_error
 
 void vm_session_forget(struct conn *conn)
 {
+  for (struct vm_session *s = vm_of(conn->shim)->sessions; s != NULL; s = s->next) {
+    if (s->conn != conn)
+      continue;
+    s->conn = NULL;
+    kill_bound(s); /* one that is still being started: as soon as it is */
+  }
+}
+
+void vm_session_signal(struct conn *conn, int signal)
+{
   for (struct vm_session *s = vm_of(conn->shim)->sessions; s != NULL; s = s->next)
-    if (s->conn == conn)
-      s->conn = NULL;
+    if (s->conn == conn && s->pid != 0 && !s->exited)
+      (void)send_signal(s, signal, NULL);
 }
 
 static uint32_t target_of(const struct conn *conn)
@@ -339,6 +377,10 @@ void vm_session_resize(struct conn *conn, unsigned rows, unsigned cols)
   struct zl_rpc_then then = guest_then(NULL, NULL, PATIENCE_EXECUTE);
   uint32_t pid = target_of(conn);
 
+  if (pid == 0 && !conn->has_session) { /* told when it starts */
+    vm->rows = rows;
+    vm->cols = cols;
+  }
   if (pid == 0 || guest_check(&vm->guest, NULL) < 0)
     return;
   (void)zl_rpc_resize(vm->guest.client, vm->shim.id, pid, rows, cols, &then, NULL);

@@ -10,6 +10,7 @@
 /* Operations of the keeper (shim/keeper.h). */
 int vm_session_start(struct conn *conn, struct request *request, struct zl_error *err);
 void vm_session_forget(struct conn *conn);
+void vm_session_signal(struct conn *conn, int signal);
 void vm_session_resize(struct conn *conn, unsigned rows, unsigned cols);
 int vm_init_start(struct shim *shim, struct zl_error *err);
 

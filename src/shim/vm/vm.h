@@ -38,7 +38,8 @@ struct vm_shim {
   int tap_fd;     /* its link; -1: none. Both are kept to the very end of this process: removing a
                      disk or a link takes longer than all the rest, and nobody should wait for it */
   int stdin_end;  /* ours of the container's standard input; -1: none, or its port's */
-  uint32_t init_pid; /* in the guest; 0: not started */
+  unsigned rows, cols; /* of its terminal, as a client set it before the start; 0: nobody has */
+  uint32_t init_pid;   /* in the guest; 0: not started */
   struct port *init_in, *init_out, *init_err;
   bool has_exit;     /* `exit` says how it ends; else it has died by itself */
   bool start_failed; /* `failure` is the answer to the start */

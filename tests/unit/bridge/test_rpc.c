@@ -99,6 +99,13 @@ static int create_without_files(struct zl_bridge_client *c, struct zl_error *err
   return zl_rpc_create(c, "box", bundle, NULL, &then, err);
 }
 
+static int create_without_layers(struct zl_bridge_client *c, struct zl_error *err)
+{
+  zl_autojson *bundle = json_pack("{s:{s:[]}}", "zlayer", "layers");
+
+  return zl_rpc_create(c, "box", bundle, NULL, &then, err);
+}
+
 static int start(struct zl_bridge_client *c, struct zl_error *err)
 {
   return zl_rpc_start(c, "box", &then, err);
@@ -273,6 +280,10 @@ static const struct {
     BOX ",\"ContainerConfig\":\"{\\\"SchemaVersion\\\":{\\\"Major\\\":2,\\\"Minor\\\":1},"
         "\\\"OciBundlePath\\\":\\\"/run/zlayer/bundle\\\",\\\"OciSpecification\\\":{},"
         "\\\"ScratchDirPath\\\":\\\"/run/zlayer/scratch\\\"}\"}" },
+  { "create-without-layers", create_without_layers, 0x10100101,
+    BOX ",\"ContainerConfig\":\"{\\\"SchemaVersion\\\":{\\\"Major\\\":2,\\\"Minor\\\":1},"
+        "\\\"OciBundlePath\\\":\\\"/run/zlayer/bundle\\\",\\\"OciSpecification\\\":"
+        "{\\\"zlayer\\\":{\\\"layers\\\":[]}}}\"}" },
   { "start", start, 0x10100201, BOX "}" },
   { "execute-init", execute_init, 0x10100501,
     BOX ",\"Settings\":{\"ProcessParameters\":\"{\\\"CreateStdInPipe\\\":false,"

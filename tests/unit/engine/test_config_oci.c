@@ -57,7 +57,7 @@ static void hooks(void **state)
   hook = c->hooks[ZL_HOOK_CREATE_RUNTIME].items;
   assert_string_equal(hook[0].path, "/a");
   assert_null(hook[0].args[0]);
-  assert_null(hook[0].env[0]);
+  assert_null(hook[0].env);
   assert_int_equal(hook[0].timeout_s, 0);
   assert_string_equal(hook[1].args[1], "c");
   assert_string_equal(hook[1].env[0], "A=1");

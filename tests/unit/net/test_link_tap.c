@@ -185,6 +185,97 @@ static void failures_name_the_tap_and_leave_none(void **state)
   (void)close(fd);
 }
 
+/* ---- A machine in the place of a link -------------------------------------------------------- */
+
+/* Into a namespace whose eth0 leads to the bridge, as a CNI plugin leaves it. Returns that of the
+ * bridge, which goes with its last descriptor. */
+static int enter_pod(void)
+{
+  const struct zl_link_self self = {
+    .address = ADDRESS, .prefix = 28, .gateway = ADDRESS - 1, .mtu = 1400, .proc_fd = -1
+  };
+  struct zl_veth veth = { .link = "zltest2", .bridge = "br", .address = ADDRESS, .mtu = 1400 };
+  zl_autofd host = zl_fd_open(AT_FDCWD, "/proc/thread-self/ns/net", O_RDONLY, 0), pod = -1;
+  struct zl_error err = { 0 };
+
+  assert_int_equal(unshare(CLONE_NEWNET), 0);
+  pod = zl_fd_open(AT_FDCWD, "/proc/thread-self/ns/net", O_RDONLY, 0);
+  assert_int_equal(setns(host, CLONE_NEWNET), 0);
+  veth.netns_fd = pod;
+  assert_int_equal(zl_link_create_veth(&veth, &err), 0);
+  assert_int_equal(setns(pod, CLONE_NEWNET), 0);
+  assert_int_equal(zl_link_configure_self(&self, &err), 0);
+  return zl_steal_fd(&host);
+}
+
+static void a_link_is_found_with_all_that_it_has(void **state)
+{
+  zl_autofd host = -1;
+  struct zl_link_pod pod;
+  uint8_t mac[ZL_MAC];
+  struct zl_error err = { 0 };
+
+  (void)state;
+  assert_int_equal(unshare(CLONE_NEWNET), 0);
+  assert_int_equal(zl_link_find_pod(&pod, &err), 0);
+  assert_int_equal(zl_link_lo_up(&err), 0);
+  assert_int_equal(zl_link_find_pod(&pod, &err), 0);
+  new_world(NULL);
+  host = enter_pod();
+  assert_int_equal(zl_link_find_pod(&pod, &err), 1);
+  zl_link_mac(ADDRESS, mac);
+  assert_string_equal(pod.name, "eth0");
+  assert_memory_equal(pod.mac, mac, ZL_MAC);
+  assert_int_equal(pod.address, ADDRESS);
+  assert_int_equal(pod.prefix, 28);
+  assert_int_equal(pod.gateway, ADDRESS - 1);
+  assert_int_equal(pod.mtu, 1400);
+}
+
+/* The second time for a tap that is new, while the filter of the first is still there. */
+static void a_tap_takes_its_place(void **state)
+{
+  zl_autofd host = enter_pod();
+  struct zl_error err = { 0 };
+  uint8_t own[ZL_MAC], got[ZL_MAC];
+
+  (void)state;
+  zl_link_mac(ADDRESS, own);
+  assert_int_equal(zl_link_redirect("eth0", "zltest1", &err), -ZL_E_NOT_FOUND);
+  for (int round = 0; round < 2; round++) {
+    zl_autofd tap = make_tap("zltest1", NULL);
+    int i;
+
+    assert_int_equal(zl_link_redirect("eth0", "zltest1", &err), 0);
+    memset(got, 0, sizeof(got));
+    for (i = 0; i < TRIES; i++) {
+      ask(tap, own);
+      if (hear(tap, got))
+        break;
+    }
+    assert_true(i < TRIES);
+    assert_memory_equal(got, own, ZL_MAC);
+  }
+}
+
+static void macs_are_parsed_strictly(void **state)
+{
+  static const char *const wrong[] = { "",
+                                       "02:00:0a:c8:00",
+                                       "02:00:0a:c8:00:02:",
+                                       "02:00:0a:c8:00:0g",
+                                       "2:0:a:c8:0:2",
+                                       "02-00-0a-c8-00-02" };
+  static const uint8_t right[ZL_MAC] = { 0x02, 0x00, 0x0a, 0xc8, 0x00, 0x02 };
+  uint8_t mac[ZL_MAC];
+
+  (void)state;
+  assert_true(zl_link_mac_parse("02:00:0A:c8:00:02", mac));
+  assert_memory_equal(mac, right, ZL_MAC);
+  for (size_t i = 0; i < ZL_COUNT(wrong); i++)
+    assert_false(zl_link_mac_parse(wrong[i], mac));
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -192,6 +283,9 @@ int main(void)
     cmocka_unit_test_setup(it_has_what_was_asked_for, new_world),
     cmocka_unit_test_setup(it_is_gone_with_its_descriptor, new_world),
     cmocka_unit_test_setup(failures_name_the_tap_and_leave_none, new_world),
+    cmocka_unit_test(a_link_is_found_with_all_that_it_has),
+    cmocka_unit_test_setup(a_tap_takes_its_place, new_world),
+    cmocka_unit_test(macs_are_parsed_strictly),
   };
 
   return cmocka_run_group_tests_name("link_tap", tests, NULL, NULL);

@@ -264,6 +264,21 @@ static void impossible_machines_are_refused(void **state)
   assert_int_equal(attempt(&machine, "multicast"), -ZL_E_INVALID);
 }
 
+static void a_booted_machine_needs_no_disk(void **state)
+{
+  struct zl_vm_machine machine = sample;
+  struct built built;
+
+  (void)state;
+  machine.scratch_fd = -1;
+  machine.start = ZL_VM_BOOT;
+  built = build(&machine);
+  assert_null(strstr(built.argv, "scratch"));
+  assert_non_null(strstr(built.argv, "drive=image"));
+  machine.start = ZL_VM_CLONE;
+  assert_int_equal(attempt(&machine, "scratch"), -ZL_E_INVALID);
+}
+
 static void binds_have_a_maximum(void **state)
 {
   static const struct zl_vm_bind closed = { .dir_fd = -1 };
@@ -300,6 +315,7 @@ int main(void)
     cmocka_unit_test(a_clone_has_the_devices_of_its_template),
     cmocka_unit_test(acpi_and_kvm_are_asked_for),
     cmocka_unit_test(impossible_machines_are_refused),
+    cmocka_unit_test(a_booted_machine_needs_no_disk),
     cmocka_unit_test(binds_have_a_maximum),
     cmocka_unit_test(guest_and_host_use_the_same_names),
   };
