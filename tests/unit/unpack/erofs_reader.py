@@ -5,6 +5,7 @@ import hashlib
 import os
 import stat
 import struct
+import sys
 
 BLOCK = 4096
 XATTR_PREFIX = {1: "user.", 2: "system.posix_acl_access", 3: "system.posix_acl_default", 4: "trusted.",
@@ -170,3 +171,7 @@ class Image:
     def groups(self):
         """The names of each file that has several."""
         return sorted(sorted(p) for p in self.links.values() if len(p) > 1)
+
+
+if __name__ == "__main__":
+    Image(sys.argv[1]).tree()
