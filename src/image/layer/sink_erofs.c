@@ -95,6 +95,38 @@ static int place_whiteout(struct zl_sink_erofs *s, const char *name, struct zl_e
   return r < 0 ? r : zl__sink_erofs_put(s, name, s->whiteout, err);
 }
 
+static bool has_xattr(const char *list, size_t len, const char *wanted)
+{
+  const char *at = list, *end = list + len, *name;
+  const void *value;
+  size_t value_len;
+
+  while (zl_xattrs_next(&at, end, &name, &value, &value_len))
+    if (strcmp(name, wanted) == 0)
+      return true;
+  return false;
+}
+
+/* What a directory had before and is not given again stays, as on every other file system. */
+static int set_dir_xattrs(struct zl_sink_erofs *s, uint32_t inode, struct zl_error *err)
+{
+  zl_autobuf all = ZL_BUF_INIT((size_t)8 * ZL_MAX_TAR_EXTENSION);
+  const struct zl_erofs_dir *dir = &s->tree->dirs[s->tree->inodes[inode].extra];
+  const char *at = dir->xattrs, *end = dir->xattrs + dir->xattrs_len, *name;
+  const void *value;
+  size_t len;
+  int r = 0;
+
+  if (dir->xattrs_len == 0)
+    return zl_erofs_set_dir_xattrs(s->tree, inode, s->xattrs.data, s->xattrs.len, err);
+  while (r == 0 && zl_xattrs_next(&at, end, &name, &value, &len))
+    if (!has_xattr(s->xattrs.data, s->xattrs.len, name))
+      r = zl_xattrs_add(&all, name, value, len, err);
+  if (r == 0)
+    r = zl_buf_append(&all, s->xattrs.data, s->xattrs.len, err);
+  return r < 0 ? r : zl_erofs_set_dir_xattrs(s->tree, inode, all.data, all.len, err);
+}
+
 static int set_dir_attrs(struct zl_sink_erofs *s, uint32_t inode, const struct zl_layer_entry *e,
                          struct zl_error *err)
 {
@@ -105,7 +137,7 @@ static int set_dir_attrs(struct zl_sink_erofs *s, uint32_t inode, const struct z
   dir->gid = e->gid;
   dir->mtime_s = e->mtime_s;
   dir->mtime_ns = e->mtime_ns;
-  return zl_erofs_set_dir_xattrs(s->tree, inode, s->xattrs.data, s->xattrs.len, err);
+  return set_dir_xattrs(s, inode, err);
 }
 
 /* New, or described again: then its attributes are replaced and its content stays. */

@@ -147,10 +147,12 @@ class Maker:
 def groups(top):
     """The names of each file that has several."""
     found = {}
-    for root, _, files in os.walk(top):
-        for name in files:
+    for root, dirs, files in os.walk(top):
+        for name in dirs + files:
             path = os.path.join(root, name)
             st = os.lstat(path)
+            if stat.S_ISDIR(st.st_mode):
+                continue
             found.setdefault((st.st_dev, st.st_ino), []).append(os.path.relpath(path, top))
     return sorted(sorted(p) for p in found.values() if len(p) > 1)
 
