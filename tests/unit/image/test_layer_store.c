@@ -82,7 +82,7 @@ static void publish(char c)
 
   assert_int_equal(zl_claim_take(box.layers_fd, &claim, -1, NULL), 0);
   assert_null(claim.key);
-  assert_int_equal(zl_staging_make(box.layers_fd, &staging, NULL), 0);
+  assert_int_equal(zl_staging_make(box.layers_fd, ZL_LAYER_KIND_DIRECTORY, &staging, NULL), 0);
   assert_int_equal(zl_staging_publish(box.layers_fd, &staging, claim.diff_key, &meta, NULL), 0);
   assert_int_equal(zl_claim_share(box.layers_fd, &claim, claim.diff_key, NULL), 0);
   zl_claim_release(box.layers_fd, &claim);
@@ -145,7 +145,7 @@ static void *race_for_layer(void *arg)
     if (atomic_fetch_add(&race->inside, 1) != 0)
       return arg; /* two makers at once */
     (void)usleep(20000);
-    if (zl_staging_make(box.layers_fd, &staging, NULL) < 0 ||
+    if (zl_staging_make(box.layers_fd, ZL_LAYER_KIND_DIRECTORY, &staging, NULL) < 0 ||
         zl_staging_publish(box.layers_fd, &staging, claim.diff_key, &meta, NULL) < 0)
       return arg;
     atomic_fetch_add(&race->makers, 1);
@@ -188,7 +188,7 @@ static void chains_are_made_apart(void **state)
   zl_claim_drop_diff(&one);
   assert_int_equal(zl_claim_take(box.layers_fd, &two, -1, NULL), 0);
   assert_null(two.key);
-  assert_int_equal(zl_staging_make(box.layers_fd, &staging, NULL), 0);
+  assert_int_equal(zl_staging_make(box.layers_fd, ZL_LAYER_KIND_DIRECTORY, &staging, NULL), 0);
   assert_int_equal(zl_staging_publish(box.layers_fd, &staging, one.chain_key, &meta, NULL), 0);
   assert_int_equal(zl_claim_share(box.layers_fd, &one, one.chain_key, NULL), 0);
   zl_claim_release(box.layers_fd, &one);
@@ -221,7 +221,7 @@ static void collects_what_nobody_holds(void **state)
   publish('i');
   assert_int_equal(zl_claim_take(box.layers_fd, &held, -1, NULL), 0);
   assert_non_null(held.key);
-  assert_int_equal(zl_staging_make(box.layers_fd, &live, NULL), 0);
+  assert_int_equal(zl_staging_make(box.layers_fd, ZL_LAYER_KIND_DIRECTORY, &live, NULL), 0);
   assert_int_equal(mkdirat(box.layers_fd, "tmp-dead", 0700), 0);
   assert_int_equal(mkdirat(box.layers_fd, "tmp-dead/fs", 0700), 0);
   gc(&dry, &result);
