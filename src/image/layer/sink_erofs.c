@@ -301,16 +301,20 @@ static void drop_void_notes(const struct zl_sink_erofs *s, struct zl_path_set *s
 }
 
 /* The first time, the directories that a later copy of a target needs are made, so that their
- * attributes are asked for as well. */
+ * attributes are asked for as well. What leads through a link of this layer means nothing in those
+ * below. */
 static int sink_finish(void *sink, struct zl_error *err)
 {
   struct zl_sink_erofs *s = sink;
   int r = zl__sink_erofs_retry_links(s, err);
 
   for (size_t i = 0; i < s->deferred.n && r == 0; i++) {
-    const char *target = s->deferred.items[i].target;
+    const struct zl_link *link = &s->deferred.items[i];
 
-    r = zl__sink_erofs_enter(s, target, zl_layer_path_parent(target), false, err);
+    memcpy(s->path, link->path, strlen(link->path) + 1);
+    r = zl__sink_erofs_enter(s, link->target, zl_layer_path_parent(link->target), true, err);
+    if (r == 0)
+      r = zl__sink_erofs_enter(s, link->path, zl_layer_path_parent(link->path), true, err);
   }
   drop_void_notes(s, &s->implicit);
   drop_void_notes(s, &s->opaque);
