@@ -26,7 +26,9 @@ static int mount_source(const char *source, int *ret_fd)
 
   if (context < 0)
     return -errno;
+  /* Without "ro" a device would be opened for writing, which ours is not. */
   if (fsconfig(context, FSCONFIG_SET_STRING, "source", source, 0) < 0 ||
+      fsconfig(context, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0 ||
       fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
     return -errno;
   fd = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOATIME);
