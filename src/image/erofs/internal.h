@@ -35,6 +35,7 @@ struct zl_erofs {
   struct zl_erofs_tree tree;
   uint64_t next_block;
   uint64_t inodes;
+  uint64_t inodes_end;  /* of the last one in the image, in bytes */
   uint64_t identity[2]; /* of what was written, for the identifier of the file system */
   unsigned run_blocks;  /* of all runs so far */
   struct zl_erofs_run run;
@@ -53,6 +54,13 @@ struct zl_erofs_inode_disk {
 /* Takes the next `n` blocks. ZL_E_LIMIT: a block has 32 bits. */
 int zl__erofs_take_blocks(struct zl_erofs *image, uint64_t n, uint64_t *ret_block,
                           struct zl_error *err);
+/* Notes where an inode is. */
+static inline void zl__erofs_note_inode(struct zl_erofs *image, uint64_t at)
+{
+  if (at + ZL_EROFS_INODE_SIZE > image->inodes_end)
+    image->inodes_end = at + ZL_EROFS_INODE_SIZE;
+}
+
 /* Encodes the fixed part; `to` is zeroed. Each inode of the image passes here once. */
 void zl__erofs_encode_inode(struct zl_erofs *image, const struct zl_erofs_inode_disk *inode,
                             uint8_t *to);

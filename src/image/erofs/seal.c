@@ -295,6 +295,7 @@ static int place_one(struct seal *s, struct seal_dir *dir, uint64_t *at, struct 
   } else {
     *at = place_inode(dir, *at, ZL_EROFS_BLOCK);
   }
+  zl__erofs_note_inode(s->image, dir->at);
   zl_erofs_inode_of(s->tree, dir->name)->nid = dir->at / ZL_EROFS_SLOT;
   return 0;
 }
@@ -316,6 +317,9 @@ static int place_all(struct seal *s, struct zl_error *err)
     if (blocks > 0)
       r = zl__erofs_take_blocks(s->image, blocks, &dir->block, err);
   }
+  /* fsck.erofs reads a head of attributes behind each inode, also where there are none. */
+  if (r == 0 && s->image->inodes_end + ZL_EROFS_XATTR_HEAD > s->image->next_block * ZL_EROFS_BLOCK)
+    r = zl__erofs_take_blocks(s->image, 1, &block, err);
   return r;
 }
 

@@ -170,6 +170,7 @@ static int write_inode(struct zl_erofs *image, const struct zl_erofs_inode_disk 
       return r;
     to = find_room(&image->run, fixed + rest, &at);
   }
+  zl__erofs_note_inode(image, at);
   zl__erofs_encode_inode(image, inode, to);
   zl_erofs_xattrs_encode(inode->attrs.xattrs, inode->attrs.xattrs_len, to + ZL_EROFS_INODE_SIZE);
   *ret_rest = to + fixed;

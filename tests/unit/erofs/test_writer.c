@@ -462,6 +462,23 @@ static void links_of_every_length(void **state)
   unmount(box);
 }
 
+/* One that ends with its block, which is the last: fsck.erofs looks behind it. */
+static void an_inode_at_the_end(void **state)
+{
+  struct box *box = *state;
+  struct zl_erofs_attrs a = attrs(box, S_IFIFO | 0600);
+
+  for (int i = 0; i < ZL_EROFS_BLOCK / ZL_EROFS_INODE_SIZE; i++) {
+    char name[16];
+    uint64_t nid;
+
+    (void)snprintf(name, sizeof(name), "f%d", i);
+    assert_int_equal(zl_erofs_special(box->image, &a, 0, 0, &nid, NULL), 0);
+    add(box, name, S_IFIFO, nid);
+  }
+  seal(box);
+}
+
 /* A disk that is full is an error, and nothing else. */
 static void a_full_disk(void **state)
 {
@@ -499,6 +516,7 @@ int main(int argc, char **argv)
     cmocka_unit_test_setup_teardown(large_directories, box_new, box_free),
     cmocka_unit_test_setup_teardown(removed_names_are_gone, box_new, box_free),
     cmocka_unit_test_setup_teardown(links_of_every_length, box_new, box_free),
+    cmocka_unit_test_setup_teardown(an_inode_at_the_end, box_new, box_free),
     cmocka_unit_test_setup_teardown(a_full_disk, box_new, box_free),
   };
 
