@@ -23,8 +23,8 @@ static int write_empty_image(int fd, struct zl_error *err)
   return r < 0 ? r : zl_erofs_seal(image, err);
 }
 
-/* A container's root, with some directory below, as overlayfs wants two. Kernels before 6.15 take no
- * detached mount as a layer. */
+/* A container's root, with some directory below, as overlayfs wants two. Kernels before 6.15 take
+ * no detached mount as a layer. */
 static int try_overlay(int layer_fd, int dir_fd, struct zl_error *err)
 {
   zl_autofd context = fsopen("overlay", FSOPEN_CLOEXEC);
