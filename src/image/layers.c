@@ -15,6 +15,7 @@
 
 #include "base/limits.h"
 #include "base/time.h"
+#include "image/erofs/check.h"
 #include "image/layer/fixup.h"
 #include "image/layer/unpack.h"
 #include "image/layer_kind.h"
@@ -198,8 +199,12 @@ static int download(struct zl_layer_fetch *f, struct job *job, struct zl_error *
 static int publish(struct zl_layer_fetch *f, struct job *job, const char *key, struct zl_error *err)
 {
   int layers_fd = f->opt.store->layers_fd;
-  int r = zl_staging_publish(layers_fd, &job->staging, key, &job->meta, err);
+  int r = 0;
 
+  if (job->staging.kind == ZL_LAYER_KIND_EROFS)
+    r = zl_erofs_check(job->staging.tree_fd, err);
+  if (r == 0)
+    r = zl_staging_publish(layers_fd, &job->staging, key, &job->meta, err);
   return r < 0 ? r : zl_claim_share(layers_fd, &job->claim, key, err);
 }
 

@@ -72,6 +72,9 @@ static inline uint64_t zl__erofs_blocks_of(uint64_t bytes)
   return bytes / ZL_EROFS_BLOCK + (bytes % ZL_EROFS_BLOCK != 0);
 }
 
+/* CRC-32C. */
+uint32_t zl__erofs_checksum(const uint8_t *bytes, size_t len);
+
 /* super.c: the superblock and the root's inode, in block 0. `root` has its place, layout and
  * attributes set; `rest` is what is inline. */
 int zl__erofs_write_first_block(struct zl_erofs *image, const struct zl_erofs_inode_disk *root,

@@ -4,8 +4,8 @@
 #include "image/erofs/internal.h"
 #include "image/erofs/xattr.h"
 
-/* CRC-32C, bit by bit: three KiB once in the life of an image. */
-static uint32_t checksum(const uint8_t *p, size_t len)
+/* Bit by bit: three KiB once or twice in the life of an image. */
+uint32_t zl__erofs_checksum(const uint8_t *p, size_t len)
 {
   uint32_t crc = UINT32_MAX;
 
@@ -67,6 +67,7 @@ int zl__erofs_write_first_block(struct zl_erofs *image, const struct zl_erofs_in
   if (rest_len > 0)
     memcpy(inode + ZL_EROFS_INODE_SIZE + root->xattrs_size, rest, rest_len);
   encode_super(image, xattr_block, super);
-  zl_le32(super + ZL_EROFS_SB_CHECKSUM, checksum(super, ZL_EROFS_BLOCK - ZL_EROFS_SUPER_AT));
+  zl_le32(super + ZL_EROFS_SB_CHECKSUM,
+          zl__erofs_checksum(super, ZL_EROFS_BLOCK - ZL_EROFS_SUPER_AT));
   return zl_erofs_out_put(&image->out, 0, block, sizeof(block), err);
 }

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "base/path.h"
+#include "image/erofs/check.h"
 #include "image/erofs/disk.h"
 #include "image/erofs/writer.h"
 #include "image/erofs/xattr.h"
@@ -130,7 +131,7 @@ static void seal(struct box *box)
   const char *const strict[] = { python, reader, box->file, NULL };
   struct zl_error err = { 0 };
 
-  if (zl_erofs_seal(box->image, &err) < 0)
+  if (zl_erofs_seal(box->image, &err) < 0 || zl_erofs_check(box->fd, &err) < 0)
     fail_msg("%s", err.msg);
   assert_int_equal(run(fsck), 0);
   assert_int_equal(run(strict), 0);
@@ -462,6 +463,29 @@ static void links_of_every_length(void **state)
   unmount(box);
 }
 
+/* What a writer that was taken over might make: each byte of the superblock is looked at, and the
+ * root's inode by the checksum. */
+static void another_superblock_is_refused(void **state)
+{
+  struct box *box = *state;
+
+  seal(box);
+  for (off_t i = ZL_EROFS_SUPER_AT; i < ZL_EROFS_SUPER_AT + ZL_EROFS_SUPER_SIZE + 64; i++) {
+    uint8_t byte, other;
+
+    assert_int_equal(pread(box->fd, &byte, 1, i), 1);
+    other = byte ^ 1;
+    assert_int_equal(pwrite(box->fd, &other, 1, i), 1);
+    assert_int_equal(zl_erofs_check(box->fd, NULL), -ZL_E_CORRUPT);
+    assert_int_equal(pwrite(box->fd, &byte, 1, i), 1);
+  }
+  assert_int_equal(zl_erofs_check(box->fd, NULL), 0);
+  assert_int_equal(ftruncate(box->fd, 2 * ZL_EROFS_BLOCK), 0);
+  assert_int_equal(zl_erofs_check(box->fd, NULL), -ZL_E_CORRUPT);
+  assert_int_equal(ftruncate(box->fd, 100), 0);
+  assert_int_equal(zl_erofs_check(box->fd, NULL), -ZL_E_CORRUPT);
+}
+
 /* One that ends with its block, which is the last: fsck.erofs looks behind it. */
 static void an_inode_at_the_end(void **state)
 {
@@ -516,6 +540,7 @@ int main(int argc, char **argv)
     cmocka_unit_test_setup_teardown(large_directories, box_new, box_free),
     cmocka_unit_test_setup_teardown(removed_names_are_gone, box_new, box_free),
     cmocka_unit_test_setup_teardown(links_of_every_length, box_new, box_free),
+    cmocka_unit_test_setup_teardown(another_superblock_is_refused, box_new, box_free),
     cmocka_unit_test_setup_teardown(an_inode_at_the_end, box_new, box_free),
     cmocka_unit_test_setup_teardown(a_full_disk, box_new, box_free),
   };
