@@ -220,7 +220,7 @@ static int add_node(struct copying *c, int dir, const char *name, const struct s
 {
   char text[ZL_MAX_LAYER_PATH + 1];
   struct seen *seen = NULL;
-  uint64_t nid;
+  uint64_t nid = 0;
   int r = st->st_nlink > 1 ? look_up(c, st, &seen, err) : 0;
 
   if (r < 0)

@@ -194,14 +194,16 @@ int zl_erofs_add_inode(struct zl_erofs_tree *tree, uint32_t mode, uint64_t nid, 
 int zl_erofs_add_dir_inode(struct zl_erofs_tree *tree, uint32_t mode, uint32_t *ret_inode,
                            struct zl_error *err)
 {
+  uint32_t inode = 0;
   int r = grow((void **)&tree->dirs, tree->n_dirs, &tree->cap_dirs, sizeof(*tree->dirs), err);
 
   if (r == 0)
-    r = zl_erofs_add_inode(tree, mode, 0, NULL, ret_inode, err);
+    r = zl_erofs_add_inode(tree, mode, 0, NULL, &inode, err);
   if (r < 0)
     return r;
   tree->dirs[tree->n_dirs] = (struct zl_erofs_dir){ 0 };
-  tree->inodes[*ret_inode].extra = tree->n_dirs++;
+  tree->inodes[inode].extra = tree->n_dirs++;
+  *ret_inode = inode;
   return 0;
 }
 

@@ -169,6 +169,8 @@ static int write_inode(struct zl_erofs *image, const struct zl_erofs_inode_disk 
     if (r < 0)
       return r;
     to = find_room(&image->run, fixed + rest, &at);
+    if (to == NULL)
+      return zl_fail(err, ZL_E_INTERNAL, 0, "an inode larger than a block");
   }
   zl__erofs_note_inode(image, at);
   zl__erofs_encode_inode(image, inode, to);

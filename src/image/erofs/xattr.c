@@ -92,6 +92,7 @@ static uint8_t *encode_entry(uint8_t *to, const char *name, const void *value, s
   to[0] = (uint8_t)rest_len;
   to[1] = prefix->index;
   zl_le16(to + 2, (uint16_t)len);
+  // NOLINTNEXTLINE(bugprone-not-null-terminated-result): a name on disk has its length beside it
   memcpy(to + ZL_EROFS_XATTR_ENTRY, rest, rest_len);
   memcpy(to + ZL_EROFS_XATTR_ENTRY + rest_len, value, len);
   return to + entry_size(prefix, name, len);
