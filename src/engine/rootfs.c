@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/erofs_mount.h"
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/path.h"
@@ -21,8 +23,8 @@ enum {
 /* Open until the overlay is mounted: before Linux 6.5 only that resolves the paths. */
 struct layer_fds {
   int fds[ZL_MAX_LAYERS];
-  size_t count;
-  int upper, work; /* -1: not writable */
+  size_t count, images; /* of these, EROFS images */
+  int upper, work;      /* -1: not writable */
 };
 
 static void close_layers(struct layer_fds *layers)
@@ -46,19 +48,57 @@ static int open_directory(int dirfd, const char *path, int *ret_fd, struct zl_er
 }
 
 /* The files of a layer belong to the host's ids. In a user namespace an id-mapped copy of the mount
- * shows them as the container's, without touching them. */
-static int map_layer(int *fd, int userns_fd, struct zl_error *err)
+ * shows them as the container's, without touching them. The mount of an image is ours alone. */
+static int map_layer(int *fd, bool is_image, int userns_fd, struct zl_error *err)
 {
   zl_autofd copy = -1;
-  int r = zl_mount_clone(*fd, "", false, &copy, err);
+  int r = is_image ? 0 : zl_mount_clone(*fd, "", false, &copy, err);
 
   if (r == 0)
-    r = zl_mount_map_ids(copy, false, userns_fd, err);
+    r = zl_mount_map_ids(is_image ? *fd : copy, false, userns_fd, err);
   if (r < 0)
     return zl_wrap(err, "layers");
+  if (is_image)
+    return 0;
   (void)close(*fd);
   *fd = zl_steal_fd(&copy);
   return 0;
+}
+
+static int open_layer(const char *path, int *ret_fd, bool *ret_is_image, struct zl_error *err)
+{
+  zl_autofd fd = zl_fd_open(AT_FDCWD, path, O_PATH, 0);
+  zl_autofd file = -1;
+  struct stat st;
+  int r;
+
+  if (fd < 0) {
+    r = zl_fail(err, fd == -ENOENT ? ZL_E_NOT_FOUND : ZL_E_SYSTEM, -fd, "layer '%s'", path);
+    fd = -1;
+    return r;
+  }
+  if (fstat(fd, &st) < 0)
+    return zl_fail_errno(err, "layer '%s'", path);
+  *ret_is_image = S_ISREG(st.st_mode);
+  if (!*ret_is_image) {
+    *ret_fd = zl_steal_fd(&fd);
+    return 0;
+  }
+  file = zl_fd_open(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW, 0);
+  if (file < 0) {
+    r = zl_fail(err, ZL_E_SYSTEM, -file, "layer '%s'", path);
+    file = -1;
+    return r;
+  }
+  r = zl_erofs_mount(file, ret_fd, err);
+  return r < 0 ? zl_wrap(err, "layer '%s'", path) : 0;
+}
+
+int zl_rootfs_open_layer(const char *path, int *ret_fd, struct zl_error *err)
+{
+  bool is_image;
+
+  return open_layer(path, ret_fd, &is_image, err);
 }
 
 static int open_layers(const struct zl_rootfs *rootfs, struct layer_fds *ret, struct zl_error *err)
@@ -66,16 +106,18 @@ static int open_layers(const struct zl_rootfs *rootfs, struct layer_fds *ret, st
   const char *const *paths = rootfs->layers;
 
   for (size_t i = 0; paths != NULL && paths[i] != NULL; i++) {
+    bool is_image;
     int r;
 
     if (i == ZL_MAX_LAYERS)
       return zl_fail(err, ZL_E_LIMIT, 0, "more than %d layers", ZL_MAX_LAYERS);
-    r = open_directory(AT_FDCWD, paths[i], &ret->fds[i], err);
+    r = open_layer(paths[i], &ret->fds[i], &is_image, err);
     if (r < 0)
       return r;
     ret->count++;
+    ret->images += is_image;
     if (rootfs->userns_fd >= 0)
-      r = map_layer(&ret->fds[i], rootfs->userns_fd, err);
+      r = map_layer(&ret->fds[i], is_image, rootfs->userns_fd, err);
     if (r < 0)
       return r;
   }
@@ -219,6 +261,11 @@ int zl_rootfs_open(const struct zl_rootfs *rootfs, int *ret_fd, struct zl_error 
     return plain(rootfs->dir_fd, "upper", false, MS_PRIVATE, ret_fd, err);
   if (layers.count == 0)
     return zl_fail(err, ZL_E_INVALID, 0, "the container has neither layers nor a root directory");
+  if (layers.count == 1 && rootfs->dir_fd < 0 && rootfs->userns_fd < 0 && layers.images == 1) {
+    layers.count = 0;
+    *ret_fd = layers.fds[0];
+    return 0;
+  }
   if (layers.count == 1 && rootfs->dir_fd < 0 && rootfs->userns_fd < 0)
     return plain(AT_FDCWD, rootfs->layers[0], true, MS_PRIVATE, ret_fd, err);
   return overlay_in_fd_dir(rootfs, &layers, ret_fd, err);

@@ -11,8 +11,9 @@
 #include <zlayer/error.h>
 
 struct zl_rootfs {
-  const char *const *layers; /* host directories, top first, ended by NULL; NULL: none */
-  int dir_fd;                /* directory with `upper` and `work`; -1: the layers only, read-only */
+  const char *const
+      *layers;      /* host directories or EROFS images, top first, ended by NULL; or NULL */
+  int dir_fd;       /* directory with `upper` and `work`; -1: the layers only, read-only */
   const char *path; /* instead of layers: a host directory that is the root as it is; or NULL */
   bool is_slave;    /* mounts that the host makes later below `path` are seen */
   int userns_fd;    /* layers are seen through the ids of this user namespace; -1: as they are */
@@ -24,6 +25,9 @@ struct zl_rootfs {
 /* Makes the root as a detached mount (CLOEXEC, the caller's): no mount table shows it. The upper
  * directory is used by one running container at a time. No layer: `upper` itself. */
 int zl_rootfs_open(const struct zl_rootfs *rootfs, int *ret_fd, struct zl_error *err);
+
+/* The tree of one layer: its directory, or a detached mount of its image. ZL_E_NOT_FOUND. */
+int zl_rootfs_open_layer(const char *path, int *ret_fd, struct zl_error *err);
 
 /* Makes the caller's mount namespace private (or a slave of the host's, MS_SLAVE) and attaches the
  * detached mount on `path`, a directory as the caller sees it. The caller must be in a mount

@@ -2,11 +2,11 @@
  *
  * The image store: from a reference to verified layers that images share. One per open runtime.
  *
- * On disk below ROOT: layers/<key>/fs is one unpacked layer, published by rename only after the
- * digests of its blob and of its content matched; layers/tmp-* is staging, locked by the pull that
- * fills it; layers/lock-<key> serialises the makers of one layer, between threads and processes.
- * The database says which image needs which layers; layers that exist on disk without a row are
- * found again by the next pull of an image that needs them.
+ * On disk below ROOT: layers/<key>/fs, or layers/<key>/layer.erofs, is one unpacked layer,
+ * published by rename only after the digests of its blob and of its content matched; layers/tmp-*
+ * is staging, locked by the pull that fills it; layers/lock-<key> serialises the makers of one
+ * layer, between threads and processes. The database says which image needs which layers; layers
+ * that exist on disk without a row are found again by the next pull of an image that needs them.
  *
  * All functions are thread-safe and safe against other processes on the same ROOT.
  */
@@ -71,7 +71,8 @@ struct zl_image {
   char *variant;    /* "v8", or NULL */
   char *os_version; /* Windows: "10.0.20348.2966", or NULL */
   struct zl_image_config config;
-  char **layers; /* absolute paths of the layers' trees, TOP FIRST (as overlayfs wants lowerdir) */
+  char **layers; /* absolute paths of the layers, TOP FIRST (as overlayfs wants lowerdir): each a
+                  * directory or an EROFS image */
 };
 
 /* Finds a stored image by reference (normalised first), or by digest: the whole "sha256:…" or an

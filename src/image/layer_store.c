@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/erofs_mount.h"
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/limits.h"
@@ -61,13 +62,36 @@ static void child_name(const char *key, const char *child, char ret[ZL_LAYER_NAM
   (void)snprintf(ret, ZL_LAYER_NAME + 16, "%s/%s", key, child);
 }
 
-bool zl_layer_is_published(int layers_fd, const char *key)
+const char *zl_layer_kind_file(enum zl_layer_kind kind)
+{
+  return kind == ZL_LAYER_KIND_EROFS ? "layer.erofs" : "fs";
+}
+
+static bool is_there(int layers_fd, const char *key, enum zl_layer_kind kind)
 {
   char name[ZL_LAYER_NAME + 16];
   struct stat st;
 
-  child_name(key, "fs", name);
-  return fstatat(layers_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+  child_name(key, zl_layer_kind_file(kind), name);
+  return fstatat(layers_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+         (kind == ZL_LAYER_KIND_EROFS ? S_ISREG(st.st_mode) : S_ISDIR(st.st_mode));
+}
+
+bool zl_layer_is_published(int layers_fd, const char *key)
+{
+  return is_there(layers_fd, key, ZL_LAYER_KIND_EROFS) ||
+         is_there(layers_fd, key, ZL_LAYER_KIND_DIRECTORY);
+}
+
+int zl_layer_find_kind(int layers_fd, const char *key, enum zl_layer_kind *ret,
+                       struct zl_error *err)
+{
+  bool image = is_there(layers_fd, key, ZL_LAYER_KIND_EROFS);
+
+  if (!image && !is_there(layers_fd, key, ZL_LAYER_KIND_DIRECTORY))
+    return zl_fail(err, ZL_E_NOT_FOUND, 0, "layer %s is not on disk any more", key);
+  *ret = image ? ZL_LAYER_KIND_EROFS : ZL_LAYER_KIND_DIRECTORY;
+  return 0;
 }
 
 int zl_layer_meta_read(int layers_fd, const char *key, struct zl_layer_meta *ret,
@@ -96,14 +120,26 @@ int zl_layer_meta_read(int layers_fd, const char *key, struct zl_layer_meta *ret
 
 int zl_layer_open(int layers_fd, const char *key, int *ret_fd, struct zl_error *err)
 {
+  enum zl_layer_kind kind;
   char name[ZL_LAYER_NAME + 16];
-  int fd;
+  zl_autofd fd = -1;
+  int r = zl_layer_find_kind(layers_fd, key, &kind, err);
 
-  child_name(key, "fs", name);
-  fd = zl_fd_open(layers_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-  if (fd < 0)
-    return zl_fail(err, fd == -ENOENT ? ZL_E_NOT_FOUND : ZL_E_SYSTEM, -fd, "opening layer %s", key);
-  *ret_fd = fd;
+  if (r < 0)
+    return r;
+  child_name(key, zl_layer_kind_file(kind), name);
+  fd = zl_fd_open(layers_fd, name,
+                  O_RDONLY | O_NOFOLLOW | (kind == ZL_LAYER_KIND_DIRECTORY ? O_DIRECTORY : 0), 0);
+  if (fd < 0) {
+    r = zl_fail(err, fd == -ENOENT ? ZL_E_NOT_FOUND : ZL_E_SYSTEM, -fd, "opening layer %s", key);
+    fd = -1;
+    return r;
+  }
+  if (kind == ZL_LAYER_KIND_EROFS) {
+    r = zl_erofs_mount(fd, ret_fd, err);
+    return r < 0 ? zl_wrap(err, "layer %s", key) : 0;
+  }
+  *ret_fd = zl_steal_fd(&fd);
   return 0;
 }
 
@@ -136,7 +172,22 @@ static int random_name(char name[ZL_LAYER_NAME], struct zl_error *err)
   return r;
 }
 
-int zl_staging_make(int layers_fd, struct zl_staging *ret, struct zl_error *err)
+/* The process's umask is not the image's business. */
+static int make_tree(struct zl_staging *s)
+{
+  const char *name = zl_layer_kind_file(s->kind);
+
+  if (s->kind == ZL_LAYER_KIND_EROFS) {
+    s->tree_fd = zl_fd_open(s->dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    return s->tree_fd < 0 ? -1 : 0;
+  }
+  if (mkdirat(s->dir_fd, name, 0755) == 0)
+    s->tree_fd = zl_fd_open(s->dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+  return s->tree_fd < 0 ? -1 : fchmod(s->tree_fd, 0755);
+}
+
+int zl_staging_make(int layers_fd, enum zl_layer_kind kind, struct zl_staging *ret,
+                    struct zl_error *err)
 {
   struct zl_staging s = ZL_STAGING_INIT;
   int r;
@@ -152,10 +203,8 @@ int zl_staging_make(int layers_fd, struct zl_staging *ret, struct zl_error *err)
   }
   if (s.dir_fd < 0)
     return zl_fail_errno(err, "locking a staging directory");
-  if (mkdirat(s.dir_fd, "fs", 0755) == 0)
-    s.tree_fd = zl_fd_open(s.dir_fd, "fs", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-  /* The process's umask is not the image's business. */
-  if (s.tree_fd < 0 || fchmod(s.tree_fd, 0755) < 0) {
+  s.kind = kind;
+  if (make_tree(&s) < 0) {
     r = zl_fail_errno(err, "making a staging directory");
     zl_staging_remove(layers_fd, &s);
     return r;
@@ -215,9 +264,18 @@ static int write_meta(const struct zl_staging *staging, const struct zl_layer_me
   if (json == NULL)
     return zl_fail_nomem(err, "metadata of a layer");
   r = zl_json_render(json, &text, err);
-  return r < 0
-             ? r
-             : zl_file_replace(staging->dir_fd, "meta.json", text, strlen(text), 0600, false, err);
+  return r < 0 ? r
+               : zl_file_replace(staging->dir_fd, "meta.json", text, strlen(text), 0600,
+                                 staging->kind == ZL_LAYER_KIND_EROFS, err);
+}
+
+/* A layer that is there under its name after a power loss is whole. Of a directory one flush takes
+ * all files; an image is one file, and need not wait for what others write. */
+static int flush(int layers_fd, const struct zl_staging *staging)
+{
+  if (staging->kind == ZL_LAYER_KIND_DIRECTORY)
+    return syncfs(staging->tree_fd);
+  return fsync(staging->tree_fd) < 0 ? -1 : fsync(layers_fd);
 }
 
 int zl_staging_publish(int layers_fd, struct zl_staging *staging, const char *key,
@@ -227,8 +285,7 @@ int zl_staging_publish(int layers_fd, struct zl_staging *staging, const char *ke
 
   if (r < 0)
     return r;
-  /* One flush for all files. A layer that is there under its name after a power loss is whole. */
-  if (syncfs(staging->tree_fd) < 0)
+  if (flush(layers_fd, staging) < 0)
     return zl_fail_errno(err, "flushing layer %s", key);
   if (renameat(layers_fd, staging->name, layers_fd, key) < 0) {
     /* The remains of a layer whose tree is gone. */

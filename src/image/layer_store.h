@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ROOT/layers: the published layers, the staging of those being made, and the locks.
+ * ROOT/layers: the published layers, the staging of those being made, and the locks. A layer is a
+ * directory `fs` or an EROFS image `layer.erofs`; a store may hold both kinds, an image too.
  *
  * A layer is made under the exclusive lock of its keys, so that concurrent pulls, in threads and
  * processes, download it once. Whoever relies on a published layer that the database does not name
@@ -40,11 +41,21 @@ struct zl_layer_meta {
   uint64_t files; /* entries of the archive */
 };
 
+enum zl_layer_kind {
+  ZL_LAYER_KIND_DIRECTORY,
+  ZL_LAYER_KIND_EROFS
+};
+/* The name of the layer's tree or image in its directory. */
+const char *zl_layer_kind_file(enum zl_layer_kind kind);
+
 bool zl_layer_is_published(int layers_fd, const char *key);
+/* ZL_E_NOT_FOUND: not published. */
+int zl_layer_find_kind(int layers_fd, const char *key, enum zl_layer_kind *ret,
+                       struct zl_error *err);
 /* ZL_E_NOT_FOUND: not published. */
 int zl_layer_meta_read(int layers_fd, const char *key, struct zl_layer_meta *ret,
                        struct zl_error *err);
-/* The layer's tree, O_RDONLY | O_DIRECTORY. */
+/* The layer's tree: a directory, or a detached mount of the image. */
 int zl_layer_open(int layers_fd, const char *key, int *ret_fd, struct zl_error *err);
 
 /* ---- Locks ----------------------------------------------------------------------------------- */
@@ -82,15 +93,17 @@ void zl_layer_unlink_lock(int layers_fd, const char *key);
 struct zl_staging {
   char name[ZL_LAYER_NAME]; /* "" none */
   int dir_fd;               /* holds the lock that tells the collector somebody lives here */
-  int tree_fd;              /* the future layer, empty at first */
+  int tree_fd;              /* the future layer, empty at first: a directory or a file */
+  enum zl_layer_kind kind;
 };
 #define ZL_STAGING_INIT         \
   {                             \
     .dir_fd = -1, .tree_fd = -1 \
   }
 
-int zl_staging_make(int layers_fd, struct zl_staging *ret, struct zl_error *err);
-/* Writes the metadata, flushes the file system and renames. The staging is empty afterwards. The
+int zl_staging_make(int layers_fd, enum zl_layer_kind kind, struct zl_staging *ret,
+                    struct zl_error *err);
+/* Writes the metadata, flushes the layer and renames. The staging is empty afterwards. The
  * key must be held exclusively. */
 int zl_staging_publish(int layers_fd, struct zl_staging *staging, const char *key,
                        const struct zl_layer_meta *meta, struct zl_error *err);

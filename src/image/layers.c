@@ -15,8 +15,10 @@
 
 #include "base/limits.h"
 #include "base/time.h"
+#include "image/erofs/check.h"
 #include "image/layer/fixup.h"
 #include "image/layer/unpack.h"
+#include "image/layer_kind.h"
 #include "image/layer_store.h"
 #include "image/store_internal.h"
 
@@ -41,12 +43,14 @@ struct job {
   struct zl_staging staging;
   struct zl_layer_meta meta;
   char *fixup;
+  struct zl_unpack *unpack; /* of a staged image: completes it */
 };
 
 struct zl_layer_fetch {
   struct zl_layer_fetch_options opt;
   struct job *jobs;
   size_t count;
+  enum zl_layer_kind kind; /* of layers that have to be made */
   atomic_size_t next;
   atomic_bool stop;
   pthread_mutex_t order; /* states of the jobs, fix-ups, the first error */
@@ -127,8 +131,12 @@ static int on_bytes(void *ctx, const void *data, size_t len, struct zl_error *er
 static int start_unpack(const struct zl_layer_fetch *f, const struct job *job,
                         struct zl_unpack **ret, struct zl_error *err)
 {
+  const bool image = job->staging.kind == ZL_LAYER_KIND_EROFS;
   struct zl_unpack_options options = { .helper = f->opt.store->helper,
-                                       .staging_fd = job->staging.tree_fd,
+                                       .staging_fd =
+                                           image ? job->staging.dir_fd : job->staging.tree_fd,
+                                       .image = image,
+                                       .image_fd = image ? job->staging.tree_fd : -1,
                                        .devices = true };
   int r = zl_layer_compression(job->blob, &options.compression, err);
 
@@ -180,15 +188,23 @@ static int download(struct zl_layer_fetch *f, struct job *job, struct zl_error *
   r = zl_source_blob(f->opt.source, job->blob, on_bytes, &s, err);
   if (r == 0)
     r = zl_unpack_finish(unpack, &result, err);
-  return r < 0 ? r : check_digests(job, hash, &result, err);
+  if (r == 0)
+    r = check_digests(job, hash, &result, err);
+  if (r == 0 && job->fixup != NULL && job->staging.kind == ZL_LAYER_KIND_EROFS)
+    job->unpack = zl_steal_ptr(&unpack);
+  return r;
 }
 
 /* Under the exclusive lock of the key. */
 static int publish(struct zl_layer_fetch *f, struct job *job, const char *key, struct zl_error *err)
 {
   int layers_fd = f->opt.store->layers_fd;
-  int r = zl_staging_publish(layers_fd, &job->staging, key, &job->meta, err);
+  int r = 0;
 
+  if (job->staging.kind == ZL_LAYER_KIND_EROFS)
+    r = zl_erofs_check(job->staging.tree_fd, err);
+  if (r == 0)
+    r = zl_staging_publish(layers_fd, &job->staging, key, &job->meta, err);
   return r < 0 ? r : zl_claim_share(layers_fd, &job->claim, key, err);
 }
 
@@ -202,7 +218,7 @@ static void set_state(struct zl_layer_fetch *f, struct job *job, enum job_state 
 static int make_layer(struct zl_layer_fetch *f, struct job *job, struct zl_error *err)
 {
   int layers_fd = f->opt.store->layers_fd;
-  int r = zl_staging_make(layers_fd, &job->staging, err);
+  int r = zl_staging_make(layers_fd, f->kind, &job->staging, err);
 
   if (r == 0)
     r = download(f, job, err);
@@ -263,8 +279,10 @@ static int fix_up(struct zl_layer_fetch *f, struct job *job, struct zl_error *er
     n += r == 0 ? 1 : 0;
   }
   if (r == 0)
-    r = zl_layer_fixup(job->staging.tree_fd, lower, n, job->fixup, err);
+    r = job->unpack != NULL ? zl_unpack_fix(job->unpack, lower, n, job->fixup, err)
+                            : zl_layer_fixup(job->staging.tree_fd, lower, n, job->fixup, err);
   close_all(lower, n);
+  zl_unpack_freep(&job->unpack);
   if (r == 0)
     r = publish(f, job, job->claim.chain_key, err);
   if (r == 0)
@@ -364,6 +382,8 @@ int zl_layer_fetch(const struct zl_layer_fetch_options *options, struct zl_layer
   (void)pthread_mutex_init(&f->order, NULL);
   (void)pthread_mutex_init(&f->report, NULL);
   r = init_jobs(f, err);
+  if (r == 0)
+    r = zl_layer_kind_choose(options->store, &f->kind, err);
   if (r < 0)
     return r;
   run_workers(f);
@@ -385,6 +405,7 @@ void zl_layer_fetch_free(struct zl_layer_fetch *fetch)
   if (fetch == NULL)
     return;
   for (size_t i = 0; i < fetch->count; i++) {
+    zl_unpack_free(fetch->jobs[i].unpack);
     zl_staging_remove(fetch->opt.store->layers_fd, &fetch->jobs[i].staging);
     zl_claim_release(fetch->opt.store->layers_fd, &fetch->jobs[i].claim);
     free(fetch->jobs[i].fixup);

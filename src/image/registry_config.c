@@ -18,7 +18,7 @@ enum {
 };
 
 /* Keys of the file that other rooms read. */
-static const char *const other_keys[] = { "slice_cidr" };
+static const char *const other_keys[] = { "slice_cidr", "layers", "vm" };
 
 void zl_registries_done(struct zl_registries *registries)
 {
@@ -277,7 +277,7 @@ static void read_file(struct zl_spec_ctx *ctx, const struct zl_node *root,
     if (strcmp(entry->key, "registries") == 0)
       read_registries(ctx, &field, ret);
     else if (!known)
-      unknown_key(ctx, &top, entry, "registries and slice_cidr");
+      unknown_key(ctx, &top, entry, "registries, slice_cidr, layers and vm");
   }
 }
 
@@ -348,23 +348,33 @@ int zl_registries_add_insecure(struct zl_registries *registries, const char *lis
   return 0;
 }
 
+int zl_node_config_read(int root_fd, const char *root, struct zl_buf *text, char **ret_file,
+                        struct zl_error *err)
+{
+  zl_autofree char *path = zl_asprintf("%s/config.yaml", root);
+  int r = path != NULL ? zl_file_read(root_fd, "config.yaml", text, err)
+                       : zl_fail_nomem(err, "config.yaml");
+
+  if (r == -ZL_E_NOT_FOUND) {
+    free(path);
+    path = strdup(SYSTEM_CONFIG);
+    r = path != NULL ? zl_file_read(AT_FDCWD, SYSTEM_CONFIG, text, err)
+                     : zl_fail_nomem(err, "config.yaml");
+  }
+  if (r == 0)
+    *ret_file = zl_steal_ptr(&path);
+  return r;
+}
+
 int zl_registries_load(int root_fd, const char *root, struct zl_registries *ret,
                        struct zl_error *err)
 {
   zl_autobuf text = ZL_BUF_INIT((size_t)ZL_MAX_SPEC_FILE);
   zl_autoregistries registries = { 0 };
-  zl_autofree char *path = zl_asprintf("%s/config.yaml", root);
+  zl_autofree char *file = NULL;
   const char *insecure = getenv("ZLAYER_INSECURE_REGISTRIES");
-  const char *file = path;
-  int r;
+  int r = zl_node_config_read(root_fd, root, &text, &file, err);
 
-  if (path == NULL)
-    return zl_fail_nomem(err, "registries");
-  r = zl_file_read(root_fd, "config.yaml", &text, err);
-  if (r == -ZL_E_NOT_FOUND) {
-    file = SYSTEM_CONFIG;
-    r = zl_file_read(AT_FDCWD, SYSTEM_CONFIG, &text, err);
-  }
   if (r == 0 && text.len > 0)
     r = zl_registries_parse(text.data, text.len, file, &registries, err);
   if (r < 0 && r != -ZL_E_NOT_FOUND)

@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <zlayer/error.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "image/url.h"
 
@@ -40,6 +41,11 @@ struct zl_registries {
   struct zl_registry_config *items;
   size_t count;
 };
+
+/* The text of the configuration, and the name of its file for errors. ZL_E_NOT_FOUND: there is
+ * none. */
+int zl_node_config_read(int root_fd, const char *root, struct zl_buf *text, char **ret_file,
+                        struct zl_error *err);
 
 /* Reads the file and the environment. No file is an empty configuration. ZL_E_INVALID names file,
  * line and field; unknown keys are errors. Free with zl_registries_done. */

@@ -102,7 +102,7 @@ static int adopt_layers(struct zl_runtime *rt, const struct zl_record *record, s
   if (r == 0)
     r = zl_json_get_array(json, "description", "layers", ZL_MAX_LAYERS, &layers, err);
   json_array_foreach (layers, i, item) {
-    const char *path = json_string_value(item); /* ROOT/layers/<key>/fs, top first */
+    const char *path = json_string_value(item); /* ROOT/layers/<key>/FILE, top first */
     const char *end = path != NULL ? strrchr(path, '/') : NULL;
     zl_autofree char *key = NULL;
 

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/strv.h"
+#include "engine/rootfs.h"
 #include "runtime/plan.h"
 
 int zl_plan_record_volumes(struct zl_runtime *rt, struct zl_store *store,
@@ -38,13 +39,10 @@ int zl_plan_record_volumes(struct zl_runtime *rt, struct zl_store *store,
 static bool find_in_layers(char *const *layers, const char *target, struct stat *ret)
 {
   for (size_t i = 0; layers != NULL && layers[i] != NULL; i++) {
-    zl_autofd layer = zl_fd_open(AT_FDCWD, layers[i], O_PATH | O_DIRECTORY, 0);
-    zl_autofd dir = -1;
+    zl_autofd layer = -1, dir = -1;
 
-    if (layer < 0) {
-      layer = -1;
+    if (zl_rootfs_open_layer(layers[i], &layer, NULL) < 0)
       continue;
-    }
     dir = zl_path_open_in_root(layer, target, O_PATH | O_DIRECTORY, 0);
     if (dir >= 0 && fstat(dir, ret) == 0)
       return true;

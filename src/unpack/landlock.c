@@ -72,14 +72,14 @@ static struct ruleset handled_by(long abi)
   return set;
 }
 
-int zl_sandbox_landlock(int root_fd, bool devices, struct zl_error *err)
+int zl_sandbox_landlock(const struct zl_sandbox_options *options, struct zl_error *err)
 {
   uint64_t wanted = FS_WRITE_FILE | FS_READ_DIR | FS_REMOVE_DIR | FS_REMOVE_FILE | FS_MAKE_CHAR |
                     FS_MAKE_DIR | FS_MAKE_REG | FS_MAKE_FIFO | FS_MAKE_SYM | FS_REFER |
-                    FS_TRUNCATE | (devices ? FS_MAKE_BLOCK : 0);
+                    FS_TRUNCATE | (options->devices ? FS_MAKE_BLOCK : 0);
   long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, GET_ABI);
   struct ruleset set = handled_by(abi);
-  struct beneath rule = { .allowed = wanted & set.fs, .parent_fd = root_fd };
+  struct beneath rule = { .allowed = wanted & set.fs, .parent_fd = options->root_fd };
   size_t size = abi >= ABI_SCOPE ? sizeof(set) : abi >= ABI_NET ? 16 : 8;
   zl_autofd fd = -1;
 
@@ -89,7 +89,7 @@ int zl_sandbox_landlock(int root_fd, bool devices, struct zl_error *err)
   fd = (int)syscall(SYS_landlock_create_ruleset, &set, size, 0);
   if (fd < 0)
     return zl_fail_errno(err, "making a Landlock rule set");
-  if (syscall(SYS_landlock_add_rule, fd, RULE_PATH_BENEATH, &rule, 0) < 0 ||
+  if ((!options->image && syscall(SYS_landlock_add_rule, fd, RULE_PATH_BENEATH, &rule, 0) < 0) ||
       syscall(SYS_landlock_restrict_self, fd, 0) < 0)
     return zl_fail_errno(err, "restricting file access with Landlock");
   return 0;

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "image/layer/decoder.h"
+#include "image/layer/sink_dir.h"
+#include "image/layer/sink_erofs.h"
 #include "unpack/ring.h"
 
 enum {
@@ -19,7 +21,8 @@ struct zl_pipeline {
   struct zl_pipeline_options options;
   struct zl_ring *ring;
   struct zl_hash *hash;
-  struct zl_sink_dir *sink;
+  const struct zl_sink_ops *ops;
+  void *sink;
   struct zl_tar *tar;
   pthread_t decoding;
   pthread_mutex_t gate; /* held until the sandbox is closed around both threads */
@@ -109,20 +112,40 @@ static void *decoding_thread(void *arg)
 static void pipeline_free(struct zl_pipeline *p)
 {
   zl_tar_free(p->tar);
-  zl_sink_dir_free(p->sink);
+  if (p->ops != NULL)
+    p->ops->free(p->sink);
   zl_hash_free(p->hash);
   zl_ring_free(p->ring);
   free(p);
 }
 ZL_DEFINE_CLEANUP(struct zl_pipeline, pipeline_free)
 
+static int new_sink(struct zl_pipeline *p, struct zl_error *err)
+{
+  const struct zl_pipeline_options *o = &p->options;
+  const struct zl_sink_dir_options dir = { .root_fd = o->staging_fd,
+                                           .reserve_bytes = o->reserve_bytes,
+                                           .devices = o->devices };
+  const struct zl_sink_erofs_options image = { .fd = o->image_fd,
+                                               .reserve_bytes = o->reserve_bytes,
+                                               .devices = o->devices };
+
+  p->ops = o->image_fd < 0 ? &zl_sink_dir_ops : &zl_sink_erofs_ops;
+  return o->image_fd < 0 ? zl_sink_dir_new(&dir, (struct zl_sink_dir **)&p->sink, err)
+                         : zl_sink_erofs_new(&image, (struct zl_sink_erofs **)&p->sink, err);
+}
+
+static int new_tar(struct zl_pipeline *p, struct zl_error *err)
+{
+  const struct zl_tar_limits limits = { .bytes = p->options.max_bytes,
+                                        .entries = p->options.max_entries };
+
+  return zl_tar_new(&limits, p->ops, p->sink, &p->tar, err);
+}
+
 int zl_pipeline_new(const struct zl_pipeline_options *options, struct zl_pipeline **ret,
                     struct zl_error *err)
 {
-  struct zl_sink_dir_options dir = { .root_fd = options->staging_fd,
-                                     .reserve_bytes = options->reserve_bytes,
-                                     .devices = options->devices };
-  struct zl_tar_limits limits = { .bytes = options->max_bytes, .entries = options->max_entries };
   ZL_CLEANUP(pipeline_freep) struct zl_pipeline *p = calloc(1, sizeof(*p));
   int r;
 
@@ -133,9 +156,9 @@ int zl_pipeline_new(const struct zl_pipeline_options *options, struct zl_pipelin
   if (r == 0)
     r = zl_hash_new(options->diff_alg, &p->hash, err);
   if (r == 0)
-    r = zl_sink_dir_new(&dir, &p->sink, err);
+    r = new_sink(p, err);
   if (r == 0)
-    r = zl_tar_new(&limits, &zl_sink_dir_ops, p->sink, &p->tar, err);
+    r = new_tar(p, err);
   if (r < 0)
     return r;
   *ret = zl_steal_ptr(&p);
@@ -172,6 +195,18 @@ static int consume(struct zl_pipeline *p, struct zl_error *err)
   return r < 0 ? r : zl_tar_finish(p->tar, err);
 }
 
+/* A directory is put right by the caller, who can change it afterwards; an image is not. */
+static bool needs_lower(const struct zl_pipeline *p, const struct zl_sink_totals *totals,
+                        const struct zl_buf *notes)
+{
+  static const char opaque_root[] = "o .\n";
+
+  if (p->options.image_fd < 0)
+    return false;
+  return totals->n_implicit > 0 || totals->n_deferred > 0 ||
+         (notes->len > 0 && strstr(notes->data, opaque_root) != NULL);
+}
+
 int zl_pipeline_run(struct zl_pipeline *p, struct zl_pipeline_result *ret, struct zl_buf *notes,
                     struct zl_error *err)
 {
@@ -182,11 +217,41 @@ int zl_pipeline_run(struct zl_pipeline *p, struct zl_pipeline_result *ret, struc
   if (r == 0)
     r = zl_hash_final(p->hash, ret->diff_id, err);
   if (r == 0)
-    r = zl_sink_dir_write_notes(p->sink, notes, err);
+    r = p->ops->write_notes(p->sink, notes, err);
   if (r < 0)
     return r;
   ret->stream_bytes = p->stream_bytes;
   ret->tar = zl_tar_get_totals(p->tar);
-  ret->dir = zl_sink_dir_get_totals(p->sink);
-  return 0;
+  p->ops->get_totals(p->sink, &ret->sink);
+  ret->pending = needs_lower(p, &ret->sink, notes);
+  if (ret->pending)
+    return 0;
+  if (p->options.image_fd >= 0)
+    zl_buf_clear(notes); /* they are in the image */
+  return p->ops->seal(p->sink, err);
+}
+
+int zl_pipeline_fix(struct zl_pipeline *p, int fd, struct zl_error *err)
+{
+  struct zl_sink_totals totals;
+  ssize_t n;
+  int r;
+
+  zl_tar_free(zl_steal_ptr(&p->tar));
+  r = new_tar(p, err);
+  while (r == 0 && (n = read(fd, p->input, INPUT_BUFFER)) != 0) {
+    if (n < 0 && errno == EINTR)
+      continue;
+    r = n < 0 ? zl_fail_errno(err, "reading what lower layers give")
+              : zl_tar_feed(p->tar, p->input, (size_t)n, err);
+  }
+  if (r == 0)
+    r = zl_tar_finish(p->tar, err);
+  if (r < 0)
+    return r;
+  p->ops->get_totals(p->sink, &totals);
+  if (totals.n_deferred > 0)
+    return zl_fail(err, ZL_E_CORRUPT, 0, "%zu hard links to files that are in no layer",
+                   totals.n_deferred);
+  return p->ops->seal(p->sink, err);
 }

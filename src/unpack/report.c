@@ -34,16 +34,22 @@ int zl_report_result(int fd, const struct zl_pipeline_result *result, const stru
                      struct zl_error *err)
 {
   json_t *json = json_pack(
-      "{s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "ok", 1, "diff_id", result->diff_id,
+      "{s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b}", "ok", 1, "diff_id", result->diff_id,
       "stream_bytes", (json_int_t)result->stream_bytes, "bytes", (json_int_t)result->tar.bytes,
-      "entries", (json_int_t)result->tar.entries, "skipped", (json_int_t)result->dir.skipped,
-      "implicit", (json_int_t)result->dir.n_implicit, "deferred",
-      (json_int_t)result->dir.n_deferred, "root_entry", (int)result->dir.root_entry);
+      "entries", (json_int_t)result->tar.entries, "skipped", (json_int_t)result->sink.skipped,
+      "implicit", (json_int_t)result->sink.n_implicit, "deferred",
+      (json_int_t)result->sink.n_deferred, "root_entry", (int)result->sink.root_entry, "pending",
+      (int)result->pending);
   int r = send_line(fd, json, err);
 
   if (r == 0 && notes->len > 0)
     r = zl_fd_write_full(fd, notes->data, notes->len);
   return r < 0 ? r : 0;
+}
+
+int zl_report_fixed(int fd, struct zl_error *err)
+{
+  return send_line(fd, json_pack("{s:b}", "ok", 1), err);
 }
 
 void zl_report_failure(int fd, const struct zl_error *error)

@@ -25,18 +25,22 @@
 #endif
 
 enum {
+  IMAGE_METADATA = 1 << 30,
   MAX_MEMORY = 512 << 20, /* a zstd window of 128 MiB, the lists of notes, and some air */
   MAX_FDS = 128           /* removal of a deep tree holds 64 */
 };
 
 /* Nothing else that root has is of use for filling a directory. trusted.* attributes would need
  * CAP_SYS_ADMIN; the caller sets those from a list instead. Whiteouts need no CAP_MKNOD. */
-static uint64_t wanted_capabilities(bool devices)
+static uint64_t wanted_capabilities(const struct zl_sandbox_options *options)
 {
-  uint64_t set = UINT64_C(1) << CAP_CHOWN | UINT64_C(1) << CAP_DAC_OVERRIDE |
-                 UINT64_C(1) << CAP_FOWNER | UINT64_C(1) << CAP_FSETID | UINT64_C(1) << CAP_SETFCAP;
+  const uint64_t set = UINT64_C(1) << CAP_CHOWN | UINT64_C(1) << CAP_DAC_OVERRIDE |
+                       UINT64_C(1) << CAP_FOWNER | UINT64_C(1) << CAP_FSETID |
+                       UINT64_C(1) << CAP_SETFCAP;
 
-  return devices ? set | UINT64_C(1) << CAP_MKNOD : set;
+  if (options->image)
+    return 0;
+  return options->devices ? set | UINT64_C(1) << CAP_MKNOD : set;
 }
 
 static int drop_capabilities(uint64_t keep, struct zl_error *err)
@@ -67,6 +71,16 @@ static int limit(__rlimit_resource_t what, uint64_t value, struct zl_error *err)
   if (setrlimit(what, &lim) < 0)
     return zl_fail_errno(err, "setting a resource limit");
   return 0;
+}
+
+/* An image holds all files of the layer, one beside the other, and their metadata. */
+static uint64_t largest_file(const struct zl_sandbox_options *options)
+{
+  const uint64_t most = INT64_MAX, metadata = IMAGE_METADATA;
+
+  if (!options->image)
+    return options->file_size;
+  return options->file_size < (most - metadata) / 2 ? options->file_size * 2 + metadata : most;
 }
 
 static int limit_resources(uint64_t file_size, struct zl_error *err)
@@ -104,8 +118,8 @@ int zl_sandbox_enter(const struct zl_sandbox_options *options, struct zl_error *
     return zl_fail_errno(err, "leaving the network");
   r = enter_root(options->root_fd, err);
   if (r == 0)
-    r = zl_sandbox_landlock(options->root_fd, options->devices, err);
+    r = zl_sandbox_landlock(options, err);
   if (r == 0)
-    r = limit_resources(options->file_size, err);
-  return r < 0 ? r : drop_capabilities(wanted_capabilities(options->devices), err);
+    r = limit_resources(largest_file(options), err);
+  return r < 0 ? r : drop_capabilities(wanted_capabilities(options), err);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The system calls that filling a directory takes, and nothing else. The kernel caches the verdicts
- * that do not depend on arguments, so the length of the list costs nothing per call.
+ * The system calls that writing an image or filling a directory takes, and nothing else. The kernel
+ * caches the verdicts that do not depend on arguments, so the length of the list costs nothing per
+ * call.
  */
 #include <errno.h>
 #include <linux/audit.h>
@@ -32,21 +33,11 @@ _Static_assert(NATIVE_ARCH != 0, "add this architecture to the system call filte
 #endif
 #endif
 
-static const unsigned allowed[] = {
-  /* input, files */
-  SYS_read,
-  SYS_write,
-  SYS_pwrite64,
-  SYS_close,
+static const unsigned for_directories[] = {
   SYS_openat,
   SYS_openat2,
-  SYS_ftruncate,
-  SYS_fstat,
   SYS_newfstatat,
-  SYS_fstatfs,
-  SYS_fcntl,
   SYS_getdents64,
-  SYS_lseek,
   /* objects and their attributes */
   SYS_mkdirat,
   SYS_mknodat,
@@ -60,6 +51,18 @@ static const unsigned allowed[] = {
   SYS_fchmodat,
   SYS_utimensat,
   SYS_fsetxattr,
+};
+
+static const unsigned always[] = {
+  SYS_read,
+  SYS_write,
+  SYS_pwrite64,
+  SYS_close,
+  SYS_ftruncate,
+  SYS_fstat,
+  SYS_fstatfs,
+  SYS_fcntl,
+  SYS_lseek,
   /* threads and memory */
   SYS_futex,
   SYS_munmap,
@@ -80,11 +83,15 @@ static const unsigned allowed[] = {
 #endif
 };
 
+/* The C library's malloc wants to know about overcommitment when a thread gives memory back. */
+static const unsigned tried[] = { SYS_openat };
+
 /* Memory may be mapped and changed, but never made executable. */
 static const unsigned not_executable[] = { SYS_mmap, SYS_mprotect };
 
 enum {
-  MAX_PROGRAM = 8 + ZL_COUNT(allowed) * 2 + ZL_COUNT(not_executable) * 5,
+  MAX_PROGRAM =
+      8 + (ZL_COUNT(always) + ZL_COUNT(for_directories)) * 2 + ZL_COUNT(not_executable) * 5,
   NR_AT = offsetof(struct seccomp_data, nr),
   ARCH_AT = offsetof(struct seccomp_data, arch),
   PROT_AT = offsetof(struct seccomp_data, args[2])
@@ -106,7 +113,15 @@ static void jump(struct program *p, unsigned short code, unsigned k, unsigned ch
   p->code[p->len++] = (struct sock_filter)BPF_JUMP(code, k, yes, no);
 }
 
-static void build(struct program *p)
+static void answer(struct program *p, const unsigned *calls, size_t n, unsigned verdict)
+{
+  for (size_t i = 0; i < n; i++) {
+    jump(p, BPF_JMP | BPF_JEQ | BPF_K, calls[i], 0, 1);
+    stmt(p, BPF_RET | BPF_K, verdict);
+  }
+}
+
+static void build(struct program *p, bool image)
 {
   const unsigned kill = SECCOMP_RET_KILL_PROCESS;
 
@@ -114,10 +129,11 @@ static void build(struct program *p)
   jump(p, BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 1, 0);
   stmt(p, BPF_RET | BPF_K, kill);
   stmt(p, BPF_LD | BPF_W | BPF_ABS, NR_AT); /* x32 numbers have bit 30 set and match nothing */
-  for (size_t i = 0; i < ZL_COUNT(allowed); i++) {
-    jump(p, BPF_JMP | BPF_JEQ | BPF_K, allowed[i], 0, 1);
-    stmt(p, BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-  }
+  answer(p, always, ZL_COUNT(always), SECCOMP_RET_ALLOW);
+  if (image)
+    answer(p, tried, ZL_COUNT(tried), SECCOMP_RET_ERRNO | EACCES);
+  else
+    answer(p, for_directories, ZL_COUNT(for_directories), SECCOMP_RET_ALLOW);
   for (size_t i = 0; i < ZL_COUNT(not_executable); i++) {
     jump(p, BPF_JMP | BPF_JEQ | BPF_K, not_executable[i], 0, 4);
     stmt(p, BPF_LD | BPF_W | BPF_ABS, PROT_AT); /* low half: both architectures are little-endian */
@@ -128,7 +144,7 @@ static void build(struct program *p)
   stmt(p, BPF_RET | BPF_K, kill);
 }
 
-int zl_sandbox_filter(struct zl_error *err)
+int zl_sandbox_filter(bool image, struct zl_error *err)
 {
   struct program program = { .len = 0 };
   struct sock_fprog fprog = { .filter = program.code };
@@ -137,7 +153,7 @@ int zl_sandbox_filter(struct zl_error *err)
 #ifdef SANITIZED
   return 0;
 #endif
-  build(&program);
+  build(&program, image);
   fprog.len = program.len;
   r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &fprog);
   if (r > 0)

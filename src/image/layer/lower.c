@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/path.h"
 #include "image/layer/layer_path.h"
+#include "image/layer/notes.h"
 
 enum verdict {
   FOUND,
@@ -82,11 +83,30 @@ static int look_in(int root_fd, const char *path, bool parents_only, int *ret_fd
   return 0;
 }
 
+/* Only directories are on the way to what such a layer asks for. */
+static bool is_below_opaque(const struct zl_path_set *opaque, const char *path)
+{
+  char prefix[ZL_LAYER_PATH];
+
+  for (const char *p = strchr(path, '/'); p != NULL; p = strchr(p + 1, '/')) {
+    memcpy(prefix, path, (size_t)(p - path));
+    prefix[p - path] = '\0';
+    if (zl_path_set_has(opaque, prefix))
+      return true;
+  }
+  return false;
+}
+
 int zl_lower_find(const struct zl_lower *lower, const char *path, int *ret_fd, struct zl_error *err)
 {
-  enum verdict verdict;
-  bool last;
-  int r = look_in(lower->layer_fd, path, true, ret_fd, &last, &verdict, err);
+  enum verdict verdict = ABSENT;
+  bool last = false;
+  int r = 0;
+
+  if (lower->layer_fd < 0)
+    last = is_below_opaque(lower->opaque, path);
+  else
+    r = look_in(lower->layer_fd, path, true, ret_fd, &last, &verdict, err);
 
   for (size_t i = 0; r == 0 && !last && verdict == ABSENT && i < lower->n; i++)
     r = look_in(lower->fds[i], path, false, ret_fd, &last, &verdict, err);

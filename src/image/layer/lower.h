@@ -10,9 +10,12 @@
 #include <sys/stat.h>
 #include <zlayer/error.h>
 
+struct zl_path_set;
+
 struct zl_lower {
-  int layer_fd;   /* the layer on top: its opaque directories hide what is below */
-  const int *fds; /* nearest first */
+  int layer_fd; /* the layer on top: its opaque directories hide what is below; -1: see `opaque` */
+  const struct zl_path_set *opaque; /* those directories, of a layer that cannot be looked into */
+  const int *fds;                   /* nearest first */
   size_t n;
 };
 

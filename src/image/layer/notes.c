@@ -98,6 +98,84 @@ void zl_path_set_done(struct zl_path_set *set)
   *set = (struct zl_path_set){ 0 };
 }
 
+bool zl_path_set_has(const struct zl_path_set *set, const char *path)
+{
+  size_t slot = set->n > 0 ? *find_slot(set, path) : 0;
+
+  return slot != 0 && !set->dropped[slot - 1];
+}
+
+size_t zl_path_set_count(const struct zl_path_set *set)
+{
+  size_t n = 0;
+
+  for (size_t i = 0; i < set->n; i++)
+    n += !set->dropped[i];
+  return n;
+}
+
+/* ---- Links ----------------------------------------------------------------------------------- */
+
+static int grow_links(struct zl_link_list *list, struct zl_error *err)
+{
+  struct zl_link *items;
+
+  if (list->n >= ZL_MAX_LAYER_NOTES)
+    return zl_fail(err, ZL_E_LIMIT, 0, "more than %d hard links to absent files",
+                   ZL_MAX_LAYER_NOTES);
+  if ((list->n & (list->n - 1)) != 0)
+    return 0;
+  items = reallocarray(list->items, list->n == 0 ? 1 : list->n * 2, sizeof(*items));
+  if (items == NULL)
+    return zl_fail_nomem(err, "hard links to absent files");
+  list->items = items;
+  return 0;
+}
+
+int zl_link_list_add(struct zl_link_list *list, const char *path, const char *target,
+                     struct zl_error *err)
+{
+  struct zl_link link = { 0 };
+  int r = grow_links(list, err);
+
+  if (r < 0)
+    return r;
+  link.path = strdup(path);
+  link.target = strdup(target);
+  if (link.path == NULL || link.target == NULL) {
+    free(link.path);
+    free(link.target);
+    return zl_fail_nomem(err, "hard links to absent files");
+  }
+  list->items[list->n++] = link;
+  return 0;
+}
+
+void zl_link_list_swap(struct zl_link_list *list, size_t a, size_t b)
+{
+  struct zl_link item = list->items[a];
+
+  list->items[a] = list->items[b];
+  list->items[b] = item;
+}
+
+void zl_link_list_cut(struct zl_link_list *list, size_t n)
+{
+  for (; list->n > n; list->n--) {
+    free(list->items[list->n - 1].path);
+    free(list->items[list->n - 1].target);
+  }
+}
+
+void zl_link_list_done(struct zl_link_list *list)
+{
+  zl_link_list_cut(list, 0);
+  free(list->items);
+  *list = (struct zl_link_list){ 0 };
+}
+
+/* ---- Text ------------------------------------------------------------------------------------ */
+
 static bool is_plain(unsigned char c)
 {
   return c > 0x20 && c < 0x7f && c != '%';
@@ -134,6 +212,28 @@ int zl_note_write(struct zl_buf *text, char kind, const char *path, const char *
   if (r == 0 && target != NULL)
     r = write_path(text, target, err);
   return r < 0 ? r : zl_buf_puts(text, "\n", err);
+}
+
+static int write_set(struct zl_buf *text, char kind, const struct zl_path_set *set,
+                     struct zl_error *err)
+{
+  int r = 0;
+
+  for (size_t i = 0; i < set->n && r == 0; i++)
+    if (!set->dropped[i])
+      r = zl_note_write(text, kind, set->paths[i], NULL, err);
+  return r;
+}
+
+int zl_notes_write_all(struct zl_buf *text, const struct zl_path_set *implicit,
+                       const struct zl_link_list *links, const struct zl_path_set *opaque,
+                       struct zl_error *err)
+{
+  int r = write_set(text, 'd', implicit, err);
+
+  for (size_t i = 0; i < links->n && r == 0; i++)
+    r = zl_note_write(text, 'l', links->items[i].path, links->items[i].target, err);
+  return r < 0 ? r : write_set(text, 'o', opaque, err);
 }
 
 static int hex_digit(char c)

@@ -30,10 +30,35 @@ int zl_path_set_add(struct zl_path_set *set, const char *path, struct zl_error *
 /* Success also when it is not in there. */
 void zl_path_set_drop(struct zl_path_set *set, const char *path);
 void zl_path_set_done(struct zl_path_set *set);
+bool zl_path_set_has(const struct zl_path_set *set, const char *path);
+/* Without the dropped ones. */
+size_t zl_path_set_count(const struct zl_path_set *set);
+
+/* Hard links that wait for their targets. Zero-initialised is empty. */
+struct zl_link {
+  char *path;
+  char *target;
+};
+struct zl_link_list {
+  struct zl_link *items;
+  size_t n;
+};
+/* Copies both. ZL_E_LIMIT past ZL_MAX_LAYER_NOTES. */
+int zl_link_list_add(struct zl_link_list *list, const char *path, const char *target,
+                     struct zl_error *err);
+void zl_link_list_swap(struct zl_link_list *list, size_t a, size_t b);
+/* Forgets all from item `n` on. */
+void zl_link_list_cut(struct zl_link_list *list, size_t n);
+void zl_link_list_done(struct zl_link_list *list);
 
 /* Appends a line; `target` is NULL but for 'l'. */
 int zl_note_write(struct zl_buf *text, char kind, const char *path, const char *target,
                   struct zl_error *err);
+
+/* Appends all of a layer. */
+int zl_notes_write_all(struct zl_buf *text, const struct zl_path_set *implicit,
+                       const struct zl_link_list *links, const struct zl_path_set *opaque,
+                       struct zl_error *err);
 
 struct zl_note {
   char kind;

@@ -7,6 +7,7 @@
 #ifndef ZL_IMAGE_LAYER_SINK_H
 #define ZL_IMAGE_LAYER_SINK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <zlayer/error.h>
@@ -42,13 +43,29 @@ struct zl_layer_entry {
   size_t n_xattrs;
 };
 
+struct zl_sink_totals {
+  uint64_t skipped; /* device nodes left out */
+  size_t n_implicit, n_deferred, n_opaque;
+  bool root_entry; /* attributes of the root were given */
+};
+
+struct zl_buf;
+
 /* begin, then for a file any number of data with rising offsets (what is left out is a hole), then
- * end; finish once after the last entry. A failure ends the whole layer. */
+ * end; finish once after the last entry of an archive. A failure ends the whole layer. */
 struct zl_sink_ops {
   int (*begin)(void *sink, const struct zl_layer_entry *entry, struct zl_error *err);
   int (*data)(void *sink, uint64_t offset, const void *bytes, size_t len, struct zl_error *err);
   int (*end)(void *sink, struct zl_error *err);
   int (*finish)(void *sink, struct zl_error *err);
+
+  /* After finish: totals, and what depends on lower layers (notes.h), appended to *text. */
+  void (*get_totals)(const void *sink, struct zl_sink_totals *ret);
+  int (*write_notes)(const void *sink, struct zl_buf *text, struct zl_error *err);
+  /* Completes the layer: no entry follows. */
+  int (*seal)(void *sink, struct zl_error *err);
+  /* Also before the seal: the layer is rubbish then. NULL is fine. */
+  void (*free)(void *sink);
 };
 
 #endif

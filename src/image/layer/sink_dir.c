@@ -16,15 +16,8 @@
 
 enum {
   CHECK_SPACE_EVERY = 16 << 20,
-  /* What the kernel's device numbers can hold; others would be cut to a different device. */
-  MAX_MAJOR = 0xfff,
-  MAX_MINOR = 0xfffff,
   ROOT_MODE = 0755
 };
-
-static const char wh_prefix[] = ".wh.";
-static const char wh_meta[] = ".wh..wh.";
-static const char wh_opaque[] = ".wh..wh..opq";
 
 int zl__sink_dir_fail(const struct zl_sink_dir *s, struct zl_error *err, enum zl_code code,
                       int os_error, const char *fmt, ...)
@@ -62,11 +55,7 @@ void zl_sink_dir_free(struct zl_sink_dir *s)
   zl_buf_done(&s->xattrs);
   zl_path_set_done(&s->implicit);
   zl_path_set_done(&s->opaque);
-  for (size_t i = 0; i < s->n_deferred; i++) {
-    free(s->deferred[i].path);
-    free(s->deferred[i].target);
-  }
-  free(s->deferred);
+  zl_link_list_done(&s->deferred);
   free(s);
 }
 
@@ -79,8 +68,6 @@ static int place_whiteout(struct zl_sink_dir *s, const char *name, struct zl_err
   struct stat st;
   int r;
 
-  if (*name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-    return zl__sink_dir_refuse(s, err, "a whiteout of no name, '.' or '..'");
   r = zl__sink_dir_look(s->dir.fd, name, &st, err);
   if (r < 0)
     return r;
@@ -178,10 +165,6 @@ static int place_device(struct zl_sink_dir *s, const struct zl_layer_entry *e, c
   struct stat st;
   int r;
 
-  if (e->major > MAX_MAJOR || e->minor > MAX_MINOR)
-    return zl__sink_dir_refuse(s, err, "a device number out of range");
-  if (e->type == ZL_LAYER_CHAR && e->major == 0 && e->minor == 0)
-    return zl__sink_dir_refuse(s, err, "a device 0:0, which would be taken for a whiteout");
   if (s->options.devices)
     return place_node(s, e, name, err);
   s->skipped++;
@@ -202,36 +185,23 @@ static int place_root(struct zl_sink_dir *s, struct zl_error *err)
   return zl__sink_dir_set_attrs(s, s->options.root_fd, err);
 }
 
-/* True when a name of the path, or of its parents only, starts with `prefix`. */
-static bool has_name_with(const char *path, const char *prefix, bool parents_only)
-{
-  size_t len = strlen(prefix);
-
-  for (const char *p = path; p != NULL; p = strchr(p, '/')) {
-    p += *p == '/';
-    if (strncmp(p, prefix, len) == 0)
-      return !parents_only || strchr(p, '/') != NULL;
-  }
-  return false;
-}
-
 static int place(struct zl_sink_dir *s, const struct zl_layer_entry *e, struct zl_error *err)
 {
   const char *name = zl_layer_path_name(s->path);
-  bool whiteout = strncmp(name, wh_prefix, sizeof(wh_prefix) - 1) == 0;
-  bool opaque = strcmp(name, wh_opaque) == 0;
+  enum zl_layer_role role = ZL_ROLE_NODE;
+  const char *why = zl_layer_judge(s->path, e, &role);
   int r;
 
-  /* AUFS left its own bookkeeping in layers of old; it means nothing to anybody else. */
-  if (!opaque && has_name_with(s->path, wh_meta, false))
+  if (why != NULL)
+    return zl__sink_dir_refuse(s, err, "%s", why);
+  if (role == ZL_ROLE_IGNORED)
     return 0;
-  if (has_name_with(s->path, wh_prefix, true))
-    return zl__sink_dir_refuse(s, err, "an entry below a whiteout");
-  r = zl__sink_dir_enter(s, s->path, zl_layer_path_parent(s->path), whiteout, err);
+  r = zl__sink_dir_enter(s, s->path, zl_layer_path_parent(s->path), role != ZL_ROLE_NODE, err);
   if (r < 0)
     return r;
-  if (whiteout)
-    return opaque ? place_opaque(s, err) : place_whiteout(s, name + sizeof(wh_prefix) - 1, err);
+  if (role != ZL_ROLE_NODE)
+    return role == ZL_ROLE_OPAQUE ? place_opaque(s, err)
+                                  : place_whiteout(s, zl_layer_whiteout_name(name), err);
   switch (e->type) {
   case ZL_LAYER_DIR:
     return place_dir(s, name, err);
@@ -251,7 +221,7 @@ static int sink_begin(void *sink, const struct zl_layer_entry *entry, struct zl_
   int r = zl_layer_path_clean(entry->path, s->path, NULL, err);
 
   if (r == 0)
-    r = zl__sink_dir_keep_xattrs(s, entry, err);
+    r = zl_layer_keep_xattrs(entry, &s->xattrs, err);
   if (r < 0)
     return r;
   s->entry = *entry;
@@ -375,42 +345,42 @@ static int sink_finish(void *sink, struct zl_error *err)
   return 0;
 }
 
-static size_t count(const struct zl_path_set *set)
+static void sink_get_totals(const void *sink, struct zl_sink_totals *ret)
 {
-  size_t n = 0;
+  const struct zl_sink_dir *s = sink;
 
-  for (size_t i = 0; i < set->n; i++)
-    n += !set->dropped[i];
-  return n;
+  *ret = (struct zl_sink_totals){ .skipped = s->skipped,
+                                  .n_implicit = zl_path_set_count(&s->implicit),
+                                  .n_deferred = s->deferred.n,
+                                  .n_opaque = zl_path_set_count(&s->opaque),
+                                  .root_entry = s->root_entry };
 }
 
-struct zl_sink_dir_totals zl_sink_dir_get_totals(const struct zl_sink_dir *s)
+static int sink_write_notes(const void *sink, struct zl_buf *text, struct zl_error *err)
 {
-  return (struct zl_sink_dir_totals){ .skipped = s->skipped,
-                                      .n_implicit = count(&s->implicit),
-                                      .n_deferred = s->n_deferred,
-                                      .n_opaque = count(&s->opaque),
-                                      .root_entry = s->root_entry };
+  const struct zl_sink_dir *s = sink;
+
+  return zl_notes_write_all(text, &s->implicit, &s->deferred, &s->opaque, err);
 }
 
-static int write_set(const struct zl_path_set *set, char kind, struct zl_buf *text,
-                     struct zl_error *err)
+/* Every entry is where it belongs already. */
+static int sink_seal(void *sink, struct zl_error *err)
 {
-  int r = 0;
-
-  for (size_t i = 0; i < set->n && r == 0; i++)
-    if (!set->dropped[i])
-      r = zl_note_write(text, kind, set->paths[i], NULL, err);
-  return r;
+  (void)sink;
+  (void)err;
+  return 0;
 }
 
-int zl_sink_dir_write_notes(const struct zl_sink_dir *s, struct zl_buf *text, struct zl_error *err)
+static void sink_free(void *sink)
 {
-  int r = write_set(&s->implicit, 'd', text, err);
-
-  for (size_t i = 0; i < s->n_deferred && r == 0; i++)
-    r = zl_note_write(text, 'l', s->deferred[i].path, s->deferred[i].target, err);
-  return r < 0 ? r : write_set(&s->opaque, 'o', text, err);
+  zl_sink_dir_free(sink);
 }
 
-const struct zl_sink_ops zl_sink_dir_ops = { sink_begin, sink_data, sink_end, sink_finish };
+const struct zl_sink_ops zl_sink_dir_ops = { .begin = sink_begin,
+                                             .data = sink_data,
+                                             .end = sink_end,
+                                             .finish = sink_finish,
+                                             .get_totals = sink_get_totals,
+                                             .write_notes = sink_write_notes,
+                                             .seal = sink_seal,
+                                             .free = sink_free };

@@ -28,21 +28,10 @@ struct zl_sink_dir_options {
   bool devices;           /* make device nodes, else leave them out */
 };
 
-struct zl_sink_dir_totals {
-  uint64_t skipped; /* device nodes left out */
-  size_t n_implicit, n_deferred, n_opaque;
-  bool root_entry; /* attributes of the root were given */
-};
-
 extern const struct zl_sink_ops zl_sink_dir_ops;
 
 int zl_sink_dir_new(const struct zl_sink_dir_options *options, struct zl_sink_dir **ret,
                     struct zl_error *err);
-
-/* After finish: totals, and the notes (notes.h) appended to *text. */
-struct zl_sink_dir_totals zl_sink_dir_get_totals(const struct zl_sink_dir *sink);
-int zl_sink_dir_write_notes(const struct zl_sink_dir *sink, struct zl_buf *text,
-                            struct zl_error *err);
 
 void zl_sink_dir_free(struct zl_sink_dir *sink);
 ZL_DEFINE_CLEANUP(struct zl_sink_dir, zl_sink_dir_free)

@@ -9,46 +9,12 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "image/erofs/xattr.h"
 #include "image/layer/sink_dir_internal.h"
 
 enum {
   SET_ID = 07000
 };
-
-/* Labels, ACLs, integrity hashes and overlayfs' own marks would be believed by the kernel
- * ("trusted.overlay.redirect" leads a merged directory anywhere): file capabilities and plain user
- * attributes are all that a layer may set. */
-static bool may_set(enum zl_layer_type type, const char *name)
-{
-  static const char overlay[] = "user.overlay.";
-
-  if (strcmp(name, "security.capability") == 0)
-    return type == ZL_LAYER_FILE;
-  return strncmp(name, "user.", 5) == 0 && name[5] != '\0' &&
-         strncmp(name, overlay, sizeof(overlay) - 1) != 0 &&
-         (type == ZL_LAYER_FILE || type == ZL_LAYER_DIR);
-}
-
-int zl__sink_dir_keep_xattrs(struct zl_sink_dir *s, const struct zl_layer_entry *entry,
-                             struct zl_error *err)
-{
-  int r = 0;
-
-  zl_buf_clear(&s->xattrs);
-  for (size_t i = 0; i < entry->n_xattrs && r == 0; i++) {
-    const struct zl_layer_xattr *x = &entry->xattrs[i];
-    uint32_t len = (uint32_t)x->len;
-
-    if (!may_set(entry->type, x->name))
-      continue;
-    r = zl_buf_append(&s->xattrs, x->name, strlen(x->name) + 1, err);
-    if (r == 0)
-      r = zl_buf_append(&s->xattrs, &len, sizeof(len), err);
-    if (r == 0)
-      r = zl_buf_append(&s->xattrs, x->value, x->len, err);
-  }
-  return r;
-}
 
 /* A file system without user attributes loses them, as with every other unpacker; a capability
  * that is lost would be a program that fails later. */
@@ -67,19 +33,13 @@ static int set_xattr(struct zl_sink_dir *s, int fd, const char *name, const void
 
 static int set_xattrs(struct zl_sink_dir *s, int fd, struct zl_error *err)
 {
-  const char *p = s->xattrs.data, *end = s->xattrs.data + s->xattrs.len;
+  const char *at = s->xattrs.data, *end = s->xattrs.data + s->xattrs.len, *name;
+  const void *value;
+  size_t len;
   int r = 0;
 
-  while (p < end && r == 0) {
-    const char *name = p;
-    uint32_t len;
-
-    p += strlen(name) + 1;
-    memcpy(&len, p, sizeof(len));
-    p += sizeof(len);
-    r = set_xattr(s, fd, name, p, len, err);
-    p += len;
-  }
+  while (r == 0 && zl_xattrs_next(&at, end, &name, &value, &len))
+    r = set_xattr(s, fd, name, value, len, err);
   return r;
 }
 

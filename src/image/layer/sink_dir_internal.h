@@ -7,6 +7,7 @@
 
 #include <sys/stat.h>
 
+#include "image/layer/law.h"
 #include "image/layer/layer_path.h"
 #include "image/layer/lower.h"
 #include "image/layer/notes.h"
@@ -20,11 +21,6 @@ struct zl_current_dir {
   struct stat st;
 };
 
-struct zl_deferred {
-  char *path;
-  char *target;
-};
-
 struct zl_sink_dir {
   struct zl_sink_dir_options options;
   struct zl_current_dir dir;
@@ -32,13 +28,12 @@ struct zl_sink_dir {
   /* The entry being handled: its clean path, and its attributes until `end` sets them. */
   char path[ZL_LAYER_PATH];
   struct zl_layer_entry entry; /* path, link and xattrs are not valid here */
-  struct zl_buf xattrs;        /* kept ones: name NUL, uint32 length, value */
+  struct zl_buf xattrs;        /* kept ones, packed */
   int file_fd;                 /* being written; -1: data is dropped */
   uint64_t unchecked;          /* bytes written since the free space was looked at */
 
   struct zl_path_set implicit, opaque;
-  struct zl_deferred *deferred;
-  size_t n_deferred;
+  struct zl_link_list deferred;
   uint64_t skipped;
   bool root_entry;
 };
@@ -58,9 +53,6 @@ int zl__sink_dir_look(int dirfd, const char *name, struct stat *ret, struct zl_e
 
 /* sink_dir_attrs.c */
 
-/* Keeps those attributes that a layer may set. */
-int zl__sink_dir_keep_xattrs(struct zl_sink_dir *s, const struct zl_layer_entry *entry,
-                             struct zl_error *err);
 /* Owner, mode, attributes and time of an open file or directory, in the order in which none undoes
  * another. */
 int zl__sink_dir_set_attrs(struct zl_sink_dir *s, int fd, struct zl_error *err);

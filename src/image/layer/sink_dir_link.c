@@ -80,31 +80,6 @@ static int try_link(struct zl_sink_dir *s, const char *target, const char *name,
   return r < 0 ? r : 1;
 }
 
-static int defer(struct zl_sink_dir *s, const char *target, struct zl_error *err)
-{
-  struct zl_deferred *list;
-
-  if (s->n_deferred >= ZL_MAX_LAYER_NOTES)
-    return zl__sink_dir_fail(s, err, ZL_E_LIMIT, 0, "more than %d hard links to absent files",
-                             ZL_MAX_LAYER_NOTES);
-  if ((s->n_deferred & (s->n_deferred - 1)) == 0) {
-    list = reallocarray(s->deferred, s->n_deferred == 0 ? 1 : s->n_deferred * 2, sizeof(*list));
-    if (list == NULL)
-      return zl_fail_nomem(err, "hard links to absent files");
-    s->deferred = list;
-  }
-  list = &s->deferred[s->n_deferred];
-  list->path = strdup(s->path);
-  list->target = strdup(target);
-  if (list->path == NULL || list->target == NULL) {
-    free(list->path);
-    free(list->target);
-    return zl_fail_nomem(err, "hard links to absent files");
-  }
-  s->n_deferred++;
-  return 0;
-}
-
 int zl__sink_dir_hardlink(struct zl_sink_dir *s, const struct zl_layer_entry *entry,
                           const char *name, struct zl_error *err)
 {
@@ -123,12 +98,12 @@ int zl__sink_dir_hardlink(struct zl_sink_dir *s, const struct zl_layer_entry *en
   r = zl__sink_dir_look(s->dir.fd, name, &st, err);
   if (r > 0)
     r = zl__sink_dir_vacate(s, name, err);
-  return r < 0 ? r : defer(s, target, err);
+  return r < 0 ? r : zl_link_list_add(&s->deferred, s->path, target, err);
 }
 
 /* What was put at the place in the meantime came later and stays; but a whiteout speaks of lower
  * layers only. Returns 1 when the link still waits. */
-static int retry(struct zl_sink_dir *s, const struct zl_deferred *link, struct zl_error *err)
+static int retry(struct zl_sink_dir *s, const struct zl_link *link, struct zl_error *err)
 {
   const char *name = zl_layer_path_name(link->path);
   struct stat st;
@@ -148,21 +123,14 @@ int zl__sink_dir_retry_links(struct zl_sink_dir *s, struct zl_error *err)
 {
   size_t kept = 0;
 
-  for (size_t i = 0; i < s->n_deferred; i++) {
-    struct zl_deferred link = s->deferred[i];
-    int r = retry(s, &link, err);
+  for (size_t i = 0; i < s->deferred.n; i++) {
+    int r = retry(s, &s->deferred.items[i], err);
 
-    if (r > 0) {
-      s->deferred[i] = s->deferred[kept];
-      s->deferred[kept++] = link;
-    } else if (r < 0) {
+    if (r < 0)
       return r;
-    }
+    if (r > 0)
+      zl_link_list_swap(&s->deferred, i, kept++);
   }
-  for (size_t i = kept; i < s->n_deferred; i++) {
-    free(s->deferred[i].path);
-    free(s->deferred[i].target);
-  }
-  s->n_deferred = kept;
+  zl_link_list_cut(&s->deferred, kept);
   return 0;
 }

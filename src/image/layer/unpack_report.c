@@ -116,7 +116,7 @@ static int take_notes(const char *text, int staging_fd, struct zl_unpack_result 
   if (note == NULL)
     return zl_fail_nomem(err, "notes about a layer");
   while ((r = zl_note_read(&text, note, err)) > 0) {
-    if (note->kind == 'o' && *note->path != '\0')
+    if (staging_fd >= 0 && note->kind == 'o' && *note->path != '\0')
       r = zl_mark_opaque(staging_fd, note->path, err);
     else
       r = zl_note_write(&fixup, note->kind, note->path, note->kind == 'l' ? note->target : NULL,
@@ -130,29 +130,50 @@ static int take_notes(const char *text, int staging_fd, struct zl_unpack_result 
   return 0;
 }
 
-int zl_unpack_report_take(const struct zl_buf *text, int staging_fd, struct zl_unpack_result *ret,
-                          struct zl_error *err)
+/* The line that both messages begin with; *ret is the caller's also after the child's error. */
+static int take_line(const struct zl_buf *text, json_t **ret, const char **ret_rest,
+                     struct zl_error *err)
 {
-  const char *end = memchr(text->data, '\n', text->len);
-  struct zl_unpack_result result = { .fixup = NULL };
-  zl_autojson *json = NULL;
+  const char *end = text->len > 0 ? memchr(text->data, '\n', text->len) : NULL;
   bool ok = false;
   int r;
 
   if (end == NULL || strlen(text->data) != text->len)
     return zl_fail(err, ZL_E_INTERNAL, 0, "the unpacking helper's report is malformed");
-  r = zl_json_parse(text->data, (size_t)(end - text->data), "report", &json, err);
+  r = zl_json_parse(text->data, (size_t)(end - text->data), "report", ret, err);
   if (r == 0)
-    r = zl_json_get_bool(json, "report", "ok", false, &ok, err);
-  if (r < 0)
-    return r;
-  if (!ok)
-    return take_failure(json, err);
-  r = take_head(json, &result, err);
+    r = zl_json_get_bool(*ret, "report", "ok", false, &ok, err);
+  if (r == 0 && !ok)
+    r = take_failure(*ret, err);
+  *ret_rest = end + 1;
+  return r;
+}
+
+int zl_unpack_report_take(const struct zl_buf *text, int staging_fd, struct zl_unpack_result *ret,
+                          bool *ret_pending, struct zl_error *err)
+{
+  struct zl_unpack_result result = { .fixup = NULL };
+  zl_autojson *json = NULL;
+  const char *notes;
+  int r;
+
+  r = take_line(text, &json, &notes, err);
   if (r == 0)
-    r = take_notes(end + 1, staging_fd, &result, err);
+    r = take_head(json, &result, err);
+  if (r == 0)
+    r = zl_json_get_bool(json, "report", "pending", false, ret_pending, err);
+  if (r == 0)
+    r = take_notes(notes, staging_fd, &result, err);
   if (r < 0)
     return r;
   *ret = result;
   return 0;
+}
+
+int zl_unpack_answer_take(const struct zl_buf *text, struct zl_error *err)
+{
+  zl_autojson *json = NULL;
+  const char *rest;
+
+  return take_line(text, &json, &rest, err);
 }

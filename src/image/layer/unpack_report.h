@@ -12,8 +12,12 @@
 /* Everything up to the end of the pipe. ZL_E_TIMEOUT when the child says nothing for minutes. */
 int zl_unpack_report_read(int fd, struct zl_buf *text, struct zl_error *err);
 
-/* Either the child's error, or *ret; directories it names are then marked opaque in staging_fd. */
+/* Either the child's error, or *ret; directories it names are then marked opaque in staging_fd
+ * (-1: all notes are kept). *ret_pending: the child waits for lower layers. */
 int zl_unpack_report_take(const struct zl_buf *text, int staging_fd, struct zl_unpack_result *ret,
-                          struct zl_error *err);
+                          bool *ret_pending, struct zl_error *err);
+
+/* The answer of a child that waited: its error, or 0. */
+int zl_unpack_answer_take(const struct zl_buf *text, struct zl_error *err);
 
 #endif

@@ -17,10 +17,8 @@
 #include "base/strv.h"
 #include "engine/mount_fd.h"
 #include "engine/rootfs.h"
+#include "image/erofs/copy_tree.h"
 #include "runtime/vm/apart.h"
-#include "runtime/vm/tool.h"
-
-#define MKFS "/usr/bin/mkfs.erofs"
 
 /* ---- Keys ---- */
 
@@ -41,7 +39,7 @@ int zl_vm_image_key(const char *const *layer_keys, char key[ZL_VM_IMAGE_KEY], st
   return r;
 }
 
-/* ".../<key>/fs" */
+/* ".../<key>/FILE" */
 static int push_key(const char *tree, char ***keys, struct zl_error *err)
 {
   const char *end = strrchr(tree, '/'), *start = end;
@@ -100,23 +98,13 @@ static int merge(const struct writing *w, int scratch_fd, int *ret_fd, struct zl
   return zl_rootfs_open(&rootfs, ret_fd, err);
 }
 
-/* No compression: reading must cost the guest nothing. Without --preserve-mtime times would be
- * those of the last change of the inode, which is the unpacking. */
-static int make(const struct writing *w, struct zl_error *err)
-{
-  const char *const argv[] = { MKFS,       "--quiet", "--preserve-mtime", "/proc/self/fd/3",
-                               w->scratch, NULL };
-
-  return zl_vm_tool_run(argv, w->out_fd, "erofs-utils", err);
-}
-
 /* In a thread of its own: the namespace, and every mount in it, ends with the thread, however this
  * program ends. (CLONE_NEWNS by itself would be refused: threads share their working directory.) */
 static int write_apart(void *ctx, struct zl_error *err)
 {
   const struct writing *w = ctx;
   struct mount_attr attr = { .propagation = MS_PRIVATE };
-  zl_autofd scratch = -1, above = -1, tree = -1;
+  zl_autofd scratch = -1, tree = -1;
   int r;
 
   if (unshare(CLONE_FS | CLONE_NEWNS) < 0 ||
@@ -126,13 +114,7 @@ static int write_apart(void *ctx, struct zl_error *err)
   if (scratch < 0)
     return zl_fail(err, ZL_E_SYSTEM, -scratch, "opening directory '%s'", w->scratch);
   r = merge(w, scratch, &tree, err);
-  if (r < 0)
-    return r;
-  above = zl_fd_open(AT_FDCWD, w->scratch, O_PATH | O_DIRECTORY, 0);
-  if (above < 0)
-    return zl_fail(err, ZL_E_SYSTEM, -above, "opening directory '%s'", w->scratch);
-  r = zl_mount_attach(tree, above, w->scratch, err);
-  return r < 0 ? r : make(w, err);
+  return r < 0 ? r : zl_erofs_copy_tree(tree, w->out_fd, ZL_LAYER_RESERVE, err);
 }
 
 int zl_vm_image_write(const char *const *trees, const char *scratch, int out_fd,

@@ -14,13 +14,13 @@ enum {
 
 /* The key of these layers' keys, top first. */
 int zl_vm_image_key(const char *const *layer_keys, char key[ZL_VM_IMAGE_KEY], struct zl_error *err);
-/* The same from the trees of a plan, ROOT/layers/<key>/fs. */
+/* The same from the layers of a plan, ROOT/layers/<key>/FILE. */
 int zl_vm_image_key_of_trees(const char *const *trees, char key[ZL_VM_IMAGE_KEY],
                              struct zl_error *err);
 
-/* Writes the merged tree of the layers (host directories, top first) to `out_fd` as EROFS; the
- * mounts for it are seen by one thread only and gone with it. `scratch` is an empty directory that
- * is mounted over there. Blocks as long as copying takes. */
+/* Writes the merged tree of the layers (directories or EROFS images, top first) to `out_fd` as
+ * EROFS; the mounts for it are seen by one thread only and gone with it. `scratch` is an empty
+ * directory that is mounted over there. Blocks as long as copying takes. */
 int zl_vm_image_write(const char *const *trees, const char *scratch, int out_fd,
                       struct zl_error *err);
 

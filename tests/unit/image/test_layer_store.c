@@ -22,7 +22,10 @@
 #include "base/path.h"
 #include "base/strv.h"
 #include "image/archive.h"
+#include "image/erofs/writer.h"
+#include "image/layer_kind.h"
 #include "image/layer_store.h"
+#include "image/layer_wish.h"
 #include "image/store_internal.h"
 #include "store/store.h"
 
@@ -82,7 +85,7 @@ static void publish(char c)
 
   assert_int_equal(zl_claim_take(box.layers_fd, &claim, -1, NULL), 0);
   assert_null(claim.key);
-  assert_int_equal(zl_staging_make(box.layers_fd, &staging, NULL), 0);
+  assert_int_equal(zl_staging_make(box.layers_fd, ZL_LAYER_KIND_DIRECTORY, &staging, NULL), 0);
   assert_int_equal(zl_staging_publish(box.layers_fd, &staging, claim.diff_key, &meta, NULL), 0);
   assert_int_equal(zl_claim_share(box.layers_fd, &claim, claim.diff_key, NULL), 0);
   zl_claim_release(box.layers_fd, &claim);
@@ -145,7 +148,7 @@ static void *race_for_layer(void *arg)
     if (atomic_fetch_add(&race->inside, 1) != 0)
       return arg; /* two makers at once */
     (void)usleep(20000);
-    if (zl_staging_make(box.layers_fd, &staging, NULL) < 0 ||
+    if (zl_staging_make(box.layers_fd, ZL_LAYER_KIND_DIRECTORY, &staging, NULL) < 0 ||
         zl_staging_publish(box.layers_fd, &staging, claim.diff_key, &meta, NULL) < 0)
       return arg;
     atomic_fetch_add(&race->makers, 1);
@@ -188,7 +191,7 @@ static void chains_are_made_apart(void **state)
   zl_claim_drop_diff(&one);
   assert_int_equal(zl_claim_take(box.layers_fd, &two, -1, NULL), 0);
   assert_null(two.key);
-  assert_int_equal(zl_staging_make(box.layers_fd, &staging, NULL), 0);
+  assert_int_equal(zl_staging_make(box.layers_fd, ZL_LAYER_KIND_DIRECTORY, &staging, NULL), 0);
   assert_int_equal(zl_staging_publish(box.layers_fd, &staging, one.chain_key, &meta, NULL), 0);
   assert_int_equal(zl_claim_share(box.layers_fd, &one, one.chain_key, NULL), 0);
   zl_claim_release(box.layers_fd, &one);
@@ -197,6 +200,126 @@ static void chains_are_made_apart(void **state)
   assert_string_equal(one.key, one.chain_key);
   zl_claim_release(box.layers_fd, &one);
   assert_int_equal(close(cancel), 0);
+}
+
+static void gc_all(struct zl_image_gc_result *ret)
+{
+  struct zl_error err = { 0 };
+
+  if (zl_image_gc(box.store, NULL, ret, &err) < 0)
+    fail_msg("%s", err.msg);
+}
+
+/* ---- Images ---------------------------------------------------------------------------------- */
+
+/* Fills a staged image with the smallest file system there is. */
+static void fill_image(int fd)
+{
+  const struct zl_erofs_options options = { .fd = fd };
+  struct zl_erofs *image = NULL;
+
+  assert_int_equal(zl_erofs_new(&options, &image, NULL), 0);
+  assert_int_equal(zl_erofs_seal(image, NULL), 0);
+  zl_erofs_free(image);
+}
+
+static void a_layer_may_be_an_image(void **state)
+{
+  struct zl_claim claim = claim_of('m');
+  struct zl_staging staging = ZL_STAGING_INIT;
+  struct zl_layer_meta meta = { .diff_id = DIGEST("a"), .bytes = 7 };
+  enum zl_layer_kind kind = ZL_LAYER_KIND_DIRECTORY;
+  struct zl_image_gc_result result;
+  zl_autofd tree = -1;
+
+  (void)state;
+  assert_int_equal(zl_claim_take(box.layers_fd, &claim, -1, NULL), 0);
+  assert_int_equal(zl_staging_make(box.layers_fd, ZL_LAYER_KIND_EROFS, &staging, NULL), 0);
+  fill_image(staging.tree_fd);
+  assert_int_equal(zl_layer_find_kind(box.layers_fd, "diffm", &kind, NULL), -ZL_E_NOT_FOUND);
+  assert_int_equal(zl_staging_publish(box.layers_fd, &staging, claim.diff_key, &meta, NULL), 0);
+  assert_int_equal(zl_claim_share(box.layers_fd, &claim, claim.diff_key, NULL), 0);
+  assert_true(zl_layer_is_published(box.layers_fd, "diffm"));
+  assert_int_equal(zl_layer_find_kind(box.layers_fd, "diffm", &kind, NULL), 0);
+  assert_int_equal(kind, ZL_LAYER_KIND_EROFS);
+  assert_int_equal(zl_layer_open(box.layers_fd, "diffm", &tree, NULL), 0);
+  assert_int_equal(faccessat(tree, ".", F_OK, 0), 0);
+  zl_claim_release(box.layers_fd, &claim);
+  gc_all(&result); /* although somebody has it mounted */
+  assert_int_equal(result.layers, 1);
+  assert_int_equal(result.bytes, 7);
+  assert_false(zl_layer_is_published(box.layers_fd, "diffm"));
+  assert_int_equal(faccessat(tree, ".", F_OK, 0), 0);
+}
+
+static void staged_images_of_the_dead_are_swept(void **state)
+{
+  struct zl_staging live = ZL_STAGING_INIT;
+  struct zl_image_gc_result result;
+
+  (void)state;
+  assert_int_equal(zl_staging_make(box.layers_fd, ZL_LAYER_KIND_EROFS, &live, NULL), 0);
+  assert_int_equal(mkdirat(box.layers_fd, "tmp-dead", 0700), 0);
+  assert_int_equal(mknodat(box.layers_fd, "tmp-dead/layer.erofs", S_IFREG | 0600, 0), 0);
+  gc_all(&result);
+  assert_int_equal(result.staging, 1);
+  assert_int_equal(faccessat(box.layers_fd, live.name, F_OK, 0), 0);
+  zl_staging_remove(box.layers_fd, &live);
+}
+
+static void the_setting_is_one_of_three(void **state)
+{
+  static const struct {
+    const char *text;
+    int result;
+    enum zl_layer_wish wish;
+  } cases[] = {
+    { "slice_cidr: 10.0.0.0/24", 0, ZL_LAYER_WISH_AUTO },
+    { "layers: auto", 0, ZL_LAYER_WISH_AUTO },
+    { "layers: erofs\nregistries: {}", 0, ZL_LAYER_WISH_EROFS },
+    { "# why\nlayers: directory", 0, ZL_LAYER_WISH_DIRECTORY },
+    { "layers: squashfs", -ZL_E_INVALID, ZL_LAYER_WISH_AUTO },
+    { "layers: [erofs]", -ZL_E_INVALID, ZL_LAYER_WISH_AUTO },
+  };
+
+  (void)state;
+  for (size_t i = 0; i < ZL_COUNT(cases); i++) {
+    enum zl_layer_wish wish = ZL_LAYER_WISH_DIRECTORY;
+    struct zl_error err = { 0 };
+    int r = zl_layer_wish_parse(cases[i].text, strlen(cases[i].text), "c.yaml", &wish, &err);
+
+    if (r != cases[i].result)
+      fail_msg("'%s' gave %d: %s", cases[i].text, r, err.msg);
+    if (r == 0)
+      assert_int_equal(wish, cases[i].wish);
+    else
+      assert_true(strstr(err.msg, "c.yaml, line 1: layers: ") == err.msg);
+  }
+}
+
+/* This kernel may have EROFS or not: the choice says so, and asking for it does not change that. */
+static void the_kind_is_what_works(void **state)
+{
+  enum zl_layer_kind automatic, kind;
+  struct zl_error err = { 0 };
+  int r;
+
+  (void)state;
+  assert_int_equal(setenv("ZLAYER_LAYERS", "auto", 1), 0);
+  assert_int_equal(zl_layer_kind_choose(box.store, &automatic, NULL), 0);
+  assert_int_equal(setenv("ZLAYER_LAYERS", "directory", 1), 0);
+  assert_int_equal(zl_layer_kind_choose(box.store, &kind, NULL), 0);
+  assert_int_equal(kind, ZL_LAYER_KIND_DIRECTORY);
+  assert_int_equal(setenv("ZLAYER_LAYERS", "erofs", 1), 0);
+  r = zl_layer_kind_choose(box.store, &kind, &err);
+  if (automatic == ZL_LAYER_KIND_EROFS)
+    assert_true(r == 0 && kind == ZL_LAYER_KIND_EROFS);
+  else
+    assert_int_equal(r, -ZL_E_UNSUPPORTED);
+  assert_int_equal(setenv("ZLAYER_LAYERS", "tar", 1), 0);
+  assert_int_equal(zl_layer_kind_choose(box.store, &kind, &err), -ZL_E_INVALID);
+  assert_int_equal(unsetenv("ZLAYER_LAYERS"), 0);
+  assert_int_equal(count_entries("tmp-"), 0); /* nothing was left of trying */
 }
 
 /* ---- Collection ------------------------------------------------------------------------------ */
@@ -221,7 +344,7 @@ static void collects_what_nobody_holds(void **state)
   publish('i');
   assert_int_equal(zl_claim_take(box.layers_fd, &held, -1, NULL), 0);
   assert_non_null(held.key);
-  assert_int_equal(zl_staging_make(box.layers_fd, &live, NULL), 0);
+  assert_int_equal(zl_staging_make(box.layers_fd, ZL_LAYER_KIND_DIRECTORY, &live, NULL), 0);
   assert_int_equal(mkdirat(box.layers_fd, "tmp-dead", 0700), 0);
   assert_int_equal(mkdirat(box.layers_fd, "tmp-dead/fs", 0700), 0);
   gc(&dry, &result);
@@ -560,6 +683,10 @@ int main(void)
     cmocka_unit_test(makes_keys),
     CASE(one_maker_per_layer),
     CASE(chains_are_made_apart),
+    CASE(a_layer_may_be_an_image),
+    CASE(staged_images_of_the_dead_are_swept),
+    CASE(the_setting_is_one_of_three),
+    CASE(the_kind_is_what_works),
     CASE(collects_what_nobody_holds),
     CASE(a_dead_pulls_helper_does_not_hinder_collection),
     CASE(asks_who_uses_a_layer),

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Unpacks every hostile layer with the real helper beside a canary tree.
-usage: test_hostile.py TOOL HELPER memory|disk [CASE...]
-memory: all of them on a tmpfs of its own; disk: those about places on the file system of $TMPDIR"""
+usage: test_hostile.py TOOL HELPER memory|disk|image [CASE...]
+memory: all of them on a tmpfs of its own; disk: those about places on the file system of $TMPDIR;
+image: all of them, made into EROFS images"""
 import ctypes
 import hashlib
 import json
@@ -104,9 +105,16 @@ def children():
         return f.read().split()
 
 
-def run_case(tool, helper, case, base):
+def mounted(image, target):
+    """Mounts an image that was made, so that the same questions can be asked of it."""
+    os.mkdir(target)
+    subprocess.run(["fsck.erofs", image], stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(["mount", "-t", "erofs", "-o", "ro,loop", image, target], check=True)
+
+
+def run_case(tool, helper, case, base, image=False):
     staging, canary = os.path.join(base, "staging"), os.path.join(base, "canary")
-    lowers = []
+    lowers = ["-"] if image else []
     os.mkdir(staging, 0o700)
     if case.lower:
         lower = os.path.join(base, "lower")
@@ -116,7 +124,8 @@ def run_case(tool, helper, case, base):
     before = snapshot(canary)
     mounts = open("/proc/self/mountinfo").read()
     start = time.monotonic()
-    result = unpack(tool, helper, case.blob, staging, case.compression, case.max_bytes,
+    place = f"erofs:{staging}/image" if image else staging
+    result = unpack(tool, helper, case.blob, place, case.compression, case.max_bytes,
                     case.max_entries, lowers)
     took = time.monotonic() - start
     expect(result["code"] in case.code.split(" or "), f"{result['code']} ({result['message']}), not {case.code}")
@@ -124,9 +133,17 @@ def run_case(tool, helper, case, base):
     if case.code == "OK":
         digest = "sha256:" + hashlib.sha256(decoded(case)).hexdigest()
         expect(result["diff_id"] == digest, "wrong diff id")
-        check_tree(case, staging)
+        if image:
+            mounted(os.path.join(staging, "image"), os.path.join(staging, "tree"))
+        try:
+            check_tree(case, os.path.join(staging, "tree") if image else staging)
+        finally:
+            if image:
+                subprocess.run(["umount", os.path.join(staging, "tree")], check=True)
+    if image:
+        expect(set(os.listdir(staging)) <= {"image", "tree"}, "something appeared beside the image")
     expect(snapshot(canary) == before, "THE CANARY WAS TOUCHED")
-    expect(sorted(os.listdir(base)) == sorted(["canary", "staging"] + ["lower"] * bool(lowers)),
+    expect(sorted(os.listdir(base)) == sorted(["canary", "staging"] + ["lower"] * bool(case.lower)),
            f"something appeared beside the staging directory: {os.listdir(base)}")
     expect(not os.path.lexists("/zl-pwned") and not os.path.lexists("/etc/zl-pwned"), "ESCAPED")
     expect(open("/proc/self/mountinfo").read() == mounts, "a mount was left")
@@ -164,9 +181,9 @@ def main():
     failed = ran = 0
     slowest = (0.0, "")
     top = tempfile.mkdtemp(prefix="zl-hostile-")
-    groups = hostile.PLACES + (hostile.BYTES if where == "memory" else ())
+    groups = hostile.PLACES + (hostile.BYTES if where != "disk" else ())
     try:
-        if where == "memory":
+        if where != "disk":
             private_tmpfs(top)
         canary = os.path.join(top, "w", "canary")
         for case in hostile.all_cases(canary, groups):
@@ -176,14 +193,14 @@ def main():
             make_canary(canary)
             try:
                 ran += 1
-                slowest = max(slowest, (run_case(tool, helper, case, base), case.name))
+                slowest = max(slowest, (run_case(tool, helper, case, base, where == "image"), case.name))
                 good_after(tool, helper, base)
             except Failure as why:
                 failed += 1
                 print(f"FAIL {case.name}: {why}", flush=True)
             shutil.rmtree(base)
     finally:
-        if where == "memory":
+        if where != "disk":
             ctypes.CDLL(None).umount(top.encode())
         shutil.rmtree(top, ignore_errors=True)
     print(f"{ran} hostile layers, {failed} failed, slowest {slowest[1]} {slowest[0]:.2f} s")

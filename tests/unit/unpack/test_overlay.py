@@ -1,10 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """What the kernel shows of unpacked layers: stacks of layers are mounted with overlayfs and compared
-with a plain tree to which the same changes were made. usage: test_overlay.py TOOL HELPER"""
+with a plain tree to which the same changes were made; layers are directories, EROFS images, and both.
+usage: test_overlay.py TOOL HELPER"""
 import ctypes
+import json
 import os
 import stat
+import subprocess
 import sys
 import tempfile
 
@@ -77,17 +80,47 @@ def show(top, dirs):
         libc.umount2(merged.encode(), 0)
 
 
-def check(tool, helper, top, name, stack, wanted):
+def unpack_image(tool, helper, blob, place, lowers):
+    """As unpack, but the layer is an image, mounted at `place`."""
+    args = [tool, helper, "none", str(1 << 40), "1000000", "1", f"erofs:{place}.erofs", *(lowers or ["-"])]
+    done = subprocess.run(args, input=blob, stdout=subprocess.PIPE, timeout=120, check=False)
+    result = json.loads(done.stdout)
+    if result["code"] == "OK":
+        os.mkdir(place)
+        subprocess.run(["mount", "-t", "erofs", "-o", "ro,loop", place + ".erofs", place], check=True)
+    return result
+
+
+def check(tool, helper, top, name, stack, wanted, image):
+    """`image`: which layers are images."""
     dirs = []
     for i, parts in enumerate(stack):
-        place = os.path.join(top, f"{name.replace(' ', '-')}-{i}")
-        result = unpack(tool, helper, L.tar(*parts), place, lowers=dirs)
+        place = os.path.join(top, f"{name.replace(' ', '-')}-{image.__name__}-{i}")
+        make = unpack_image if image(i) else unpack
+        result = make(tool, helper, L.tar(*parts), place, lowers=dirs)
         if result["code"] != "OK":
             return [f"{name}: layer {i}: {result['message']}"]
         dirs.insert(0, place)
-    seen = show(top, dirs)
+    try:
+        seen = show(top, dirs)
+    finally:
+        for i, place in enumerate(reversed(dirs)):
+            if image(i):
+                subprocess.run(["umount", place], check=True)
     return [f"{name}: {p}: {seen.get(p)!r}, not {wanted.get(p)!r}"
             for p in sorted(set(seen) | set(wanted)) if seen.get(p) != wanted.get(p)]
+
+
+def no_image(_i):
+    return False
+
+
+def all_images(_i):
+    return True
+
+
+def mixed(i):
+    return i % 2 == 1
 
 
 def main():
@@ -96,8 +129,9 @@ def main():
     wrong = []
     try:
         private_tmpfs(top)
-        for name, (stack, wanted) in STACKS.items():
-            wrong += check(tool, helper, top, name, stack, wanted)
+        for image in (no_image, all_images, mixed):
+            for name, (stack, wanted) in STACKS.items():
+                wrong += check(tool, helper, top, name, stack, wanted, image)
     finally:
         ctypes.CDLL(None).umount2(top.encode(), 0)
         os.rmdir(top)

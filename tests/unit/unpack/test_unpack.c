@@ -394,9 +394,10 @@ static void hostile_reports_are_refused(void **state)
     struct zl_buf text = ZL_BUF_INIT(4096);
     struct zl_unpack_result result = { .fixup = NULL };
     struct zl_error err = { 0 };
+    bool pending = false;
 
     assert_int_equal(zl_buf_puts(&text, texts[i], NULL), 0);
-    assert_true(zl_unpack_report_take(&text, box->fd, &result, &err) < 0);
+    assert_true(zl_unpack_report_take(&text, box->fd, &result, &pending, &err) < 0);
     assert_true(err.code != ZL_OK && result.fixup == NULL);
     zl_buf_done(&text);
   }

@@ -3,9 +3,12 @@
  * For the Python tests: unpacks standard input with the library's own functions and prints what
  * came of it as one line of JSON.
  *   unpack_tool HELPER COMPRESSION MAX_BYTES MAX_ENTRIES DEVICES STAGING [LOWER...]
+ * STAGING is a directory or, as "erofs:FILE", an image beside which nothing is made. LOWER... are
+ * trees, nearest first; "-" alone stands for none.
  */
 #include <fcntl.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -54,25 +57,44 @@ static int feed(struct zl_unpack *unpack, struct zl_error *err)
   return n < 0 ? zl_fail(err, ZL_E_SYSTEM, (int)-n, "reading standard input") : 0;
 }
 
-static int fix(int staging, char **paths, int n, const char *fixup, struct zl_error *err)
+static int fix(struct zl_unpack *u, int staging, char **paths, int n, const char *fixup,
+               struct zl_error *err)
 {
   int fds[ZL_MAX_LAYERS];
-  int r;
+  int r = 0;
 
+  n = n == 1 && strcmp(paths[0], "-") == 0 ? 0 : n;
   for (int i = 0; i < n; i++)
     fds[i] = zl_fd_open(AT_FDCWD, paths[i], O_PATH | O_DIRECTORY, 0);
-  r = zl_layer_fixup(staging, fds, (size_t)n, fixup, err);
+  if (u == NULL)
+    r = zl_layer_fixup(staging, fds, (size_t)n, fixup, err);
+  else if (fixup != NULL)
+    r = zl_unpack_fix(u, fds, (size_t)n, fixup, err);
   for (int i = 0; i < n; i++)
     (void)close(fds[i]);
   return r;
 }
 
+static const char *dir_of(const char *path)
+{
+  static char dir[4096];
+
+  (void)snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(path, '/') - path), path);
+  return dir;
+}
+
 static int unpack(int argc, char **argv, struct zl_unpack_result *result, struct zl_error *err)
 {
   ZL_CLEANUP(zl_unpack_freep) struct zl_unpack *u = NULL;
-  zl_autofd staging = zl_fd_open(AT_FDCWD, argv[6], O_RDONLY | O_DIRECTORY, 0);
+  const bool image = zl_has_prefix(argv[6], "erofs:");
+  const char *file = image ? argv[6] + strlen("erofs:") : NULL;
+  zl_autofd staging =
+      zl_fd_open(AT_FDCWD, image ? dir_of(file) : argv[6], O_RDONLY | O_DIRECTORY, 0);
+  zl_autofd image_fd = image ? zl_fd_open(AT_FDCWD, file, O_RDWR | O_CREAT | O_TRUNC, 0600) : -1;
   struct zl_unpack_options options = { .helper = argv[1],
                                        .staging_fd = staging,
+                                       .image = image,
+                                       .image_fd = image_fd,
                                        .compression = compression_of(argv[2]),
                                        .max_bytes = number_of(argv[3]),
                                        .max_entries = number_of(argv[4]),
@@ -85,7 +107,8 @@ static int unpack(int argc, char **argv, struct zl_unpack_result *result, struct
   if (r == 0)
     r = zl_unpack_finish(u, result, err);
   if (r == 0 && argc > FIXED_ARGUMENTS)
-    r = fix(staging, argv + FIXED_ARGUMENTS, argc - FIXED_ARGUMENTS, result->fixup, err);
+    r = fix(image ? u : NULL, staging, argv + FIXED_ARGUMENTS, argc - FIXED_ARGUMENTS,
+            result->fixup, err);
   return r;
 }
 
