@@ -203,7 +203,6 @@ struct zl_hook {
   char **args;        /* argv[0] included; empty: the path alone */
   char **env;         /* all of it; NULL: the runtime's own, nothing for one inside the container */
   unsigned timeout_s; /* 0: none */
-  const char *stdout_path, *stderr_path; /* host files that its output is appended to; or NULL */
 };
 
 struct zl_hook_list {

@@ -38,44 +38,18 @@ static int read_hook(struct zl_config_reader *rd, const json_t *item, const char
   return 0;
 }
 
-/* Those that run inside the container cannot reach files of the host. */
-static int read_output(struct zl_config_reader *rd, const json_t *doc, const char *key,
-                       const char **ret)
-{
-  json_t *annotations;
-  int r = zl_json_get_object(doc, "", "annotations", &annotations, rd->err);
-
-  *ret = NULL;
-  if (r == 0)
-    r = zl_config_string(rd, annotations, "annotations", key, ret);
-  if (r == 0 && *ret != NULL && **ret != '/')
-    r = zl_fail(rd->err, ZL_E_INVALID, 0, "annotations.%s: '%.100s' is not absolute", key, *ret);
-  return r;
-}
-
 int zl_config_hooks(struct zl_config_reader *rd, const json_t *doc, struct zl_engine_config *c)
 {
-  const char *out = NULL, *errors = NULL;
   json_t *hooks;
   int r = zl_json_get_object(doc, "", "hooks", &hooks, rd->err);
 
-  if (r == 0)
-    r = read_output(rd, doc, "run.oci.hooks.stdout", &out);
-  if (r == 0)
-    r = read_output(rd, doc, "run.oci.hooks.stderr", &errors);
   for (size_t i = 0; r == 0 && i < ZL_HOOK_PHASES; i++) {
-    struct zl_hook *list;
     void *items;
 
     r = zl_config_items(rd, hooks, "hooks", phases[i], ZL_MAX_HOOKS, sizeof(struct zl_hook),
                         read_hook, &items, &c->hooks[i].n);
-    if (r < 0)
-      break;
-    c->hooks[i].items = list = items;
-    for (size_t k = 0; i != ZL_HOOK_START_CONTAINER && k < c->hooks[i].n; k++) {
-      list[k].stdout_path = out;
-      list[k].stderr_path = errors;
-    }
+    if (r == 0)
+      c->hooks[i].items = items;
   }
   return r;
 }

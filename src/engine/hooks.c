@@ -99,24 +99,11 @@ static void take_stderr(struct run *run)
 
 /* ---- One hook ------------------------------------------------------------------------------ */
 
-static int open_output(const char *path, int *ret_fd, struct zl_error *err)
-{
-  int fd = zl_fd_open(AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND, 0600);
-
-  if (fd < 0)
-    return zl_fail(err, ZL_E_SYSTEM, -fd, "cannot write to '%s'", path);
-  *ret_fd = fd;
-  return 0;
-}
-
-/* Its complaints are ours to tell, unless a file is to have them. */
+/* Its complaints are ours to tell. */
 static int open_errors(struct run *run, int *ret_fd, struct zl_error *err)
 {
-  int ends[2], r;
+  int ends[2], r = zl_fd_pipe(ends, err);
 
-  if (run->hook->stderr_path != NULL)
-    return open_output(run->hook->stderr_path, ret_fd, err);
-  r = zl_fd_pipe(ends, err);
   if (r < 0)
     return r;
   run->stderr_fd = ends[0];
@@ -138,26 +125,23 @@ static int start(struct run *run, const char *state, size_t len, struct zl_error
 {
   const struct zl_hook *hook = run->hook;
   const char *const bare[] = { hook->path, NULL };
-  zl_autofd input = -1, output = -1, errors = -1;
+  zl_autofd input = -1, errors = -1;
   int r = open_state(state, len, &input, err);
 
-  if (r == 0 && hook->stdout_path != NULL)
-    r = open_output(hook->stdout_path, &output, err);
   if (r == 0)
     r = open_errors(run, &errors, err);
   if (r < 0)
     return r;
   {
     const struct zl_proc_fd fds[] = { { .from = input, .to = 0 },
-                                      { .from = errors, .to = 2 },
-                                      { .from = output, .to = 1 } };
+                                      { .from = errors, .to = 2 } };
     const struct zl_proc_options opt = {
       .path = hook->path,
       .exec_fd = -1,
       .argv = hook->args[0] != NULL ? (const char *const *)hook->args : bare,
       .envp = environment(run),
       .fds = fds,
-      .n_fds = output >= 0 ? 3 : 2,
+      .n_fds = ZL_COUNT(fds),
       .new_session = true,
       .bound = true,
     };
