@@ -19,7 +19,8 @@ struct machine_config {
   const char *qemu, *kernel, *initrd;
   const char *template; /* directory; NULL: none fits */
   const char *image;    /* EROFS file; NULL: not known yet (a template, a pooled machine) */
-  const char *scratch;  /* prepared disk */
+  const char *program; /* of a template with an image: the program most likely to be run, or NULL */
+  const char *scratch; /* prepared disk */
   bool acpi, keep_on_failure;
   enum zl_vm_accel accel;
   uint64_t tsc_khz;

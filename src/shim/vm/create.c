@@ -17,6 +17,7 @@
 #include "net/linux/link.h"
 #include "shim/vm/machine.h"
 #include "shim/vm/patience.h"
+#include "shim/vm/stock.h"
 #include "vmm/clone.h"
 #include "vmm/swap.h"
 
@@ -48,7 +49,16 @@ int vm_load(struct shim *shim, struct zl_error *err)
   if (r == 0 && shim->id[0] == '\0')
     r = find_id(shim, err);
   machine_config_done(&vm->machine); /* a pooled machine's own */
-  return r < 0 ? r : machine_config_load(shim->dir_fd, &vm->machine, err);
+  if (r == 0)
+    r = machine_config_load(shim->dir_fd, &vm->machine, err);
+  /* A machine that has run something of an image is for that image alone. */
+  if (r == 0 && vm->mounted != NULL &&
+      (vm->machine.image == NULL || strcmp(vm->mounted, vm->machine.image) != 0))
+    r = zl_fail(err, ZL_E_INTERNAL, 0, "the machine has another image than the container");
+  /* Its disk goes with the container in any case: nothing has to reach it in order. */
+  if (r == 0 && !vm->machine.keep_on_failure)
+    (void)json_object_set_new(json_object_get(vm->bundle.json, "zlayer"), "volatile", json_true());
+  return r;
 }
 
 /* ---- What it is made of -------------------------------------------------------------------- */
@@ -114,7 +124,7 @@ static int plug(struct vm_shim *vm, const struct machine_files *files, struct zl
 {
   struct zl_qmp *qmp = &vm->qemu.qmp;
   uint64_t deadline = patience_end(PATIENCE_MONITOR);
-  int r = zl_vm_swap_image(qmp, files->qemu.image_fd, deadline, err);
+  int r = vm->mounted != NULL ? 0 : zl_vm_swap_image(qmp, files->qemu.image_fd, deadline, err);
 
   if (r == 0 && files->qemu.tap_fd >= 0)
     r = zl_vm_plug_tap(qmp, files->qemu.tap_fd, deadline, err);
@@ -126,6 +136,8 @@ static int start(struct vm_shim *vm, struct machine_files *files, struct zl_erro
   if (!vm->pooled)
     return machine_start(vm, files, err);
   vm->shim.tier = VM_TIER_POOL;
+  if (vm->is_awake)
+    return 0;
   return zl_vm_continue(&vm->qemu.qmp, patience_end(PATIENCE_MONITOR), err);
 }
 
@@ -187,7 +199,8 @@ static void tell_disks(struct vm_shim *vm, struct guest_batch *batch)
                                               .filesystem = "ext4" };
   struct zl_bridge_client *client = vm->guest.client;
 
-  guest_batch_made(batch, zl_rpc_disk_add(client, &image, guest_batch_next(batch), &batch->err));
+  if (vm->mounted == NULL)
+    guest_batch_made(batch, zl_rpc_disk_add(client, &image, guest_batch_next(batch), &batch->err));
   /* A template has it mounted already. */
   if (strcmp(vm->shim.tier, VM_TIER_BOOT) == 0)
     guest_batch_made(batch,
@@ -229,6 +242,19 @@ static int read_files(int dir_fd, json_t **ret, struct zl_error *err)
   return r;
 }
 
+/* By way of the prepared container where that can become this one. */
+static void tell_bundle(struct vm_shim *vm, json_t *texts, struct guest_batch *batch)
+{
+  struct zl_bridge_client *client = vm->guest.client;
+  zl_autojson *amendment = stock_amendment(vm->bundle.json, vm->prepared);
+
+  guest_batch_made(batch, amendment != NULL
+                              ? zl_rpc_create_prepared(client, vm->shim.id, amendment, texts,
+                                                       guest_batch_next(batch), &batch->err)
+                              : zl_rpc_create(client, vm->shim.id, vm->bundle.json, texts,
+                                              guest_batch_next(batch), &batch->err));
+}
+
 /* The guest works everything off in order, and one answer that fails is the result. */
 static int tell_guest(struct vm_shim *vm, const struct machine_files *files, struct zl_error *err)
 {
@@ -247,8 +273,7 @@ static int tell_guest(struct vm_shim *vm, const struct machine_files *files, str
   if (r == 0) {
     tell_disks(vm, &batch);
     tell_binds(vm, &batch);
-    guest_batch_made(&batch, zl_rpc_create(vm->guest.client, vm->shim.id, vm->bundle.json, texts,
-                                           guest_batch_next(&batch), &batch.err));
+    tell_bundle(vm, texts, &batch);
   }
   told = guest_batch_wait(&batch, err);
   if (r < 0 && err != NULL)
