@@ -31,6 +31,7 @@ enum {
   ZL_MAX_LAYERS = 128,         /* layers of one image: overlayfs itself stops at 500 */
   ZL_MAX_INDEX = 1024,         /* manifests in one index */
   ZL_MAX_BUNDLE = 4 << 20,     /* config.json given to the shim */
+  ZL_MAX_AMENDMENT = 64 << 10, /* late part of a bundle: one message of a socket's default buffer */
   ZL_MAX_CONTROL_MSG =
       192 << 10,                 /* one control message; exec's argv and env must fit (SO_SNDBUF) */
   ZL_MAX_PRESERVED_FDS = 256,    /* descriptors of the caller that a container gets */

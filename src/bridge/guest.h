@@ -21,6 +21,11 @@ enum {
 #define ZL_GUEST_BINDS   "/run/zlayer/binds"   /* <n>: the n-th shared directory */
 #define ZL_GUEST_CGROUP  "/container"          /* cgroupsPath of the container in the guest */
 
+/* What the agent's program is called when it is the program of a container that warms a machine: in
+ * an image of our own, and bound into any other. Its arguments are programs to be read. */
+#define ZL_GUEST_WARM      "zlayer-warm"
+#define ZL_GUEST_WARM_PATH "/dev/" ZL_GUEST_WARM
+
 #define ZL_GUEST_BIND_TAG "bind" /* 9p tag of the n-th shared directory: "bind<n>" */
 
 enum {

@@ -143,19 +143,44 @@ static bool has_no_layers(const json_t *bundle)
   return json_is_array(layers) && json_array_size(layers) == 0;
 }
 
+/* ContainerConfig is an object here: a bundle in a string would be read twice, character by
+ * character, by a guest that may be emulated. Takes `config` over. */
+static int create(struct zl_bridge_client *client, const char *container_id, json_t *config,
+                  json_t *files, const struct zl_rpc_then *then, struct zl_error *err)
+{
+  if (config != NULL && files != NULL && json_object_set(config, "Files", files) < 0)
+    zl_json_decref(&config);
+  return zl_rpc_send(client, ZL_BRIDGE_CREATE, container_id,
+                     json_pack("{s:o}", "ContainerConfig", config), then, err);
+}
+
+static json_t *whole_config(json_t *bundle, bool prepare)
+{
+  return json_pack("{s:{s:i, s:i}, s:s, s:O, s:s*, s:b}", "SchemaVersion", "Major", 2, "Minor", 1,
+                   "OciBundlePath", ZL_GUEST_BUNDLE, "OciSpecification", bundle, "ScratchDirPath",
+                   has_no_layers(bundle) ? NULL : ZL_GUEST_SCRATCH, "Prepare", (int)prepare);
+}
+
 int zl_rpc_create(struct zl_bridge_client *client, const char *container_id, json_t *bundle,
                   json_t *files, const struct zl_rpc_then *then, struct zl_error *err)
 {
-  zl_autojson *config =
-      json_pack("{s:{s:i, s:i}, s:s, s:O, s:s*}", "SchemaVersion", "Major", 2, "Minor", 1,
-                "OciBundlePath", ZL_GUEST_BUNDLE, "OciSpecification", bundle, "ScratchDirPath",
-                has_no_layers(bundle) ? NULL : ZL_GUEST_SCRATCH);
-  json_t *body;
+  return create(client, container_id, whole_config(bundle, false), files, then, err);
+}
 
-  if (config != NULL && files != NULL && json_object_set(config, "Files", files) < 0)
-    zl_json_decref(&config);
-  body = json_pack("{s:o}", "ContainerConfig", zl_rpc_encode(zl_steal_ptr(&config)));
-  return zl_rpc_send(client, ZL_BRIDGE_CREATE, container_id, body, then, err);
+int zl_rpc_prepare(struct zl_bridge_client *client, const char *container_id, json_t *bundle,
+                   json_t *files, const struct zl_rpc_then *then, struct zl_error *err)
+{
+  return create(client, container_id, whole_config(bundle, true), files, then, err);
+}
+
+int zl_rpc_create_prepared(struct zl_bridge_client *client, const char *container_id,
+                           json_t *amendment, json_t *files, const struct zl_rpc_then *then,
+                           struct zl_error *err)
+{
+  json_t *config = json_pack("{s:{s:i, s:i}, s:s, s:O}", "SchemaVersion", "Major", 2, "Minor", 1,
+                             "OciBundlePath", ZL_GUEST_BUNDLE, "Amendment", amendment);
+
+  return create(client, container_id, config, files, then, err);
 }
 
 int zl_rpc_start(struct zl_bridge_client *client, const char *container_id,
@@ -235,9 +260,12 @@ int zl_rpc_execute(struct zl_bridge_client *client, const char *container_id,
                    const struct zl_rpc_process *process, const struct zl_rpc_then *then,
                    struct zl_error *err)
 {
-  json_t *body = json_pack("{s:{s:o, s:o}}", "Settings", "ProcessParameters",
-                           zl_rpc_encode(parameters_json(process)), "VsockStdioRelaySettings",
-                           relay_json(process));
+  json_t *parameters = parameters_json(process), *body;
+
+  if (process->oci == NULL) /* what both dialects have */
+    parameters = zl_rpc_encode(parameters);
+  body = json_pack("{s:{s:o, s:o}}", "Settings", "ProcessParameters", parameters,
+                   "VsockStdioRelaySettings", relay_json(process));
 
   return zl_rpc_send(client, ZL_BRIDGE_EXECUTE_PROCESS, container_id, body, then, err);
 }

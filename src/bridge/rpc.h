@@ -79,6 +79,14 @@ int zl_rpc_dump_stacks(struct zl_bridge_client *client, const struct zl_rpc_then
  * written beside it, NULL: none. An empty zlayer.layers has no writable layer. */
 int zl_rpc_create(struct zl_bridge_client *client, const char *container_id, json_t *bundle,
                   json_t *files, const struct zl_rpc_then *then, struct zl_error *err);
+/* The same up to where its program matters; the id is that of nobody until the next call. */
+int zl_rpc_prepare(struct zl_bridge_client *client, const char *container_id, json_t *bundle,
+                   json_t *files, const struct zl_rpc_then *then, struct zl_error *err);
+/* The prepared container becomes this one; `amendment` holds what differs from its bundle
+ * (zl_engine_config_amend). */
+int zl_rpc_create_prepared(struct zl_bridge_client *client, const char *container_id,
+                           json_t *amendment, json_t *files, const struct zl_rpc_then *then,
+                           struct zl_error *err);
 int zl_rpc_start(struct zl_bridge_client *client, const char *container_id,
                  const struct zl_rpc_then *then, struct zl_error *err);
 int zl_rpc_freeze(struct zl_bridge_client *client, const char *container_id, bool frozen,

@@ -77,7 +77,8 @@ static const struct zl_verb verb_pool = {
   .summary = "Show the machines that wait for a container, or say how many there shall be",
   .usage = "[OPTIONS] [N]",
   .detail = "The number is remembered, and a machine that was taken is replaced; 0 ends those "
-            "that wait. They have the default memory and processors. A container that wants "
+            "that wait. They have the default memory and processors, and the image of the last two "
+            "containers when it was the same, else any. A container that wants "
             "others is cloned or booted; one that shares a directory of the node boots.",
   .options =
       (const struct zl_option[]){
@@ -106,7 +107,8 @@ static const struct zl_verb verb_template = {
   .summary = "Make the template from which machines are cloned, if there is none",
   .usage = "[OPTIONS]",
   .detail = "The first container with new memory or processors has theirs made in the "
-            "background; this makes that of the default ones now. Clones of one template "
+            "background, the second one of an image that of its image; this makes that of the "
+            "default ones and any image now. Clones of one template "
             "share its memory until they write: 'vm: { template: off }' in ROOT/config.yaml "
             "keeps machines apart in this respect, too.",
   .options =

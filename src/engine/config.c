@@ -231,6 +231,66 @@ int zl_engine_config_read(const json_t *doc, struct zl_engine_config **ret, stru
   return 0;
 }
 
+/* ---- Amendments ---- */
+
+static int amend_process(struct zl_config_reader *rd, const json_t *doc, struct zl_engine_config *c)
+{
+  struct zl_process process = { 0 };
+  json_t *object;
+  int r = zl_json_get_object(doc, "", "process", &object, rd->err);
+
+  if (r < 0 || object == NULL)
+    return r;
+  r = zl_config_process(rd, object, "process", &process);
+  if (r < 0)
+    return r;
+  if (!process.has_caps) {
+    process.has_caps = c->process.has_caps;
+    process.caps = c->process.caps;
+  }
+  c->process = process;
+  return 0;
+}
+
+static int amend_resources(struct zl_config_reader *rd, const json_t *doc,
+                           struct zl_engine_config *c)
+{
+  struct zl_resources resources = { 0 };
+  json_t *linux_object, *object = NULL;
+  int r = zl_json_get_object(doc, "", "linux", &linux_object, rd->err);
+
+  if (r == 0)
+    r = zl_json_get_object(linux_object, "linux", "resources", &object, rd->err);
+  if (r < 0 || object == NULL)
+    return r;
+  r = zl_config_resources(rd, object, "linux.resources", &resources);
+  if (r < 0)
+    return r;
+  resources.devices = c->resources.devices; /* these rules are in force */
+  resources.n_devices = c->resources.n_devices;
+  c->resources = resources;
+  return 0;
+}
+
+int zl_engine_config_amend(struct zl_engine_config *config, const json_t *doc, struct zl_error *err)
+{
+  struct owned_config *owned = (struct owned_config *)config;
+  struct zl_config_reader rd = { .err = err, .arena = &owned->arena };
+  int r = amend_process(&rd, doc, config);
+
+  if (r == 0 && json_object_get(doc, "root") != NULL)
+    r = read_root(&rd, doc, config);
+  if (r == 0 && json_object_get(doc, "hostname") != NULL)
+    r = read_name(&rd, doc, "hostname", &config->hostname);
+  if (r == 0)
+    r = amend_resources(&rd, doc, config);
+  if (r == 0)
+    r = zl_config_private_amend(&rd, doc, config);
+  if (r == 0)
+    r = check_whole(config, err);
+  return r < 0 && err != NULL ? zl_wrap(err, "config.json") : r;
+}
+
 int zl_engine_config_parse(const char *json, size_t len, struct zl_engine_config **ret,
                            struct zl_error *err)
 {

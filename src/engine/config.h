@@ -296,6 +296,14 @@ int zl_engine_document_parse(const char *json, size_t len, struct json_t **ret,
 int zl_engine_config_read(const struct json_t *doc, struct zl_engine_config **ret,
                           struct zl_error *err);
 void zl_engine_config_free(struct zl_engine_config *config);
+
+/* What may be said of a container after everything around its program has been made: `hostname`,
+ * `process`, `root.readonly`, `linux.resources`, and of `zlayer` user, extraGroups, init, openStdin
+ * and stopSignal. Members of `doc` replace those of *config as a whole; a process without
+ * capabilities keeps those that it had. After an error *config is of no more use than to be freed.
+ */
+int zl_engine_config_amend(struct zl_engine_config *config, const struct json_t *doc,
+                           struct zl_error *err);
 ZL_DEFINE_CLEANUP(struct zl_engine_config, zl_engine_config_free)
 #define zl_autoconfig ZL_CLEANUP(zl_engine_config_freep) struct zl_engine_config
 

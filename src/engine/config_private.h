@@ -95,5 +95,8 @@ int zl_config_hooks(struct zl_config_reader *rd, const json_t *doc,
                     struct zl_engine_config *config);
 int zl_config_private(struct zl_config_reader *rd, const json_t *object,
                       struct zl_engine_config *config);
+/* The members of `zlayer` that zl_engine_config_amend may replace. */
+int zl_config_private_amend(struct zl_config_reader *rd, const json_t *object,
+                            struct zl_engine_config *config);
 
 #endif

@@ -149,13 +149,10 @@ static int read_network(struct zl_config_reader *rd, const json_t *object, struc
   return c->mode == ZL_NET_BRIDGE ? read_bridge(rd, net, c) : 0;
 }
 
-static int read_members(struct zl_config_reader *rd, json_t *object, struct zl_engine_config *c)
+/* What concerns only the program: it may still change when the container around it is there. */
+static int read_program(struct zl_config_reader *rd, json_t *object, struct zl_engine_config *c)
 {
-  static const char *const modes[] = {
-    [ZL_SECCOMP_DEFAULT] = "default", [ZL_SECCOMP_UNCONFINED] = "unconfined"
-  };
   struct zl_private_config *z = &c->zlayer;
-  int seccomp = ZL_SECCOMP_DEFAULT;
   int64_t stop_signal;
   int r = zl_config_string(rd, object, "zlayer", "user", &c->process.user);
 
@@ -167,16 +164,41 @@ static int read_members(struct zl_config_reader *rd, json_t *object, struct zl_e
   if (r == 0)
     r = zl_json_get_bool(object, "zlayer", "openStdin", false, &z->open_stdin, rd->err);
   if (r == 0)
-    r = zl_json_get_bool(object, "zlayer", "volatile", false, &z->is_volatile, rd->err);
-  if (r == 0)
     r = zl_json_get_int(object, "zlayer", "stopSignal", 1, 64, SIGTERM, &stop_signal, rd->err);
   if (r == 0)
+    z->stop_signal = (int)stop_signal;
+  return r;
+}
+
+static int read_members(struct zl_config_reader *rd, json_t *object, struct zl_engine_config *c)
+{
+  static const char *const modes[] = {
+    [ZL_SECCOMP_DEFAULT] = "default", [ZL_SECCOMP_UNCONFINED] = "unconfined"
+  };
+  struct zl_private_config *z = &c->zlayer;
+  int seccomp = ZL_SECCOMP_DEFAULT;
+  int r = read_program(rd, object, c);
+
+  if (r == 0)
+    r = zl_json_get_bool(object, "zlayer", "volatile", false, &z->is_volatile, rd->err);
+  if (r == 0)
     r = read_choice(rd, object, "zlayer", "seccomp", modes, ZL_COUNT(modes), &seccomp);
-  if (r < 0)
+  if (r == 0)
+    z->seccomp = (enum zl_seccomp_mode)seccomp;
+  return r;
+}
+
+int zl_config_private_amend(struct zl_config_reader *rd, const json_t *object,
+                            struct zl_engine_config *config)
+{
+  static const char *const known[] = { "user", "extraGroups", "init", "openStdin", "stopSignal" };
+  json_t *member;
+  int r = zl_json_get_object(object, "", "zlayer", &member, rd->err);
+
+  if (r < 0 || member == NULL)
     return r;
-  z->stop_signal = (int)stop_signal;
-  z->seccomp = (enum zl_seccomp_mode)seccomp;
-  return 0;
+  r = refuse_unknown(rd, member, "zlayer", known, ZL_COUNT(known));
+  return r < 0 ? r : read_program(rd, member, config);
 }
 
 int zl_config_private(struct zl_config_reader *rd, const json_t *object,

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "engine/caps.h"
+#include "engine/hooks.h"
 #include "engine/init.h"
 #include "engine/rootfs.h"
 #include "engine/sync.h"
@@ -269,8 +270,8 @@ static int serve_init(const struct zl_container_spec *spec, struct zl_container 
   return 0;
 }
 
-static int create(const struct zl_container_spec *spec, struct zl_container *c,
-                  struct zl_error *err)
+/* Up to where the process waits to hear that it may go on. */
+static int begin(const struct zl_container_spec *spec, struct zl_container *c, struct zl_error *err)
 {
   ZL_CLEANUP(zl_init_done) struct zl_init init = ZL_INIT_INIT;
   int ends[2], r = open_parts(spec, c, &init, err);
@@ -285,21 +286,51 @@ static int create(const struct zl_container_spec *spec, struct zl_container *c,
   init.sync_fd = ends[1];
   r = clone_init(&init, spec->cgroup_fd, c, err);
   zl_fd_closep(&init.sync_fd);
-  return r < 0 ? r : serve_init(spec, c, err);
+  return r;
 }
 
 int zl_container_create(const struct zl_container_spec *spec, struct zl_container *ret,
                         struct zl_error *err)
 {
   struct zl_container c = ZL_CONTAINER_INIT;
-  int r = create(spec, &c, err);
+  int r = begin(spec, &c, err);
 
+  if (r == 0)
+    r = serve_init(spec, &c, err);
   if (r < 0) {
     zl_container_done(&c);
     return r;
   }
   *ret = c;
   return 0;
+}
+
+int zl_container_prepare(const struct zl_container_spec *spec, struct zl_container *ret,
+                         struct zl_error *err)
+{
+  struct zl_container c = ZL_CONTAINER_INIT;
+  int r = 0;
+
+  if (spec->gate_fd >= 0 || spec->amended == NULL || zl_hooks_see_mounts(spec->config) ||
+      spec->config->namespaces[ZL_NS_USER].present)
+    return zl_fail(err, ZL_E_UNSUPPORTED, 0, "such a container cannot be prepared");
+  r = begin(spec, &c, err);
+  if (r == 0)
+    r = zl_sync_expect(c.sync_fd, ZL_BARRIER_PREPARED, NULL, NULL, NULL, err);
+  if (r < 0) {
+    zl_container_done(&c);
+    return r;
+  }
+  *ret = c;
+  return 0;
+}
+
+int zl_container_finish(const struct zl_container_spec *spec, const char *amendment,
+                        struct zl_container *container, struct zl_error *err)
+{
+  int r = zl_sync_send_text(container->sync_fd, ZL_BARRIER_AMENDED, amendment, err);
+
+  return r < 0 ? r : serve_init(spec, container, err);
 }
 
 int zl_container_start(struct zl_container *container, struct zl_error *err)

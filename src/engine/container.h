@@ -28,6 +28,8 @@ struct zl_container_hooks {
 
 struct zl_container_spec {
   const struct zl_engine_config *config; /* borrowed for the call */
+  struct zl_engine_config *amended; /* for zl_container_prepare: `config` again, the child's copy of
+                                       which is amended by the child. Else NULL */
   int dir_fd;    /* holds `upper` and `work` of config->zlayer.layers; -1: none */
   int stdio[3];  /* for the program; -1: its null device; not used with a terminal */
   int cgroup_fd; /* a unified cgroup to be born in; -1: none */
@@ -65,6 +67,18 @@ struct zl_container {
  * no process, mount or namespace of it is left. The caller releases *ret with zl_container_done. */
 int zl_container_create(const struct zl_container_spec *spec, struct zl_container *ret,
                         struct zl_error *err);
+
+/* The first part of zl_container_create: namespaces, file systems and the process in them, which
+ * then waits. Not for containers with hooks, a gate, or a user namespace of their own
+ * (ZL_E_UNSUPPORTED). */
+int zl_container_prepare(const struct zl_container_spec *spec, struct zl_container *ret,
+                         struct zl_error *err);
+/* The rest. spec->config has been amended with `amendment` (zl_engine_config_amend) since it was
+ * prepared, nothing else of *spec has changed; the text says the same to the child. Without
+ * zlayer.openStdin the stream given for it is not used. After an error the caller releases what
+ * there is. */
+int zl_container_finish(const struct zl_container_spec *spec, const char *amendment,
+                        struct zl_container *container, struct zl_error *err);
 
 /* Executes the program and blocks until that has succeeded. ZL_E_NO_COMMAND,
  * ZL_E_NOT_EXECUTABLE: it could not be executed; the container has ended then. Call it once. */

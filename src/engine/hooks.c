@@ -133,8 +133,7 @@ static int start(struct run *run, const char *state, size_t len, struct zl_error
   if (r < 0)
     return r;
   {
-    const struct zl_proc_fd fds[] = { { .from = input, .to = 0 },
-                                      { .from = errors, .to = 2 } };
+    const struct zl_proc_fd fds[] = { { .from = input, .to = 0 }, { .from = errors, .to = 2 } };
     const struct zl_proc_options opt = {
       .path = hook->path,
       .exec_fd = -1,

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/path.h"
@@ -38,7 +39,8 @@ struct build {
   const struct zl_engine_config *config;
   int proc_fd; /* our own */
   struct zl_view view;
-  bool staged; /* the root file system is attached, but not the root yet */
+  int stdio[3]; /* borrowed */
+  bool staged;  /* the root file system is attached, but not the root yet */
   struct zl_console console;
 };
 
@@ -242,6 +244,29 @@ int zl_init_serve_hooks(const struct zl_container_spec *spec, pid_t pid, int syn
   return r == 0 ? zl_sync_send(sync_fd, ZL_BARRIER_HOOKED, 0, NULL, 0, err) : r;
 }
 
+/* ---- Amendments ---------------------------------------------------------------------------- */
+
+/* All is there that does not depend on the program. What comes now is the runtime's word for the
+ * rest; its own copy of the configuration has changed already, this process's has not. */
+static int await_amendment(struct build *b, struct zl_error *err)
+{
+  zl_autofree char *text = NULL;
+  zl_autojson *doc = NULL;
+  int r = zl_sync_send(b->init->sync_fd, ZL_BARRIER_PREPARED, 0, NULL, 0, err);
+
+  if (r == 0)
+    r = zl_sync_expect_text(b->init->sync_fd, ZL_BARRIER_AMENDED, &text, err);
+  if (r == 0)
+    r = zl_json_parse(text, strlen(text), "config.json", &doc, err);
+  if (r == 0)
+    r = zl_engine_config_amend(b->init->spec->amended, doc, err);
+  if (r < 0)
+    return r;
+  if (!b->config->zlayer.open_stdin)
+    b->stdio[0] = -1;
+  return set_names(b, err);
+}
+
 /* ---- The whole ----------------------------------------------------------------------------- */
 
 static int build_rest(struct build *b, struct zl_launch *launch, struct zl_error *err)
@@ -297,6 +322,8 @@ static int build(struct build *b, struct zl_launch *launch, struct zl_error *err
     r = make_cgroup_namespace(b, err);
   if (r == 0)
     r = build_files(b, err);
+  if (r == 0 && b->init->spec->amended != NULL)
+    r = await_amendment(b, err);
   if (r == 0)
     r = build_rest(b, launch, err);
   return r;
@@ -322,7 +349,7 @@ static int report_ready(struct build *b, struct zl_launch *launch, struct zl_err
                    err);
 
   for (int i = 0; i < 3; i++)
-    launch->stdio[i] = terminal ? b->console.slave : b->init->spec->stdio[i];
+    launch->stdio[i] = terminal ? b->console.slave : b->stdio[i];
   zl_fd_closep(&b->console.master);
   zl_fd_closep(&b->init->rootfs_fd);
   zl_ns_plan_done(&b->init->plan);
@@ -381,6 +408,7 @@ _Noreturn void zl_init_main(struct zl_init *init)
   int gate_fd = -1, r;
 
   zl_debug("child process in init()");
+  memcpy(b.stdio, init->spec->stdio, sizeof(b.stdio));
   r = build(&b, &launch, &err);
 
   launch.is_free = init->spec->is_free;

@@ -2,10 +2,12 @@
 #include "engine/sync.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
+#include "base/limits.h"
 
 struct message {
   int barrier;
@@ -29,6 +31,20 @@ int zl_sync_send(int fd, enum zl_barrier barrier, int value, const int *fds, siz
   if (n < 0)
     return zl_fail(err, ZL_E_REMOTE, (int)-n, "the other side of the start-up has ended");
   return 0;
+}
+
+int zl_sync_send_text(int fd, enum zl_barrier barrier, const char *text, struct zl_error *err)
+{
+  size_t len = strlen(text);
+  int r = len == 0 || len > ZL_MAX_AMENDMENT
+              ? zl_fail(err, ZL_E_LIMIT, 0, "start-up text of %zu bytes", len)
+              : zl_sync_send(fd, barrier, (int)len, NULL, 0, err);
+  ssize_t n;
+
+  if (r < 0)
+    return r;
+  n = zl_fd_send(fd, text, len, NULL, 0);
+  return n < 0 ? zl_fail(err, ZL_E_REMOTE, (int)-n, "the other side of the start-up has ended") : 0;
 }
 
 int zl_sync_tell(int fd, enum zl_barrier barrier, struct zl_error *err)
@@ -117,4 +133,26 @@ int zl_sync_await_exec(int fd, struct zl_error *err)
   if (r > 0)
     return zl_fail(err, ZL_E_REMOTE, 0, "unexpected start-up step %d", m.barrier);
   return r;
+}
+
+int zl_sync_expect_text(int fd, enum zl_barrier expected, char **ret, struct zl_error *err)
+{
+  zl_autofree char *text = NULL;
+  int len = 0, r = zl_sync_expect(fd, expected, &len, NULL, NULL, err);
+  size_t none = 0;
+  ssize_t n;
+
+  if (r < 0)
+    return r;
+  if (len <= 0 || len > ZL_MAX_AMENDMENT)
+    return zl_fail(err, ZL_E_INTERNAL, 0, "start-up text of %d bytes", len);
+  text = malloc((size_t)len + 1);
+  if (text == NULL)
+    return zl_fail_nomem(err, "start-up text");
+  n = zl_fd_recv(fd, text, (size_t)len, NULL, &none);
+  if (n != len)
+    return zl_fail(err, ZL_E_INTERNAL, n < 0 ? (int)-n : 0, "start-up text is cut off");
+  text[len] = '\0';
+  *ret = zl_steal_ptr(&text);
+  return 0;
 }

@@ -11,13 +11,16 @@
 
 /* In the order in which they happen. */
 enum zl_barrier {
-  ZL_BARRIER_MAPPED,  /* runtime: the ids of the user namespace are mapped (only with one) */
-  ZL_BARRIER_JOINED,  /* runtime: what comes from outside, like the network's link, is in place */
-  ZL_BARRIER_MOUNTED, /* child: hooks may look at the root file system (only with hooks) */
-  ZL_BARRIER_HOOKED,  /* runtime: its hooks have run */
-  ZL_BARRIER_READY,   /* child: all is built; carries the terminal's descriptors if there is one */
-  ZL_BARRIER_START,   /* runtime: execute the workload */
-  ZL_BARRIER_FAILED   /* child: an error instead of READY or of executing */
+  ZL_BARRIER_MAPPED,   /* runtime: the ids of the user namespace are mapped (only with one) */
+  ZL_BARRIER_PREPARED, /* child: what does not depend on its program is built (only when that is to
+                          be said later) */
+  ZL_BARRIER_AMENDED,  /* runtime: a text with the rest of the configuration comes next */
+  ZL_BARRIER_JOINED,   /* runtime: what comes from outside, like the network's link, is in place */
+  ZL_BARRIER_MOUNTED,  /* child: hooks may look at the root file system (only with hooks) */
+  ZL_BARRIER_HOOKED,   /* runtime: its hooks have run */
+  ZL_BARRIER_READY,    /* child: all is built; carries the terminal's descriptors if there is one */
+  ZL_BARRIER_START,    /* runtime: execute the workload */
+  ZL_BARRIER_FAILED    /* child: an error instead of READY or of executing */
 };
 
 /* A pair of SOCK_SEQPACKET sockets, CLOEXEC: [0] for the runtime, [1] for the child. */
@@ -31,6 +34,11 @@ int zl_sync_send(int fd, enum zl_barrier barrier, int value, const int *fds, siz
  * be why, is read next. Anything else is, or both would wait for each other. */
 int zl_sync_tell(int fd, enum zl_barrier barrier, struct zl_error *err);
 void zl_sync_send_error(int fd, const struct zl_error *failure);
+
+/* A text from the runtime, announced by a barrier: at most ZL_MAX_AMENDMENT bytes without the NUL.
+ * The reader frees *ret. */
+int zl_sync_send_text(int fd, enum zl_barrier barrier, const char *text, struct zl_error *err);
+int zl_sync_expect_text(int fd, enum zl_barrier expected, char **ret, struct zl_error *err);
 
 /* Blocks for the next message. ZL_BARRIER_FAILED becomes the error it carries; the end of the
  * connection is ZL_E_SYSTEM, any barrier but `expected` ZL_E_REMOTE. `ret_value` may be NULL;

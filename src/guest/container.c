@@ -82,7 +82,7 @@ int container_stop(struct agent *agent, bool is_forced, struct zl_error *err)
 
   if (c->status == CONTAINER_STOPPED)
     return 0;
-  if (c->status == CONTAINER_CREATED) {
+  if (c->status == CONTAINER_PREPARED || c->status == CONTAINER_CREATED) {
     c->last_signal = SIGKILL;
     return kill_all(c, err);
   }

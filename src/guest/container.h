@@ -20,6 +20,7 @@ struct process;
 
 enum container_status {
   CONTAINER_NONE,
+  CONTAINER_PREPARED, /* all of it but what is said of its program; it has no name of its own yet */
   CONTAINER_CREATED,
   CONTAINER_RUNNING,
   CONTAINER_STOPPED
@@ -43,8 +44,9 @@ void container_init(struct container *container);
 /* Makes the directories of the writable layer where they are missing. */
 int container_prepare_scratch(int dir_fd, struct zl_error *err);
 
-/* Makes it from a ContainerConfig object. ZL_E_CONFLICT: there is one. After an error nothing is
- * left of it. */
+/* Makes it from a ContainerConfig object; a prepared one that is there is deleted. With `Prepare`
+ * it is only prepared. With `Amendment` the prepared one becomes this one. ZL_E_CONFLICT: there is
+ * one, or none that is prepared. After an error nothing is left of it. */
 int container_create(struct agent *agent, const char *id, const json_t *config,
                      struct zl_error *err);
 /* ZL_E_NOT_FOUND unless `id` is the container's. */

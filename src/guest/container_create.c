@@ -136,12 +136,13 @@ static void stdio_done(struct stdio *stdio)
     zl_fd_closep(&stdio->fds[i]);
 }
 
-static int open_pipes(const struct container *c, struct stdio *stdio, struct zl_error *err)
+static int open_pipes(const struct container *c, bool is_prepared, struct stdio *stdio,
+                      struct zl_error *err)
 {
   for (int i = 0; i < STREAM_COUNT && !c->config->process.terminal; i++) {
     int ends[2], r;
 
-    if (i == STREAM_IN && !c->config->zlayer.open_stdin)
+    if (i == STREAM_IN && !c->config->zlayer.open_stdin && !is_prepared)
       continue;
     r = zl_fd_pipe(ends, err);
     if (r < 0)
@@ -175,7 +176,7 @@ struct zl_container_hooks container_hooks(struct container *c)
   return (struct zl_container_hooks){ .ctx = c, .enter = enter, .configure = configure };
 }
 
-static int build(struct agent *agent, const json_t *config, struct zl_error *err)
+static int build(struct agent *agent, const json_t *config, bool is_prepared, struct zl_error *err)
 {
   ZL_CLEANUP(stdio_done) struct stdio stdio = { .fds = { -1, -1, -1 } };
   struct container *c = &agent->container;
@@ -189,7 +190,7 @@ static int build(struct agent *agent, const json_t *config, struct zl_error *err
   if (r == 0)
     r = process_new(agent, &c->init, err);
   if (r == 0)
-    r = open_pipes(c, &stdio, err);
+    r = open_pipes(c, is_prepared, &stdio, err);
   if (r == 0)
     r = group_make(&c->group, c->config, err);
   if (r < 0)
@@ -199,30 +200,104 @@ static int build(struct agent *agent, const json_t *config, struct zl_error *err
   spec.checks_program = c->config->zlayer.layers == NULL || c->config->zlayer.layers[0] == NULL;
   memcpy(spec.stdio, stdio.fds, sizeof(spec.stdio));
   spec.cgroup_fd = c->group.cgroup.unified_fd;
-  r = zl_container_create(&spec, &c->engine, err);
+  spec.amended = is_prepared ? c->config : NULL;
+  r = is_prepared ? zl_container_prepare(&spec, &c->engine, err)
+                  : zl_container_create(&spec, &c->engine, err);
   if (r < 0 && group_had_oom(&c->group))
     r = zl_fail(err, ZL_E_LIMIT, 0, "the memory limit is too small to start anything");
   return r;
 }
 
-int container_create(struct agent *agent, const char *id, const json_t *config,
-                     struct zl_error *err)
+static int make(struct agent *agent, const json_t *config, struct zl_error *err)
+{
+  struct container *c = &agent->container;
+  bool is_prepared = false;
+  int r = zl_json_get_bool(config, "ContainerConfig", "Prepare", false, &is_prepared, err);
+
+  if (r == 0)
+    r = build(agent, config, is_prepared, err);
+  if (r < 0)
+    return r;
+  c->init->is_init = true;
+  process_begin(c->init, &c->engine.init);
+  c->status = is_prepared ? CONTAINER_PREPARED : CONTAINER_CREATED;
+  return 0;
+}
+
+/* ---- One that was prepared ----------------------------------------------------------------- */
+
+/* Every stream was opened for it: those that the program has not are closed again. */
+static void close_spare_streams(struct container *c)
+{
+  bool terminal = c->config->process.terminal;
+
+  if (terminal || !c->config->zlayer.open_stdin)
+    stream_close(&c->init->streams[STREAM_IN]);
+  if (!terminal)
+    return;
+  stream_close(&c->init->streams[STREAM_OUT]);
+  stream_close(&c->init->streams[STREAM_ERR]);
+}
+
+static int amend(struct container *c, const json_t *config, const json_t *amendment,
+                 struct zl_error *err)
+{
+  struct zl_container_spec spec = { .config = c->config, .gate_fd = -1 };
+  zl_autofree char *text = json_dumps(amendment, JSON_COMPACT);
+  int r = text != NULL ? zl_engine_config_amend(c->config, amendment, err)
+                       : zl_fail_nomem(err, "Amendment");
+
+  if (r == 0)
+    r = write_files(config, err);
+  if (r == 0 && json_object_get(amendment, "linux") != NULL)
+    r = zl_cgroup_apply(&c->group.cgroup, &c->config->resources, err);
+  if (r < 0)
+    return r;
+  close_spare_streams(c);
+  r = zl_container_finish(&spec, text, &c->engine, err);
+  if (r < 0 && group_had_oom(&c->group))
+    r = zl_fail(err, ZL_E_LIMIT, 0, "the memory limit is too small to start anything");
+  return r;
+}
+
+static int take_prepared(struct agent *agent, const json_t *config, const json_t *amendment,
+                         struct zl_error *err)
 {
   struct container *c = &agent->container;
   int r;
 
-  if (c->status != CONTAINER_NONE)
+  r = check_schema(config, err);
+  if (r == 0)
+    r = amend(c, config, amendment, err);
+  if (r == 0)
+    c->status = CONTAINER_CREATED;
+  return r;
+}
+
+/* ---- Both ---------------------------------------------------------------------------------- */
+
+int container_create(struct agent *agent, const char *id, const json_t *config,
+                     struct zl_error *err)
+{
+  struct container *c = &agent->container;
+  json_t *amendment;
+  int r = zl_json_get_object(config, "ContainerConfig", "Amendment", &amendment, err);
+
+  if (r < 0)
+    return r;
+  if (c->status != CONTAINER_NONE && c->status != CONTAINER_PREPARED)
     return zl_fail(err, ZL_E_CONFLICT, 0, "this machine has the container '%s' already", c->id);
   if (!zl_path_is_name(id, ZL_MAX_ID) || strcmp(id, ZL_BRIDGE_NULL_GUID) == 0)
     return zl_fail(err, ZL_E_INVALID, 0, "ContainerId: '%.100s' is none", id);
-  (void)stpcpy(c->id, id);
-  r = build(agent, config, err);
-  if (r < 0) {
-    container_remove(agent);
+  if (c->status == CONTAINER_NONE && amendment != NULL)
+    return zl_fail(err, ZL_E_CONFLICT, 0, "Amendment: no container is prepared in this machine");
+  if (c->status == CONTAINER_PREPARED && amendment == NULL)
+    r = container_delete(agent, err);
+  if (r < 0)
     return r;
-  }
-  c->init->is_init = true;
-  process_begin(c->init, &c->engine.init);
-  c->status = CONTAINER_CREATED;
-  return 0;
+  (void)stpcpy(c->id, id);
+  r = amendment != NULL ? take_prepared(agent, config, amendment, err) : make(agent, config, err);
+  if (r < 0)
+    container_remove(agent);
+  return r;
 }

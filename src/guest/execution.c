@@ -12,8 +12,12 @@ int request_parse_member(const json_t *body, const char *name, json_t **ret, str
   zl_autojson *json = NULL;
   int r;
 
+  if (json_is_object(member)) {
+    *ret = json_incref(json_object_get(body, name));
+    return 0;
+  }
   if (!json_is_string(member))
-    return zl_fail(err, ZL_E_INVALID, 0, "%s: expected JSON in a string", name);
+    return zl_fail(err, ZL_E_INVALID, 0, "%s: expected an object, or one in a string", name);
   r = zl_json_parse(json_string_value(member), json_string_length(member), name, &json, err);
   if (r < 0)
     return r;

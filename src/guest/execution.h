@@ -10,7 +10,7 @@
 
 #include "guest/container.h"
 
-/* A member that is a JSON object inside a JSON string; the caller releases *ret. */
+/* A member that is a JSON object, or one inside a JSON string; the caller releases *ret. */
 int request_parse_member(const json_t *body, const char *name, json_t **ret, struct zl_error *err);
 
 /* *ret borrows from *ret_parameters, which the caller releases. */

@@ -21,6 +21,7 @@
 #include "guest/agent.h"
 #include "guest/machine.h"
 #include "guest/port.h"
+#include "guest/warm.h"
 
 static struct agent agent;
 
@@ -95,21 +96,19 @@ static int run_process(int argc, char **argv)
   return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-/* The program of the container that warms a machine (docs/microvm.md, "pool"): it is in reach of
- * who has this one, and says something as a real one would. */
-static int run_warm(void)
+static bool is_called(const char *name, const char *program)
 {
-  static const char line[] = "warm\n";
+  const char *slash = strrchr(program, '/');
 
-  return zl_fd_write_full(STDOUT_FILENO, line, strlen(line)) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+  return strcmp(slash != NULL ? slash + 1 : program, name) == 0;
 }
 
 int main(int argc, char **argv)
 {
   bool has_descriptors = argc > 1 && strcmp(argv[1], "--bridge-fd") == 0;
 
-  if (argc == 1 && strcmp(argv[0], "zlayer-warm") == 0)
-    return run_warm();
+  if (argc > 0 && is_called(ZL_GUEST_WARM, argv[0]))
+    return warm_run(argv + 1);
 
   /* A kernel hands on what it does not understand of its own command line. */
   if (getpid() == 1 && !has_descriptors)

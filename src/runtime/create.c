@@ -397,7 +397,7 @@ int zl_create(struct zl_runtime *rt, const struct zl_container_id *id,
   if (r == 0)
     r = pull(&c, err);
   if (r == 0)
-    r = zl_backend_prepare(c.backend, text, service, &c.prepared_fd, err);
+    r = zl_backend_prepare(c.backend, text, service, c.digest, &c.prepared_fd, err);
   c.plan.prepared_fd = c.prepared_fd;
   if (r == 0)
     r = zl_node_lock(rt, text, &lock, err);

@@ -68,12 +68,12 @@ int zl_backend_check(struct zl_backend *backend, const struct zl_service *servic
 }
 
 int zl_backend_prepare(struct zl_backend *backend, const char *id, const struct zl_service *service,
-                       int *ret_fd, struct zl_error *err)
+                       const char *image_digest, int *ret_fd, struct zl_error *err)
 {
   *ret_fd = -1;
   if (backend->ops->prepare == NULL)
     return 0;
-  return backend->ops->prepare(backend, id, service, ret_fd, err);
+  return backend->ops->prepare(backend, id, service, image_digest, ret_fd, err);
 }
 
 int zl_backend_create(struct zl_backend *backend, const struct zl_container_plan *plan,

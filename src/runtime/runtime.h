@@ -153,7 +153,7 @@ struct zl_runtime_ops {
    * on: *ret_fd is handed to create as plan->prepared_fd; closing it calls everything off. No host
    * object is made that would outlive the caller. */
   int (*prepare)(struct zl_backend *backend, const char *id, const struct zl_service *service,
-                 int *ret_fd, struct zl_error *err);
+                 const char *image_digest, int *ret_fd, struct zl_error *err);
   /* Makes the host objects; the workload does not run. After an error the caller calls remove. */
   int (*create)(struct zl_backend *backend, const struct zl_container_plan *plan,
                 struct zl_error *err);
@@ -220,7 +220,7 @@ int zl_backend_check(struct zl_backend *backend, const struct zl_service *servic
                      struct zl_error *err);
 /* *ret_fd is -1 when the backend has nothing to prepare. */
 int zl_backend_prepare(struct zl_backend *backend, const char *id, const struct zl_service *service,
-                       int *ret_fd, struct zl_error *err);
+                       const char *image_digest, int *ret_fd, struct zl_error *err);
 int zl_backend_create(struct zl_backend *backend, const struct zl_container_plan *plan,
                       struct zl_error *err);
 int zl_backend_start(struct zl_backend *backend, const char *id, struct zl_error *err);

@@ -79,7 +79,9 @@ static void add_link(struct zl_arguments *args, const struct zl_vm_machine *m)
     zl__option(args, "-netdev", "hubport,id=net,hubid=%d", ZL_VM_HUB);
   else
     zl__option(args, "-netdev", "tap,id=net,fd=%d", zl__inherit(args, m->tap_fd));
-  zl__option(args, "-device", "virtio-net-device,netdev=net,mac=%02x:%02x:%02x:%02x:%02x:%02x",
+  /* A clone's link gets another address at once: nobody is to hear of the template's. */
+  zl__option(args, "-device",
+             "virtio-net-device,netdev=net,guest_announce=off,mac=%02x:%02x:%02x:%02x:%02x:%02x",
              mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
 }
 

@@ -81,6 +81,8 @@ static int describe(const struct zl_vm_shape *shape, struct zl_buf *ret, struct 
     r = add_file(ret, "initrd", shape->initrd, err);
   if (r == 0)
     r = add_file(ret, "scratch disk", shape->scratch, err);
+  if (r == 0 && shape->image != NULL)
+    r = add_file(ret, "image", shape->image, err);
   if (r == 0)
     r = add_processor(ret, err);
   return r;

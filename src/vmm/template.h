@@ -14,13 +14,14 @@
 
 enum {
   ZL_VM_KEY_TEXT = 65,
-  ZL_VM_TEMPLATE_FORMAT = 2 /* of the files and the machine; another one is another key */
+  ZL_VM_TEMPLATE_FORMAT = 3 /* of the files and the machine; another one is another key */
 };
 
 /* What a machine's memory depends on. */
 struct zl_vm_shape {
   const char *qemu, *kernel, *initrd; /* paths: their identity is size, times and inode */
   const char *scratch;                /* path of the prepared disk */
+  const char *image;                  /* path of the image that is in its memory; NULL: none is */
   enum zl_vm_accel accel;
   unsigned memory_mib, vcpus;
   bool acpi;

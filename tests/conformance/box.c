@@ -5,6 +5,7 @@
 #include <net/if.h>
 #include <sched.h>
 #include <sqlite3.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -12,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/path.h"
 #include "image.h"
 #include "leaks.h"
@@ -111,6 +113,23 @@ static int build_template(void)
   return -1;
 }
 
+static bool has_image_template(void *ctx)
+{
+  zl_autofree char *text = NULL;
+
+  (void)ctx;
+  return zl_vm_status(box.rt, &text, NULL) == 0 && strstr(text, "\"image\":\"") != NULL;
+}
+
+/* The first container has it made; the cases are to find it there. */
+static int await_image_template(void)
+{
+  if (!box.machines || box_eventually(has_image_template, NULL))
+    return 0;
+  (void)fprintf(stderr, "no template of the image was made\n");
+  return -1;
+}
+
 /* What the runtime opens at first use and keeps is no leak of the first case. */
 static int warm_up(void)
 {
@@ -119,7 +138,7 @@ static int warm_up(void)
   box_run("warm-up", ARGV("/bin/true"));
   (void)box_outcome("warm-up");
   OK(zl_remove(box.rt, box_id("warm-up"), false, &err));
-  return 0;
+  return await_image_template();
 }
 
 int box_open(const char *backend)

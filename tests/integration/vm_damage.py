@@ -159,6 +159,29 @@ def a_memory_that_does_not_run_is_given_up():
                 (zero, cut(0), cut(0.5), hole(16 << 20, 8 << 20), noise(16 << 20, 8 << 20))])
 
 
+def templates_of_images_are_no_exception():
+    """Each damage of the template of the image that is in use."""
+    with TemplateNode("auto") as node:
+        node.zlayer("vm", "template")
+        plain = node.await_template()
+        node.expect("clone")
+        wait_for(lambda: node.keys() - {plain} and not helpers(node.root), BUILD_S, "the image's template")
+        key = next(iter(node.keys() - {plain}))
+        folder = node.root / "vm/templates" / key
+        for name, damage, sealed in (("memory", cut(0.5), False), ("contents.json", remove, False),
+                                     ("contents.json", fill(b"garbage"), False), ("machine.json", cut(0.5), False),
+                                     ("state", flip(0), True), ("memory", zero, True)):
+            node.expect("clone")
+            damage(folder, name)
+            if sealed:
+                seal_anew(folder, name)
+            node.expect("boot", "warning", f"template {key[:12]}", "booted", "made anew")
+            wait_for(lambda: key in node.keys() and not helpers(node.root), BUILD_S, "the image's template")
+            check(node.keys() == {plain, key}, f"{node.keys()}")
+        node.expect("clone")
+        node.expect_no_leaks()
+
+
 def a_pool_does_not_use_a_damaged_template():
     with TemplateNode() as node:
         node.zlayer("vm", "template")
@@ -176,4 +199,4 @@ if __name__ == "__main__":
     main(a_damaged_file_is_noticed_before_it_is_used, a_damaged_manifest_is_noticed,
          a_template_without_manifest_is_none, a_state_that_does_not_load_is_given_up,
          a_state_that_loads_all_the_same_holds_up_nobody, a_memory_that_does_not_run_is_given_up,
-         a_pool_does_not_use_a_damaged_template)
+         templates_of_images_are_no_exception, a_pool_does_not_use_a_damaged_template)

@@ -3,7 +3,9 @@
 """How machines start, as inspect, events and `vm status` tell it; what `bench/vm` relies on."""
 import os
 import pathlib
+import tempfile
 
+import registry_image
 from zltest import HELLO, VmNode, check, main, wait_for
 
 
@@ -63,6 +65,54 @@ def clones_share_nothing_that_names_them():
         node.expect_no_leaks()
 
 
+def image_templates(node):
+    return [t for t in node.json("vm", "status", "--json")["templates"] if t["image"]]
+
+
+def make_shell_less(folder):
+    """An image with one program, and that is not called as a shell is."""
+    program = pathlib.Path("/bin/busybox").read_bytes()
+    layer = registry_image.Layer().dir("bin").add("bin/busybox", data=program, mode=0o755)
+    image = registry_image.Image([layer.dir("etc").bytes()], ["none"], config={"Entrypoint": ["/bin/busybox", "echo"]})
+    registry_image.write_layout(f"{folder}/layout", {"latest": image})
+    return f"oci:{folder}/layout:latest"
+
+
+def an_image_that_comes_again_has_machines():
+    """The second container of an image has a template made of it, and the pool is for it from then on. The
+    machine that has run something of one image is for that image alone."""
+    with VmNode() as node, tempfile.TemporaryDirectory(prefix="zlayer-test-") as folder:
+        node.settings("{ pool: 1 }")
+        node.zlayer("vm", "template")
+        check(not image_templates(node), "a template with an image that nobody has run")
+        for _ in range(2):
+            node.hyperv("echo", "x")
+        wait_for(lambda: image_templates(node), 60, "the template of the image")
+        node.hyperv("echo", "x")
+        node.zlayer("vm", "pool", "1")
+        said, end = node.hyperv("sh", "-c", "hostname; cat /etc/hostname; pwd; ls /dev; ls -A /root 2>/dev/null")
+        names = said.split()
+        check(end["tier"] == "pool" and names[0] == names[1] and names[2] == "/www", f"{said!r}, {end}")
+        check("zlayer-warm" not in names and "warm" not in names, f"what warmed the machine is left: {said!r}")
+        other = make_shell_less(folder)
+        node.zlayer("pull", other)
+        node.zlayer("vm", "pool", "1")
+        for tier in ("clone", "pool"):  # the machine that waited was not for this image; the next one is for any
+            said = node.zlayer("run", "--rm", "--isolation", "hyperv", other, "other").stdout
+            end = [e for e in node.json_lines("events", "--json") if e["action"] == "die"][-1]
+            check((said, end["tier"]) == ("other\n", tier), f"{said!r}, {end}, expected {tier}")
+            node.zlayer("vm", "pool", "1")
+        wait_for(lambda: len(image_templates(node)) == 2, 60, "the template of the image without a shell")
+        node.zlayer("vm", "pool", "0")
+        said = node.zlayer("run", "--rm", "--isolation", "hyperv", other, "other").stdout
+        check(said == "other\n", f"{said!r} of a clone that has an image without a shell")
+        node.zlayer("vm", "pool", "0")
+        wait_for(lambda: not node.keepers(), what="the end of the pool's machines")
+        node.zlayer("system", "prune", "-f", "-a")
+        check(not image_templates(node), f"templates of images that are gone: {image_templates(node)}")
+        node.expect_no_leaks()
+
+
 def a_process_has_no_tier():
     with VmNode() as node:
         node.zlayer("run", "--rm", HELLO, "true")
@@ -72,4 +122,4 @@ def a_process_has_no_tier():
 
 if __name__ == "__main__":
     main(without_a_template_it_boots, with_a_template_it_is_cloned, a_pooled_machine_is_taken_and_replaced,
-         clones_share_nothing_that_names_them, a_process_has_no_tier)
+         clones_share_nothing_that_names_them, an_image_that_comes_again_has_machines, a_process_has_no_tier)

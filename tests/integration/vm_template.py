@@ -21,6 +21,12 @@ BUILD_S = 120
 
 
 class TemplateNode(VmNode):
+    """With templates that serve any image only, unless `template` says otherwise."""
+
+    def __init__(self, template="plain"):
+        super().__init__()
+        self.settings(f"{{ template: {template} }}")
+
     def __enter__(self):
         self.zlayer("pull", HELLO)
         return super().__enter__()

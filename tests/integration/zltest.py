@@ -213,10 +213,12 @@ class VmNode(Node):
         (self.root / "config.yaml").write_text(f"vm: {text}\n")
 
     def small(self):
-        """Makes the template of small machines and all else that the first one needs, and settles."""
+        """Makes the templates of small machines and all else that the first ones need, and settles."""
         self.settings("{ memory: 64Mi, scratch_size: 64Mi }")
         self.zlayer("vm", "template", timeout=300)
-        self.zlayer("run", "--rm", "--isolation", "hyperv", HELLO, "true", timeout=300)
+        for _ in range(2):
+            self.zlayer("run", "--rm", "--isolation", "hyperv", HELLO, "true", timeout=300)
+        wait_for(lambda: not helpers(self.root), 120, "the end of the builder of the image's template")
         self.settle()
 
     def hyperv(self, *args):

@@ -31,8 +31,10 @@ static bool wants_netns(const struct zl_service *service)
 }
 
 static int linux_prepare(struct zl_backend *backend, const char *id,
-                         const struct zl_service *service, int *ret_fd, struct zl_error *err)
+                         const struct zl_service *service, const char *image_digest, int *ret_fd,
+                         struct zl_error *err)
 {
+  (void)image_digest;
   return zl_shimclient_prepare((struct zl_shimclient *)backend, id,
                                wants_netns(service) ? "early-netns" : NULL, ret_fd, err);
 }

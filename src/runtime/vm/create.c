@@ -24,20 +24,49 @@ static int fault(const char *site, int os_error, struct zl_error *err)
 
 #define STEP_FAULT(name, err) fault(name, ZL_FAULT("runtime.vm." name), err)
 
+/* By digest: by its name it may be another one when the container is created. */
+static int find_image(struct zl_runtime *rt, const char *digest, struct zl_vm_machine_plan *machine,
+                      struct zl_error *err)
+{
+  struct zl_image_store *images = NULL;
+  zl_autoimage image = { 0 };
+  char key[ZL_VM_IMAGE_KEY];
+  int r = zl_node_images(rt, &images, err);
+
+  if (r == 0)
+    r = zl_image_resolve(images, digest, &image, err);
+  if (r == 0)
+    r = zl_vm_image_key_of_trees((const char *const *)image.layers, key, err);
+  return r < 0 ? r : zl_vm_machine_of_image(rt, key, machine, err);
+}
+
+/* One that knows the image first, then one that knows none. */
+static int claim(struct zl_runtime *rt, const struct zl_vm_machine_plan *machine, int *ret_fd)
+{
+  const char *const keys[] = { machine->image_key, machine->key };
+
+  for (size_t i = 0; i < ZL_COUNT(keys); i++) {
+    zl_autofree char *template = *keys[i] != '\0' ? zl_vm_template_path(rt, keys[i]) : NULL;
+
+    if (template != NULL && zl_vm_pool_claim(rt, template, ret_fd) == 0)
+      return 0;
+  }
+  return -ZL_E_NOT_FOUND;
+}
+
 /* A machine that waits is the fastest; one of the pool knows no directory of the host. */
 int zl_vm_prepare(struct zl_backend *backend, const char *id, const struct zl_service *service,
-                  int *ret_fd, struct zl_error *err)
+                  const char *image_digest, int *ret_fd, struct zl_error *err)
 {
   struct zl_shimclient *client = (struct zl_shimclient *)backend;
   zl_automachine machine = { 0 };
-  zl_autofree char *template = NULL;
   int r = zl_vm_machine_plan(client, service, &machine, err);
 
+  if (r == 0 && machine.may_clone)
+    r = find_image(backend->rt, image_digest, &machine, err);
   if (r < 0)
     return r;
-  if (machine.may_clone)
-    template = zl_vm_template_path(backend->rt, machine.key);
-  if (template != NULL && zl_vm_pool_claim(backend->rt, template, ret_fd) == 0)
+  if (machine.may_clone && claim(backend->rt, &machine, ret_fd) == 0)
     return 0;
   return zl_shimclient_prepare(client, id, NULL, ret_fd, err);
 }
@@ -51,34 +80,33 @@ static int make_log(const struct zl_container_plan *plan, struct zl_error *err)
   return 0;
 }
 
-static int make_image(struct zl_runtime *rt, const struct zl_container_plan *plan, char **ret,
+/* *ret_key is the image's. */
+static int make_image(struct zl_runtime *rt, const struct zl_container_plan *plan,
+                      struct zl_vm_machine_plan *machine, char ret_key[ZL_VM_IMAGE_KEY],
                       struct zl_error *err)
 {
   zl_autofree char *dir = zl_asprintf("%s/vm/images", rt->root);
-  char key[ZL_VM_IMAGE_KEY];
   zl_autofd fd = -1;
   int r = dir != NULL ? zl_vm_dir(rt, "images", &fd, err) : zl_fail_nomem(err, "image");
 
   if (r == 0)
-    r = zl_vm_image_ensure(fd, dir, (const char *const *)plan->layers, key, err);
-  if (r < 0)
-    return r;
-  *ret = zl_asprintf("%s/%s.erofs", dir, key);
-  return *ret != NULL ? 0 : zl_fail_nomem(err, "image");
+    r = zl_vm_image_ensure(fd, dir, (const char *const *)plan->layers, ret_key, err);
+  return r < 0 ? r : zl_vm_machine_of_image(rt, ret_key, machine, err);
 }
 
 static int write_machine(struct zl_runtime *rt, const struct zl_vm_machine_plan *machine,
                          const struct zl_container_plan *plan, struct zl_error *err)
 {
-  zl_autofree char *image = NULL, *template = NULL, *text = NULL;
-  struct zl_vm_machine_files files = { .service = plan->service, .volumes = plan->volumes };
-  int r = make_image(rt, plan, &image, err);
+  zl_autofree char *template = NULL, *text = NULL;
+  struct zl_vm_machine_files files = { .service = plan->service,
+                                       .volumes = plan->volumes,
+                                       .image = machine->image };
+  int r;
 
-  if (r < 0)
-    return r;
   if (machine->may_clone)
-    template = zl_vm_template_path(rt, machine->key);
-  files.image = image;
+    template = zl_vm_template_best(rt, machine);
+  if (template != NULL)
+    zl_vm_template_used(template);
   files.template = template;
   r = zl_vm_machine_render(machine, &files, &text, err);
   return r < 0 ? r : zl_bundle_write_text(plan->dir_fd, "machine.json", text, 0600, err);
@@ -120,29 +148,53 @@ static int write_bundle(const struct zl_container_plan *plan, struct zl_error *e
 
 /* ---- After it ---- */
 
+static bool is_default(const struct zl_vm_machine_plan *machine)
+{
+  return machine->memory_mib == machine->settings.memory_mib &&
+         machine->vcpus == machine->settings.cpus;
+}
+
+/* One template after the other: that of any image first, since it serves every container; that of
+ * an image when it is asked for again. */
+static int look_for_templates(struct zl_shimclient *client,
+                              const struct zl_vm_machine_plan *machine, const char *program,
+                              struct zl_error *err)
+{
+  zl_autofree char *any = zl_vm_template_path(client->base.rt, machine->key);
+  struct zl_vm_template_plan plan = any == NULL || machine->image_key[0] == '\0'
+                                        ? zl_vm_template_of_any(machine)
+                                        : zl_vm_template_of_image(machine, program);
+
+  return zl_vm_template_start(client, machine, &plan, err);
+}
+
 /* The next container of this shape starts faster; the pool is of the node's default shape. Not this
  * container's business: failures are told and nothing more. */
-static void look_ahead(struct zl_shimclient *client, const struct zl_vm_machine_plan *machine)
+static void look_ahead(struct zl_shimclient *client, const struct zl_vm_machine_plan *machine,
+                       const char *image, const char *program)
 {
   struct zl_error err = { 0 };
   int r;
 
   if (!machine->may_clone)
     return;
-  r = zl_vm_template_start(client, machine, &err);
-  if (r == 0 && machine->memory_mib == machine->settings.memory_mib &&
-      machine->vcpus == machine->settings.cpus)
-    r = zl_vm_pool_fill(client, machine, &err);
+  r = look_for_templates(client, machine, program, &err);
+  if (r == 0 && is_default(machine)) {
+    bool again = zl_vm_recent_note(client->base.rt, image);
+
+    r = zl_vm_pool_fill(client, machine, again && machine->image_key[0] != '\0', &err);
+  }
   if (r < 0)
     zl_warning("preparing machines: %s", err.msg);
 }
 
 /* The shim has set the one aside that did not work, when there was one. */
-static void renew_template(struct zl_shimclient *client, const struct zl_vm_machine_plan *machine)
+static void renew_template(struct zl_shimclient *client, const struct zl_vm_machine_plan *machine,
+                           const char *program)
 {
   struct zl_error err = { 0 };
 
-  if (machine->may_clone && zl_vm_template_start(client, machine, &err) < 0)
+  if (machine->may_clone && look_for_templates(client, machine, program, &err) < 0)
     zl_warning("preparing machines: %s", err.msg);
 }
 
@@ -151,6 +203,7 @@ int zl_vm_create(struct zl_backend *backend, const struct zl_container_plan *pla
 {
   struct zl_shimclient *client = (struct zl_shimclient *)backend;
   zl_automachine machine = { 0 };
+  char image[ZL_VM_IMAGE_KEY];
   int r = make_log(plan, err);
 
   if (r == 0)
@@ -159,6 +212,8 @@ int zl_vm_create(struct zl_backend *backend, const struct zl_container_plan *pla
     r = zl_bundle_write_files(plan, err);
   if (r == 0)
     r = zl_vm_machine_plan(client, plan->service, &machine, err);
+  if (r == 0)
+    r = make_image(backend->rt, plan, &machine, image, err);
   if (r == 0)
     r = write_machine(backend->rt, &machine, plan, err);
   if (r == 0)
@@ -170,10 +225,10 @@ int zl_vm_create(struct zl_backend *backend, const struct zl_container_plan *pla
   if (r == 0)
     r = zl_shimclient_hand_over(plan, err);
   if (r == 0) {
-    look_ahead(client, &machine); /* while the shim is at work */
+    look_ahead(client, &machine, image, plan->argv[0]); /* while the shim is at work */
     r = zl_shimclient_await(plan, err);
   }
   if (r == 0)
-    renew_template(client, &machine);
+    renew_template(client, &machine, plan->argv[0]);
   return r < 0 ? r : STEP_FAULT("created", err);
 }

@@ -15,7 +15,8 @@ void zl_vm_machine_done(struct zl_vm_machine_plan *machine)
 {
   zl_vm_guest_done(&machine->guest);
   free(machine->scratch);
-  machine->scratch = NULL;
+  free(machine->image);
+  machine->scratch = machine->image = NULL;
 }
 
 /* ---- Shape ---- */
@@ -69,6 +70,13 @@ char *zl_vm_template_path(struct zl_runtime *rt, const char *key)
   if (dir == NULL || seal == NULL || access(seal, F_OK) < 0)
     return NULL;
   return zl_steal_ptr(&dir);
+}
+
+char *zl_vm_template_best(struct zl_runtime *rt, const struct zl_vm_machine_plan *machine)
+{
+  char *path = machine->image_key[0] != '\0' ? zl_vm_template_path(rt, machine->image_key) : NULL;
+
+  return path != NULL ? path : zl_vm_template_path(rt, machine->key);
 }
 
 /* A wish of whoever looks for a fault, not a setting of the node. */
@@ -130,18 +138,36 @@ int zl_vm_machine_accel(struct zl_shimclient *client, int vm_fd, struct zl_accel
   return r < 0 ? r : zl_vm_accel_get(&helper, vm_fd, client->base.rt->boot_id, ret, err);
 }
 
-static int find_key(struct zl_vm_machine_plan *machine, struct zl_error *err)
+static int find_key(const struct zl_vm_machine_plan *machine, const char *image,
+                    char key[ZL_VM_KEY_TEXT], struct zl_error *err)
 {
   const struct zl_vm_shape shape = { .qemu = machine->qemu,
                                      .kernel = machine->guest.kernel,
                                      .initrd = machine->guest.initrd,
                                      .scratch = machine->scratch,
+                                     .image = image,
                                      .accel = machine->accel.accel,
                                      .memory_mib = machine->memory_mib,
                                      .vcpus = machine->vcpus,
                                      .acpi = machine->guest.acpi };
 
-  return zl_vm_shape_key(&shape, machine->key, err);
+  return zl_vm_shape_key(&shape, key, err);
+}
+
+int zl_vm_machine_of_image(struct zl_runtime *rt, const char *image,
+                           struct zl_vm_machine_plan *machine, struct zl_error *err)
+{
+  int r;
+
+  free(machine->image);
+  machine->image_key[0] = '\0';
+  machine->image = zl_asprintf("%s/vm/images/%s.erofs", rt->root, image);
+  if (machine->image == NULL)
+    return zl_fail_nomem(err, "image");
+  if (!machine->settings.image_templates)
+    return 0;
+  r = find_key(machine, machine->image, machine->image_key, err);
+  return r == -ZL_E_NOT_FOUND ? 0 : r; /* nobody has needed it as a disk yet */
 }
 
 int zl_vm_machine_plan(struct zl_shimclient *client, const struct zl_service *service,
@@ -164,7 +190,7 @@ int zl_vm_machine_plan(struct zl_shimclient *client, const struct zl_service *se
   machine.vcpus = zl_vm_cpus_of(&machine.settings, service);
   machine.may_clone =
       machine.settings.templates && (service == NULL || zl_vm_count_binds(service) == 0);
-  r = find_key(&machine, err);
+  r = find_key(&machine, NULL, machine.key, err);
   if (r < 0)
     return r;
   *ret = machine;
@@ -194,13 +220,14 @@ static json_t *binds_of(const struct zl_vm_machine_files *files)
 int zl_vm_machine_render(const struct zl_vm_machine_plan *machine,
                          const struct zl_vm_machine_files *files, char **ret, struct zl_error *err)
 {
-  zl_autojson *json = json_pack(
-      "{s:s, s:s, s:s, s:b, s:s, s:I, s:i, s:i, s:s*, s:s*, s:s, s:o, s:b}", "qemu", machine->qemu,
-      "kernel", machine->guest.kernel, "initrd", machine->guest.initrd, "acpi",
-      (int)machine->guest.acpi, "accel", zl_vm_accel_text(machine->accel.accel), "tscKhz",
-      (json_int_t)machine->accel.tsc_khz, "memoryMiB", (int)machine->memory_mib, "vcpus",
-      (int)machine->vcpus, "template", files->template, "image", files->image, "scratch",
-      machine->scratch, "binds", binds_of(files), "keepOnFailure", (int)machine->keep_on_failure);
+  zl_autojson *json =
+      json_pack("{s:s, s:s, s:s, s:b, s:s, s:I, s:i, s:i, s:s*, s:s*, s:s*, s:s, s:o, s:b}", "qemu",
+                machine->qemu, "kernel", machine->guest.kernel, "initrd", machine->guest.initrd,
+                "acpi", (int)machine->guest.acpi, "accel", zl_vm_accel_text(machine->accel.accel),
+                "tscKhz", (json_int_t)machine->accel.tsc_khz, "memoryMiB", (int)machine->memory_mib,
+                "vcpus", (int)machine->vcpus, "template", files->template, "image", files->image,
+                "program", files->program, "scratch", machine->scratch, "binds", binds_of(files),
+                "keepOnFailure", (int)machine->keep_on_failure);
 
   return json != NULL ? zl_json_render(json, ret, err) : zl_fail_nomem(err, "machine.json");
 }

@@ -19,9 +19,11 @@ struct zl_vm_machine_plan {
   const char *qemu;
   char *scratch; /* path of the prepared disk */
   unsigned memory_mib, vcpus;
-  char key[ZL_VM_KEY_TEXT]; /* of the template that fits */
-  bool may_clone;           /* templates are in use, and it shares no directory */
-  bool keep_on_failure;     /* scratch disk and console stay when the machine fails */
+  char key[ZL_VM_KEY_TEXT];       /* of the template that fits any image */
+  char *image;                    /* path of its image's disk; NULL: not known */
+  char image_key[ZL_VM_KEY_TEXT]; /* of the template that has this image; "": none can */
+  bool may_clone;                 /* templates are in use, and it shares no directory */
+  bool keep_on_failure;           /* scratch disk and console stay when the machine fails */
 };
 
 void zl_vm_machine_done(struct zl_vm_machine_plan *machine);
@@ -40,9 +42,14 @@ int zl_vm_machine_look(struct zl_runtime *rt, struct zl_vm_machine_plan *ret, st
 int zl_vm_machine_plan(struct zl_shimclient *client, const struct zl_service *service,
                        struct zl_vm_machine_plan *ret, struct zl_error *err);
 
+/* The machine is for the image of this key (image.h). */
+int zl_vm_machine_of_image(struct zl_runtime *rt, const char *image,
+                           struct zl_vm_machine_plan *machine, struct zl_error *err);
+
 struct zl_vm_machine_files {
-  const char *template;             /* directory; NULL: it boots */
-  const char *image;                /* NULL: none yet */
+  const char *template; /* directory; NULL: it boots */
+  const char *image;    /* NULL: none yet */
+  const char *program;  /* for a template with an image: what to read; NULL: not known */
   const struct zl_service *service; /* for its binds; NULL: none */
   char *const *volumes;             /* as in the plan */
 };
@@ -59,5 +66,7 @@ int zl_vm_dir(struct zl_runtime *rt, const char *name, int *ret_fd, struct zl_er
 
 /* The template's directory when there is a finished one, else NULL; a new string. */
 char *zl_vm_template_path(struct zl_runtime *rt, const char *key);
+/* The same of the machine's image, else of any. */
+char *zl_vm_template_best(struct zl_runtime *rt, const struct zl_vm_machine_plan *machine);
 
 #endif

@@ -184,11 +184,13 @@ static int start_one(struct zl_shimclient *client, int pool_fd, const char *text
 }
 
 int zl_vm_pool_fill(struct zl_shimclient *client, const struct zl_vm_machine_plan *machine,
-                    struct zl_error *err)
+                    bool of_image, struct zl_error *err)
 {
   struct zl_runtime *rt = client->base.rt;
   unsigned size = zl_vm_pool_size(rt, &machine->settings);
-  zl_autofree char *template = zl_vm_template_path(rt, machine->key), *text = NULL;
+  zl_autofree char *template =
+      of_image ? zl_vm_template_best(rt, machine) : zl_vm_template_path(rt, machine->key);
+  zl_autofree char *text = NULL;
   struct zl_vm_machine_files files = { .template = template };
   struct count count = { .template = template };
   zl_autofd pool = -1, lock = -1;
@@ -196,6 +198,8 @@ int zl_vm_pool_fill(struct zl_shimclient *client, const struct zl_vm_machine_pla
 
   if (size == 0 || template == NULL)
     return 0;
+  if (of_image && strcmp(strrchr(template, '/') + 1, machine->image_key) == 0)
+    files.image = machine->image;
   r = zl_vm_dir(rt, "pool", &pool, err);
   if (r == 0)
     r = zl_lock_acquire(pool, ".claim", FILL_PATIENCE, &lock, err);

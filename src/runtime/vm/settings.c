@@ -87,12 +87,13 @@ static int word_of(const struct zl_node *node, const char *const *words)
 static int read_template(const struct zl_entry *entry, struct zl_vm_settings *to,
                          struct zl_error *err)
 {
-  static const char *const words[] = { "off", "auto", NULL };
+  static const char *const words[] = { "off", "plain", "auto", NULL };
   int i = word_of(entry->value, words);
 
   if (i < 0)
-    return complain(entry, "auto or off", err);
-  to->templates = i == 1;
+    return complain(entry, "auto, plain or off", err);
+  to->templates = i > 0;
+  to->image_templates = i > 1;
   return 0;
 }
 
@@ -133,9 +134,11 @@ static int read_entry(const struct zl_entry *entry, struct zl_vm_settings *to, s
 
 void zl_vm_settings_init(struct zl_vm_settings *settings)
 {
-  *settings = (struct zl_vm_settings){
-    .scratch_bytes = UINT64_C(20) << 30, .memory_mib = 256, .cpus = 1, .templates = true
-  };
+  *settings = (struct zl_vm_settings){ .scratch_bytes = UINT64_C(20) << 30,
+                                       .memory_mib = 256,
+                                       .cpus = 1,
+                                       .templates = true,
+                                       .image_templates = true };
 }
 
 int zl_vm_settings_load(int root_fd, struct zl_vm_settings *ret, struct zl_error *err)

@@ -23,7 +23,8 @@ struct zl_vm_settings {
   uint64_t scratch_bytes;
   unsigned memory_mib, cpus;
   unsigned pool;
-  bool templates;
+  bool templates;       /* in use at all */
+  bool image_templates; /* also those that have an image in their memory */
   enum zl_vm_kernel kernel;
 };
 

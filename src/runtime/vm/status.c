@@ -65,8 +65,9 @@ static json_t *template_of(int templates_fd, const char *key)
     return NULL;
   (void)zl_vm_read_json(dir, "machine.json", &machine, NULL);
   (void)zl_path_tree_usage(templates_fd, key, &bytes, &files);
-  return json_pack("{s:s, s:I, s:O?, s:O?, s:O?, s:O?}", "key", key, "bytes", (json_int_t)bytes,
-                   "memoryMiB", json_object_get(machine, "memoryMiB"), "vcpus",
+  return json_pack("{s:s, s:I, s:O?, s:O?, s:O?, s:O?, s:O?}", "key", key, "bytes",
+                   (json_int_t)bytes, "image", json_object_get(machine, "image"), "memoryMiB",
+                   json_object_get(machine, "memoryMiB"), "vcpus",
                    json_object_get(machine, "vcpus"), "accel", json_object_get(machine, "accel"),
                    "kernel", json_object_get(machine, "kernel"));
 }
@@ -274,6 +275,7 @@ int zl_vm_pool_resize(struct zl_runtime *rt, unsigned size, bool wait, struct zl
 {
   struct zl_shimclient *client = NULL;
   zl_automachine machine = { 0 };
+  char image[ZL_VM_KEY_TEXT];
   int r = get_client(rt, &client, err);
 
   if (r == 0 && size > ZL_VM_MAX_POOL)
@@ -289,7 +291,9 @@ int zl_vm_pool_resize(struct zl_runtime *rt, unsigned size, bool wait, struct zl
   if (r < 0 || size == 0)
     return r;
   r = zl_vm_template_make(client, &machine, false, err);
+  if (r == 0 && zl_vm_recent_expected(rt, image))
+    r = zl_vm_machine_of_image(rt, image, &machine, err);
   if (r == 0)
-    r = zl_vm_pool_fill(client, &machine, err);
+    r = zl_vm_pool_fill(client, &machine, machine.image_key[0] != '\0', err);
   return r < 0 || !wait ? r : await_pool(rt, size, err);
 }

@@ -158,9 +158,12 @@ int zl_vm_collect(struct zl_backend *backend, bool dry_run, struct zl_backend_us
               ? 0
               : zl_vm_image_collect(backend->rt, images, dry_run, &got.count, &got.bytes, err);
 
-  if (r == 0)
-    *ret = got;
-  return r;
+  if (r < 0)
+    return r;
+  if (!dry_run)
+    zl_vm_template_retire((struct zl_shimclient *)backend); /* those of images that are gone */
+  *ret = got;
+  return 0;
 }
 
 /* Everything below ROOT/vm; each image counts as one. */

@@ -39,23 +39,24 @@ static bool is_sealed(int templates_fd, const char *key)
 }
 
 /* An empty directory for it with its machine.json; what a dead builder left is removed. */
-static int make_directory(int templates_fd, const struct zl_vm_machine_plan *machine, int *ret_fd,
-                          struct zl_error *err)
+static int make_directory(int templates_fd, const struct zl_vm_machine_plan *machine,
+                          const struct zl_vm_template_plan *plan, int *ret_fd, struct zl_error *err)
 {
   zl_autofree char *text = NULL;
   zl_autofd fd = -1;
-  int r = zl_path_remove_tree(templates_fd, machine->key);
+  struct zl_vm_machine_files files = { .image = plan->image, .program = plan->program };
+  int r = zl_path_remove_tree(templates_fd, plan->key);
 
   if (r < 0)
-    return zl_fail(err, ZL_E_SYSTEM, -r, "removing template '%s'", machine->key);
-  r = zl_vm_machine_render(machine, &(struct zl_vm_machine_files){ 0 }, &text, err);
+    return zl_fail(err, ZL_E_SYSTEM, -r, "removing template '%s'", plan->key);
+  r = zl_vm_machine_render(machine, &files, &text, err);
   if (r < 0)
     return r;
-  if (mkdirat(templates_fd, machine->key, 0700) < 0)
-    return zl_fail_errno(err, "making directory 'vm/templates/%s'", machine->key);
-  fd = zl_fd_open(templates_fd, machine->key, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+  if (mkdirat(templates_fd, plan->key, 0700) < 0)
+    return zl_fail_errno(err, "making directory 'vm/templates/%s'", plan->key);
+  fd = zl_fd_open(templates_fd, plan->key, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
   if (fd < 0)
-    return zl_fail(err, ZL_E_SYSTEM, -fd, "opening directory 'vm/templates/%s'", machine->key);
+    return zl_fail(err, ZL_E_SYSTEM, -fd, "opening directory 'vm/templates/%s'", plan->key);
   r = zl_bundle_write_text(fd, "machine.json", text, 0600, err);
   if (r == 0)
     *ret_fd = zl_steal_fd(&fd);
@@ -64,11 +65,12 @@ static int make_directory(int templates_fd, const struct zl_vm_machine_plan *mac
 
 /* Under its lock, which goes on to the helper. */
 static int start_builder(struct zl_shimclient *client, int templates_fd,
-                         const struct zl_vm_machine_plan *machine, int lock_fd, int reply_fd,
+                         const struct zl_vm_machine_plan *machine,
+                         const struct zl_vm_template_plan *plan, int lock_fd, int reply_fd,
                          struct zl_error *err)
 {
   zl_autofd dir = -1;
-  int r = make_directory(templates_fd, machine, &dir, err);
+  int r = make_directory(templates_fd, machine, plan, &dir, err);
 
   return r < 0 ? r : zl_vm_helper_start(client, "template", dir, reply_fd, lock_fd, err);
 }
@@ -78,21 +80,101 @@ static void name_lock(const char *key, char name[LOCK_NAME])
   (void)snprintf(name, LOCK_NAME, "%.64s.lock", key);
 }
 
+/* ---- Of how many images ---- */
+
+struct oldest {
+  char key[ZL_VM_KEY_TEXT];
+  struct timespec used;
+  unsigned count;
+};
+
+static bool has_image(int dir_fd)
+{
+  zl_autojson *json = NULL;
+
+  return zl_vm_read_json(dir_fd, "machine.json", &json, NULL) == 0 &&
+         json_object_get(json, "image") != NULL;
+}
+
+static void look_at_age(struct oldest *oldest, int templates_fd, const char *key)
+{
+  zl_autofd dir = zl_fd_open(templates_fd, key, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+  struct stat st;
+
+  if (dir < 0 || fstat(dir, &st) < 0 || !is_sealed(templates_fd, key) || !has_image(dir))
+    return;
+  if (oldest->count++ == 0 || st.st_mtim.tv_sec < oldest->used.tv_sec ||
+      (st.st_mtim.tv_sec == oldest->used.tv_sec && st.st_mtim.tv_nsec < oldest->used.tv_nsec)) {
+    oldest->used = st.st_mtim;
+    (void)snprintf(oldest->key, sizeof(oldest->key), "%s", key);
+  }
+}
+
+static void closedirp(DIR **dir)
+{
+  if (*dir != NULL)
+    (void)closedir(*dir);
+}
+
+/* Each takes some 60 MiB of the disk: the one that was not used for the longest time makes room.
+ * Machines that were cloned from it keep its files open. */
+static void make_room(int templates_fd)
+{
+  int fd = zl_fd_open(templates_fd, ".", O_RDONLY | O_DIRECTORY, 0);
+  ZL_CLEANUP(closedirp) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  struct oldest oldest = { .count = 0 };
+  char lock_name[LOCK_NAME];
+  zl_autofd lock = -1;
+  struct dirent *e;
+
+  while (dir != NULL && (e = readdir(dir)) != NULL)
+    if (strlen(e->d_name) == ZL_VM_KEY_TEXT - 1)
+      look_at_age(&oldest, templates_fd, e->d_name);
+  name_lock(oldest.key, lock_name);
+  if (oldest.count < ZL_VM_MAX_IMAGE_TEMPLATES ||
+      zl_lock_acquire(templates_fd, lock_name, 0, &lock, NULL) < 0)
+    return;
+  (void)zl_path_remove_tree(templates_fd, oldest.key);
+  (void)unlinkat(templates_fd, lock_name, 0);
+}
+
+void zl_vm_template_used(const char *path)
+{
+  (void)utimensat(AT_FDCWD, path, NULL, 0);
+}
+
+/* ---- Making ---- */
+
+struct zl_vm_template_plan zl_vm_template_of_any(const struct zl_vm_machine_plan *machine)
+{
+  return (struct zl_vm_template_plan){ .key = machine->key };
+}
+
+struct zl_vm_template_plan zl_vm_template_of_image(const struct zl_vm_machine_plan *machine,
+                                                   const char *program)
+{
+  return (struct zl_vm_template_plan){ .key = machine->image_key,
+                                       .image = machine->image,
+                                       .program = program };
+}
+
 int zl_vm_template_start(struct zl_shimclient *client, const struct zl_vm_machine_plan *machine,
-                         struct zl_error *err)
+                         const struct zl_vm_template_plan *plan, struct zl_error *err)
 {
   char lock_name[LOCK_NAME];
   zl_autofd dir = -1, lock = -1;
   int r = zl_vm_dir(client->base.rt, "templates", &dir, err);
 
-  if (r < 0 || is_sealed(dir, machine->key))
+  if (r < 0 || is_sealed(dir, plan->key))
     return r;
-  name_lock(machine->key, lock_name);
+  name_lock(plan->key, lock_name);
   r = zl_lock_acquire(dir, lock_name, 0, &lock, err);
-  if (r == -ZL_E_CONFLICT || (r == 0 && is_sealed(dir, machine->key)))
+  if (r == -ZL_E_CONFLICT || (r == 0 && is_sealed(dir, plan->key)))
     return 0;
+  if (r == 0 && plan->image != NULL)
+    make_room(dir);
   if (r == 0)
-    r = start_builder(client, dir, machine, lock, -1, err);
+    r = start_builder(client, dir, machine, plan, lock, -1, err);
   if (r == 0)
     zl_vm_template_retire(client);
   return r;
@@ -131,6 +213,7 @@ static bool is_intact(int templates_fd, const char *key)
 int zl_vm_template_make(struct zl_shimclient *client, const struct zl_vm_machine_plan *machine,
                         bool rebuild, struct zl_error *err)
 {
+  const struct zl_vm_template_plan plan = zl_vm_template_of_any(machine);
   char lock_name[LOCK_NAME];
   zl_autofd dir = -1, lock = -1, ours = -1, theirs = -1;
   int pair[2];
@@ -145,7 +228,7 @@ int zl_vm_template_make(struct zl_shimclient *client, const struct zl_vm_machine
     return zl_fail_errno(err, "making a socket pair");
   ours = pair[0];
   theirs = pair[1];
-  r = start_builder(client, dir, machine, lock, theirs, err);
+  r = start_builder(client, dir, machine, &plan, lock, theirs, err);
   zl_fd_closep(&theirs);
   if (r == 0)
     r = await_builder(ours, err);
@@ -174,6 +257,7 @@ static bool is_current(int dir_fd, const char *key)
   shape.kernel = json_string_value(json_object_get(json, "kernel"));
   shape.initrd = json_string_value(json_object_get(json, "initrd"));
   shape.scratch = json_string_value(json_object_get(json, "scratch"));
+  shape.image = json_string_value(json_object_get(json, "image"));
   accel = json_string_value(json_object_get(json, "accel"));
   shape.memory_mib = (unsigned)json_integer_value(json_object_get(json, "memoryMiB"));
   shape.vcpus = (unsigned)json_integer_value(json_object_get(json, "vcpus"));
@@ -249,12 +333,6 @@ static void retire_one(struct zl_runtime *rt, int templates_fd, const char *key)
     return; /* it is being made */
   (void)zl_path_remove_tree(templates_fd, key);
   (void)unlinkat(templates_fd, lock_name, 0);
-}
-
-static void closedirp(DIR **dir)
-{
-  if (*dir != NULL)
-    (void)closedir(*dir);
 }
 
 void zl_vm_template_retire(struct zl_shimclient *client)

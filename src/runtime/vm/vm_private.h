@@ -11,17 +11,32 @@
 
 /* create.c */
 int zl_vm_prepare(struct zl_backend *backend, const char *id, const struct zl_service *service,
-                  int *ret_fd, struct zl_error *err);
+                  const char *image_digest, int *ret_fd, struct zl_error *err);
 int zl_vm_create(struct zl_backend *backend, const struct zl_container_plan *plan,
                  struct zl_error *err);
 
 /* ---- Templates (template.c): ROOT/vm/templates/<key>, made under the lock <key>.lock ---- */
 
-/* Starts the builder of the machine's template and does not wait for it. Nothing happens when there
- * is one or somebody makes it. */
+enum {
+  ZL_VM_MAX_IMAGE_TEMPLATES = 8 /* of one node; what is more is not used often enough */
+};
+
+/* Which one of a machine's: strings are borrowed from it. */
+struct zl_vm_template_plan {
+  const char *key, *image; /* image NULL: of any */
+  const char *program;     /* which its containers begin with, most likely; or NULL */
+};
+struct zl_vm_template_plan zl_vm_template_of_any(const struct zl_vm_machine_plan *machine);
+/* Only when machine->image_key is not "". */
+struct zl_vm_template_plan zl_vm_template_of_image(const struct zl_vm_machine_plan *machine,
+                                                   const char *program);
+/* Starts the builder and does not wait for it. Nothing happens when there is such a template or
+ * somebody makes it. */
 int zl_vm_template_start(struct zl_shimclient *client, const struct zl_vm_machine_plan *machine,
-                         struct zl_error *err);
-/* Makes it (with `rebuild` anew) and waits until it is there. */
+                         const struct zl_vm_template_plan *plan, struct zl_error *err);
+/* A machine is cloned from the one in this directory. */
+void zl_vm_template_used(const char *path);
+/* Makes that of any image (with `rebuild` anew) and waits until it is there. */
 int zl_vm_template_make(struct zl_shimclient *client, const struct zl_vm_machine_plan *machine,
                         bool rebuild, struct zl_error *err);
 /* Removes templates that no machine can be made from any more and none was made from. */
@@ -34,9 +49,15 @@ int zl_vm_pool_claim(struct zl_runtime *rt, const char *template, int *ret_fd);
 /* How many there should be: ROOT/vm/pool.json, else the settings. */
 unsigned zl_vm_pool_size(struct zl_runtime *rt, const struct zl_vm_settings *settings);
 /* Starts the machines that are missing, does not wait for them; those of another template are
- * called off. No template: nothing. */
+ * called off. With `of_image` they are made from the template of machine->image_key, if that is
+ * there, else from that of any image. No template: nothing. */
 int zl_vm_pool_fill(struct zl_shimclient *client, const struct zl_vm_machine_plan *machine,
-                    struct zl_error *err);
+                    bool of_image, struct zl_error *err);
+/* Remembers that a container of this image (image.h) was started. Whether the one before it had the
+ * same: then the next one is expected to have it, too. */
+bool zl_vm_recent_note(struct zl_runtime *rt, const char *image);
+/* The image that is expected, or false. */
+bool zl_vm_recent_expected(struct zl_runtime *rt, char image[ZL_VM_KEY_TEXT]);
 /* Calls off machines until at most `size` are left. */
 int zl_vm_pool_shrink(struct zl_runtime *rt, unsigned size, struct zl_error *err);
 /* Calls fn with the name and directory of each; `ready`: it waits to be claimed. */

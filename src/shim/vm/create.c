@@ -17,6 +17,7 @@
 #include "net/linux/link.h"
 #include "shim/vm/machine.h"
 #include "shim/vm/patience.h"
+#include "shim/vm/stock.h"
 #include "vmm/clone.h"
 #include "vmm/swap.h"
 
@@ -53,6 +54,13 @@ int vm_load(struct shim *shim, struct zl_error *err)
   if (r == 0)
     r = machine_config_load(shim->dir_fd, &vm->machine, err);
   shim->settings.unrecorded = vm->machine.unrecorded;
+  /* A machine that has run something of an image is for that image alone. */
+  if (r == 0 && vm->mounted != NULL &&
+      (vm->machine.image == NULL || strcmp(vm->mounted, vm->machine.image) != 0))
+    r = zl_fail(err, ZL_E_INTERNAL, 0, "the machine has another image than the container");
+  /* Its disk goes with the container in any case: nothing has to reach it in order. */
+  if (r == 0 && !vm->machine.keep_on_failure)
+    (void)json_object_set_new(json_object_get(vm->bundle.json, "zlayer"), "volatile", json_true());
   return r;
 }
 
@@ -153,7 +161,7 @@ static int plug(struct vm_shim *vm, const struct machine_files *files, struct zl
 {
   struct zl_qmp *qmp = &vm->qemu.qmp;
   uint64_t deadline = patience_end(PATIENCE_MONITOR);
-  int r = zl_vm_swap_image(qmp, files->qemu.image_fd, deadline, err);
+  int r = vm->mounted != NULL ? 0 : zl_vm_swap_image(qmp, files->qemu.image_fd, deadline, err);
 
   if (r == 0 && files->qemu.tap_fd >= 0)
     r = zl_vm_plug_tap(qmp, files->qemu.tap_fd, deadline, err);
@@ -165,6 +173,8 @@ static int start(struct vm_shim *vm, struct machine_files *files, struct zl_erro
   if (!vm->pooled)
     return machine_start(vm, files, err);
   vm->shim.tier = VM_TIER_POOL;
+  if (vm->is_awake)
+    return 0;
   return zl_vm_continue(&vm->qemu.qmp, patience_end(PATIENCE_MONITOR), err);
 }
 
@@ -226,7 +236,7 @@ static void tell_disks(struct vm_shim *vm, struct guest_batch *batch)
                                               .filesystem = "ext4" };
   struct zl_bridge_client *client = vm->guest.client;
 
-  if (vm->machine.image != NULL)
+  if (vm->machine.image != NULL && vm->mounted == NULL)
     guest_batch_made(batch, zl_rpc_disk_add(client, &image, guest_batch_next(batch), &batch->err));
   /* A template has it mounted already. */
   if (vm->machine.scratch != NULL && strcmp(vm->shim.tier, VM_TIER_BOOT) == 0)
@@ -274,6 +284,19 @@ static int read_files(int dir_fd, bool may_be_absent, json_t **ret, struct zl_er
   return r;
 }
 
+/* By way of the prepared container where that can become this one. */
+static void tell_bundle(struct vm_shim *vm, json_t *texts, struct guest_batch *batch)
+{
+  struct zl_bridge_client *client = vm->guest.client;
+  zl_autojson *amendment = stock_amendment(vm->bundle.json, vm->prepared);
+
+  guest_batch_made(batch, amendment != NULL
+                              ? zl_rpc_create_prepared(client, vm->shim.id, amendment, texts,
+                                                       guest_batch_next(batch), &batch->err)
+                              : zl_rpc_create(client, vm->shim.id, vm->bundle.json, texts,
+                                              guest_batch_next(batch), &batch->err));
+}
+
 /* The guest works everything off in order, and one answer that fails is the result. */
 static int tell_guest(struct vm_shim *vm, const struct machine_files *files, struct zl_error *err)
 {
@@ -292,8 +315,7 @@ static int tell_guest(struct vm_shim *vm, const struct machine_files *files, str
   if (r == 0) {
     tell_disks(vm, &batch);
     tell_binds(vm, &batch);
-    guest_batch_made(&batch, zl_rpc_create(vm->guest.client, vm->shim.id, vm->bundle.json, texts,
-                                           guest_batch_next(&batch), &batch.err));
+    tell_bundle(vm, texts, &batch);
   }
   told = guest_batch_wait(&batch, err);
   if (r < 0 && err != NULL)

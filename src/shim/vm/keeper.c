@@ -2,11 +2,13 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/compiler.h"
 #include "base/fd.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "base/time.h"
@@ -28,6 +30,9 @@ void vm_init_machine(struct vm_shim *vm)
   vm->guest = (struct guest)GUEST_INIT;
   vm->console = (struct console){ .source = SOURCE_INIT, .fd = -1 };
   vm->ports = (struct ports){ .guest = &vm->guest };
+  zl_json_decref(&vm->prepared);
+  free(vm->mounted);
+  vm->mounted = NULL;
 }
 
 void vm_init(struct vm_shim *vm)

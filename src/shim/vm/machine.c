@@ -8,6 +8,8 @@
 
 #include "base/compiler.h"
 #include "base/fd.h"
+#include "base/json.h"
+#include "base/limits.h"
 #include "shim/vm/patience.h"
 #include "vmm/clone.h"
 #include "vmm/disk.h"
@@ -162,6 +164,58 @@ static int load(struct vm_shim *vm, struct machine_files *files, int state_fd, s
   return r < 0 ? r : negotiate(vm, PATIENCE_CLONE, err);
 }
 
+static int take_contents(struct vm_shim *vm, const json_t *contents, struct zl_error *err)
+{
+  json_t *bundle = NULL;
+  int64_t port = 0;
+  int r = zl_json_get_object(contents, TEMPLATE_CONTENTS, "bundle", &bundle, err);
+
+  if (r == 0)
+    r = zl_json_get_int(contents, TEMPLATE_CONTENTS, "nextPort", ZL_MUX_FIRST_PORT, UINT32_MAX,
+                        ZL_MUX_FIRST_PORT, &port, err);
+  if (r < 0)
+    return r;
+  vm->prepared = json_incref(bundle);
+  vm->guest.next_port = (uint32_t)port;
+  return 0;
+}
+
+/* What is in its memory besides the system: an image, and a container prepared from a bundle. */
+static int read_all(struct vm_shim *vm, int dir_fd, struct zl_error *err)
+{
+  struct machine_config machine = { 0 };
+  zl_autobuf text = ZL_BUF_INIT(ZL_MAX_SMALL_FILE);
+  zl_autojson *contents = NULL;
+  int r = machine_config_load(dir_fd, &machine, err);
+
+  if (r < 0)
+    return r;
+  if (machine.image != NULL) {
+    if (vm->machine.image == NULL || strcmp(machine.image, vm->machine.image) != 0)
+      r = zl_fail(err, ZL_E_CORRUPT, 0, "it has another image");
+    else if ((vm->mounted = strdup(machine.image)) == NULL)
+      r = zl_fail_nomem(err, "template");
+  }
+  machine_config_done(&machine);
+  if (r < 0 || vm->mounted == NULL)
+    return r;
+  r = zl_file_read(dir_fd, TEMPLATE_CONTENTS, &text, err);
+  if (r == 0)
+    r = zl_json_parse(text.data, text.len, TEMPLATE_CONTENTS, &contents, err);
+  return r < 0 ? r : take_contents(vm, contents, err);
+}
+
+/* A template that is sealed has all of it. */
+static int read_contents(struct vm_shim *vm, int dir_fd, struct zl_error *err)
+{
+  struct zl_error why = { 0 };
+  int r = read_all(vm, dir_fd, &why);
+
+  return r < 0 ? zl_fail(err, r == -ZL_E_NO_MEMORY ? ZL_E_NO_MEMORY : ZL_E_CORRUPT, why.os_error,
+                         "%.300s", why.msg)
+               : 0;
+}
+
 int machine_clone(struct vm_shim *vm, struct machine_files *files, struct zl_error *err)
 {
   const char *key = strrchr(vm->machine.template, '/');
@@ -176,7 +230,9 @@ int machine_clone(struct vm_shim *vm, struct machine_files *files, struct zl_err
   r = zl_vm_template_open(dir, key + 1, &template, err);
   if (r < 0)
     return r;
-  r = make_scratch(template.scratch_fd, files, err);
+  r = read_contents(vm, dir, err);
+  if (r == 0)
+    r = make_scratch(template.scratch_fd, files, err);
   if (r == 0) {
     files->qemu.memory_fd = template.memory_fd;
     r = load(vm, files, template.state_fd, err);

@@ -7,6 +7,10 @@
 
 #include "shim/vm/vm.h"
 
+/* Beside the files of a template with an image: the `bundle` of the container prepared in it, and
+ * `nextPort`, the first stream that its guest has not seen yet. */
+#define TEMPLATE_CONTENTS "contents.json"
+
 /* Files behind the devices of a machine that is to be started; borrowed from the caller but for
  * scratch_fd, which is made here and the caller's afterwards. */
 struct machine_files {

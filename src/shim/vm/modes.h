@@ -23,4 +23,10 @@ int mode_pool(struct vm_shim *vm, int dir_fd);
  * was. */
 int warm_up(struct vm_shim *vm, struct zl_error *err);
 
+/* A machine that is to be a template of its image: mounts that, reads the program and the shell,
+ * and prepares a container from `bundle`. */
+int warm_template(struct vm_shim *vm, json_t *bundle, struct zl_error *err);
+/* A clone of such a template, for the pool: sends containers through the prepared one's place. */
+int warm_prepared(struct vm_shim *vm, struct zl_error *err);
+
 #endif

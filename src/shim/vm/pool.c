@@ -26,16 +26,19 @@
 
 /* ---- Making it ----------------------------------------------------------------------------- */
 
-static int open_warm_image(const struct vm_shim *vm, int *ret, struct zl_error *err)
+/* A machine that is to serve any image is warmed by one of ours. */
+static int open_image(const struct vm_shim *vm, int *ret, struct zl_error *err)
 {
   const char *slash = strrchr(vm->machine.kernel, '/');
   zl_autofree char *path =
-      zl_asprintf("%.*s/" WARM_IMAGE, slash != NULL ? (int)(slash - vm->machine.kernel) : 0,
-                  vm->machine.kernel);
+      vm->machine.image != NULL
+          ? strdup(vm->machine.image)
+          : zl_asprintf("%.*s/" WARM_IMAGE, slash != NULL ? (int)(slash - vm->machine.kernel) : 0,
+                        vm->machine.kernel);
   int fd;
 
   if (path == NULL)
-    return zl_fail_nomem(err, "path of " WARM_IMAGE);
+    return zl_fail_nomem(err, "path of an image");
   fd = zl_fd_open(AT_FDCWD, path, O_RDONLY, 0);
   if (fd < 0)
     return zl_fail(err, ZL_E_NOT_FOUND, -fd, "opening '%s'", path);
@@ -50,7 +53,7 @@ static int clone_and_warm(struct vm_shim *vm, struct machine_files *files, struc
 
   vm->scratch_fd = files->qemu.scratch_fd;
   if (r == 0)
-    r = warm_up(vm, err);
+    r = vm->prepared != NULL ? warm_prepared(vm, err) : warm_up(vm, err);
   if (r < 0 && r != -ZL_E_NOT_FOUND)
     machine_set_aside(vm);
   return r;
@@ -67,7 +70,7 @@ static int make(struct vm_shim *vm, int dir_fd, struct zl_error *err)
   if (r == 0 && vm->machine.template == NULL)
     r = zl_fail(err, ZL_E_INVALID, 0, "machine.json.template: missing");
   if (r == 0)
-    r = open_warm_image(vm, &image, err);
+    r = open_image(vm, &image, err);
   files.qemu.image_fd = image;
   if (r == 0)
     r = clone_and_warm(vm, &files, err);
@@ -181,5 +184,7 @@ int mode_pool(struct vm_shim *vm, int dir_fd)
   }
   hurry(vm);
   vm->pooled = true;
+  /* While its client writes down what is to run; when this fails, the creation says so. */
+  vm->is_awake = zl_vm_continue(&vm->qemu.qmp, patience_end(PATIENCE_MONITOR), NULL) == 0;
   return shim_serve(&vm->shim, client);
 }

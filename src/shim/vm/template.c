@@ -17,6 +17,7 @@
 #include "shim/vm/machine.h"
 #include "shim/vm/modes.h"
 #include "shim/vm/patience.h"
+#include "shim/vm/stock.h"
 #include "vmm/clone.h"
 #include "vmm/template.h"
 
@@ -41,6 +42,39 @@ static int mount_scratch(struct vm_shim *vm, struct zl_error *err)
   guest_batch_made(
       &batch, zl_rpc_disk_add(vm->guest.client, &scratch, guest_batch_next(&batch), &batch.err));
   return guest_batch_wait(&batch, err);
+}
+
+/* A template of one image has it in its memory, with a container that waits for its program. */
+static int fill(struct vm_shim *vm, int dir_fd, struct zl_error *err)
+{
+  zl_autojson *bundle = NULL, *contents = NULL;
+  zl_autofree char *text = NULL;
+  int r;
+
+  if (vm->machine.image == NULL)
+    return 0;
+  bundle = stock_bundle();
+  if (bundle == NULL)
+    return zl_fail_nomem(err, "bundle");
+  r = warm_template(vm, bundle, err);
+  contents = json_pack("{s:O, s:I}", "bundle", bundle, "nextPort", (json_int_t)vm->guest.next_port);
+  if (r == 0)
+    r = contents != NULL ? zl_json_render(contents, &text, err) : zl_fail_nomem(err, "bundle");
+  return r < 0 ? r
+               : zl_file_replace(dir_fd, TEMPLATE_CONTENTS, text, strlen(text), 0600, true, err);
+}
+
+static int open_image(const struct vm_shim *vm, int *ret_fd, struct zl_error *err)
+{
+  int fd;
+
+  if (vm->machine.image == NULL)
+    return 0;
+  fd = zl_fd_open(AT_FDCWD, vm->machine.image, O_RDONLY, 0);
+  if (fd < 0)
+    return zl_fail(err, ZL_E_NOT_FOUND, -fd, "opening '%s'", vm->machine.image);
+  *ret_fd = fd;
+  return 0;
 }
 
 static int save(struct vm_shim *vm, struct machine_files *files, int state_fd, struct zl_error *err)
@@ -80,7 +114,7 @@ static int make(struct vm_shim *vm, int dir_fd, struct zl_error *err)
     .keep_scratch = true
   };
   char key[ZL_VM_KEY_TEXT];
-  zl_autofd memory = -1, state = -1;
+  zl_autofd memory = -1, state = -1, image = -1;
   int r = find_key(dir_fd, key, err);
 
   if (r == 0)
@@ -89,11 +123,16 @@ static int make(struct vm_shim *vm, int dir_fd, struct zl_error *err)
     r = create_file(dir_fd, "memory", &memory, err);
   if (r == 0)
     r = create_file(dir_fd, "state", &state, err);
+  if (r == 0)
+    r = open_image(vm, &image, err);
   files.qemu.memory_fd = memory;
+  files.qemu.image_fd = image;
   if (r == 0)
     r = machine_boot(vm, &files, ZL_VM_TEMPLATE, err);
   if (r == 0)
     r = mount_scratch(vm, err);
+  if (r == 0)
+    r = fill(vm, dir_fd, err);
   if (r == 0)
     r = save(vm, &files, state, err);
   machine_stop(vm);

@@ -33,11 +33,14 @@ struct vm_shim {
   struct ports ports;
   struct vm_session *sessions;
 
-  bool pooled;    /* the machine was there before its container */
-  int scratch_fd; /* its disk, which has no name; -1 */
-  int tap_fd;     /* its link; -1: none. Both are kept to the very end of this process: removing a
-                     disk or a link takes longer than all the rest, and nobody should wait for it */
-  int stdin_end;  /* ours of the container's standard input; -1: none, or its port's */
+  json_t *prepared; /* the bundle of the container that waits in the machine; NULL: none does */
+  char *mounted;    /* the image that its template has in its memory; NULL: none */
+  bool is_awake;    /* a pooled machine goes on already */
+  bool pooled;      /* the machine was there before its container */
+  int scratch_fd;   /* its disk, which has no name; -1 */
+  int tap_fd;       /* its link; -1: none. Both are kept to the very end of this process: removing
+                       a disk or a link takes longer than all the rest, and nobody should wait */
+  int stdin_end;    /* ours of the container's standard input; -1: none, or its port's */
   unsigned rows, cols; /* of its terminal, as a client set it before the start; 0: nobody has */
   uint32_t init_pid;   /* in the guest; 0: not started */
   struct port *init_in, *init_out, *init_err;

@@ -1,66 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The first container of a pooled machine is ours: it does what the real one will do.
+ * The first containers of a machine are ours: they do what the real one will do. A machine that
+ * knows its image runs the image's shell for that; it serves no other image afterwards.
  */
+#include <string.h>
+
 #include "base/json.h"
 #include "base/time.h"
 #include "bridge/guest.h"
 #include "shim/vm/modes.h"
+#include "shim/vm/stock.h"
 
 #define WARM_ID "warm-rep-0"
-
-#define CAPS                                                                                       \
-  "[\"CAP_CHOWN\",\"CAP_DAC_OVERRIDE\",\"CAP_FOWNER\",\"CAP_FSETID\",\"CAP_KILL\",\"CAP_SETGID\"," \
-  "\"CAP_SETUID\",\"CAP_SETPCAP\",\"CAP_NET_BIND_SERVICE\",\"CAP_NET_RAW\",\"CAP_SYS_CHROOT\","    \
-  "\"CAP_MKNOD\",\"CAP_AUDIT_WRITE\",\"CAP_SETFCAP\"]"
-#define BIND(name)                                                                              \
-  "{\"destination\":\"/etc/" name "\",\"type\":\"bind\",\"source\":\"" ZL_GUEST_BUNDLE "/" name \
-  "\",\"options\":[\"bind\",\"nosuid\",\"nodev\",\"noexec\"]}"
-
-/* As the runtime writes them (src/runtime/bundle): the same mounts, paths, capabilities, so that
- * the same code runs. The program prints a line and ends. */
-static const char bundle_text[] =
-    "{\"ociVersion\":\"1.2.0\",\"process\":{\"args\":[\"zlayer-warm\"],\"cwd\":\"/run\","
-    "\"env\":[\"PATH=/usr/local/bin:/usr/bin:/sbin:/bin\"],\"user\":{\"uid\":0,\"gid\":0},"
-    "\"noNewPrivileges\":false,\"rlimits\":[],"
-    "\"capabilities\":{\"bounding\":" CAPS ",\"effective\":" CAPS ",\"permitted\":" CAPS "}},"
-    "\"root\":{\"path\":\"rootfs\",\"readonly\":false},\"hostname\":\"warm\",\"mounts\":["
-    "{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\",\"options\":[\"nosuid\","
-    "\"noexec\",\"nodev\"]},"
-    "{\"destination\":\"/dev\",\"type\":\"tmpfs\",\"source\":\"tmpfs\",\"options\":[\"nosuid\","
-    "\"strictatime\",\"mode=755\",\"size=65536k\"]},"
-    "{\"destination\":\"/dev/pts\",\"type\":\"devpts\",\"source\":\"devpts\",\"options\":["
-    "\"nosuid\",\"noexec\",\"newinstance\",\"ptmxmode=0666\",\"mode=0620\",\"gid=5\"]},"
-    "{\"destination\":\"/dev/shm\",\"type\":\"tmpfs\",\"source\":\"shm\",\"options\":[\"nosuid\","
-    "\"noexec\",\"nodev\",\"mode=1777\",\"size=65536k\"]},"
-    "{\"destination\":\"/dev/mqueue\",\"type\":\"mqueue\",\"source\":\"mqueue\",\"options\":["
-    "\"nosuid\",\"noexec\",\"nodev\"]},"
-    "{\"destination\":\"/sys\",\"type\":\"sysfs\",\"source\":\"sysfs\",\"options\":[\"nosuid\","
-    "\"noexec\",\"nodev\",\"ro\"]},"
-    "{\"destination\":\"/sys/fs/cgroup\",\"type\":\"cgroup\",\"source\":\"cgroup\",\"options\":["
-    "\"nosuid\",\"noexec\",\"nodev\",\"relatime\",\"ro\"]}," BIND("hosts") "," BIND(
-        "resolv.conf") "," BIND("hostname") "],"
-                                            "\"linux\":{\"cgroupsPath\":\"" ZL_GUEST_CGROUP
-                                            "\",\"namespaces\":[{\"type\":\"mount\"},"
-                                            "{\"type\":\"uts\"},{\"type\":\"cgroup\"},{\"type\":"
-                                            "\"pid\"},{\"type\":\"ipc\"}],\"sysctl\":{},"
-                                            "\"maskedPaths\":[\"/proc/acpi\",\"/proc/asound\",\"/"
-                                            "proc/interrupts\",\"/proc/kcore\","
-                                            "\"/proc/keys\",\"/proc/latency_stats\",\"/proc/"
-                                            "sched_debug\",\"/proc/scsi\","
-                                            "\"/proc/timer_list\",\"/proc/timer_stats\",\"/sys/"
-                                            "firmware\","
-                                            "\"/sys/devices/virtual/"
-                                            "powercap\"],\"readonlyPaths\":[\"/proc/bus\",\"/proc/"
-                                            "fs\",\"/proc/irq\","
-                                            "\"/proc/sys\",\"/proc/sysrq-trigger\"],"
-                                            "\"resources\":{\"devices\":[],\"pids\":{\"limit\":"
-                                            "2048}},\"devices\":[]},"
-                                            "\"zlayer\":{\"layers\":[\"" ZL_GUEST_IMAGE
-                                            "\"],\"init\":false,\"volatile\":true,"
-                                            "\"openStdin\":false,\"stopSignal\":15,\"seccomp\":"
-                                            "\"default\",\"log\":{\"maxBytes\":20971520,"
-                                            "\"files\":5},\"network\":{\"mode\":\"host\"}}}";
 
 static const struct zl_rpc_disk image = {
   .lun = ZL_GUEST_LUN_IMAGE, .mount_path = ZL_GUEST_IMAGE, .read_only = true, .filesystem = "erofs"
@@ -100,7 +51,14 @@ static void began(void *ctx, int r, const json_t *reply, const struct zl_error *
   run->done = r < 0 || run->pid == 0;
 }
 
-static int create(struct vm_shim *vm, struct zl_error *err)
+/* How a machine is warmed: by a container of this bundle that is made from nothing, or by amending
+ * the one that is prepared. */
+struct pass {
+  json_t *bundle, *amendment; /* one of them; borrowed */
+  bool mounts_image;
+};
+
+static void tell_about(struct vm_shim *vm, const struct pass *pass, struct guest_batch *batch)
 {
   static const uint8_t zeroes[64];
   struct zl_rpc_identity identity = { .hostname = "warm",
@@ -109,29 +67,37 @@ static int create(struct vm_shim *vm, struct zl_error *err)
                                       .entropy_len = sizeof(zeroes),
                                       .machine_id = "00000000000000000000000000000000" };
   struct zl_bridge_client *client = vm->guest.client;
-  zl_autojson *bundle = json_loads(bundle_text, 0, NULL);
-  zl_autojson *files = json_pack("{s:s, s:s, s:s}", "hosts", "127.0.0.1 localhost\n", "resolv.conf",
-                                 "", "hostname", "warm\n");
+
+  guest_batch_made(batch, zl_rpc_identity(client, &identity, guest_batch_next(batch), &batch->err));
+  guest_batch_made(batch, zl_rpc_network(client, &network, guest_batch_next(batch), &batch->err));
+  if (pass->mounts_image)
+    guest_batch_made(batch, zl_rpc_disk_add(client, &image, guest_batch_next(batch), &batch->err));
+}
+
+static int create(struct vm_shim *vm, const struct pass *pass, struct zl_error *err)
+{
+  struct zl_bridge_client *client = vm->guest.client;
+  zl_autojson *files = stock_files();
   struct guest_batch batch;
 
-  if (bundle == NULL || files == NULL)
+  if (files == NULL)
     return zl_fail_nomem(err, "bundle");
   guest_batch_begin(&batch, &vm->guest, PATIENCE_GUEST);
-  guest_batch_made(&batch,
-                   zl_rpc_identity(client, &identity, guest_batch_next(&batch), &batch.err));
-  guest_batch_made(&batch, zl_rpc_network(client, &network, guest_batch_next(&batch), &batch.err));
-  guest_batch_made(&batch, zl_rpc_disk_add(client, &image, guest_batch_next(&batch), &batch.err));
-  guest_batch_made(
-      &batch, zl_rpc_create(client, WARM_ID, bundle, files, guest_batch_next(&batch), &batch.err));
+  tell_about(vm, pass, &batch);
+  guest_batch_made(&batch, pass->amendment != NULL
+                               ? zl_rpc_create_prepared(client, WARM_ID, pass->amendment, files,
+                                                        guest_batch_next(&batch), &batch.err)
+                               : zl_rpc_create(client, WARM_ID, pass->bundle, files,
+                                               guest_batch_next(&batch), &batch.err));
   return guest_batch_wait(&batch, err);
 }
 
 /* Its output goes where that of a container goes: through a port. */
-static int run_it(struct vm_shim *vm, json_t *process, struct zl_error *err)
+static int run_it(struct vm_shim *vm, struct zl_error *err)
 {
   struct run run = { 0 };
   struct zl_rpc_then then = guest_then(began, &run, PATIENCE_GUEST);
-  struct zl_rpc_process what = { .oci = process };
+  struct zl_rpc_process what = { .oci = NULL };
   struct port *out = NULL;
   int r = port_to_nobody(&vm->ports, &out, err);
 
@@ -156,29 +122,156 @@ static int run_it(struct vm_shim *vm, json_t *process, struct zl_error *err)
   return r;
 }
 
-static int delete (struct vm_shim *vm, struct zl_error *err)
+static int delete (struct vm_shim *vm, const struct pass *pass, struct zl_error *err)
 {
   struct zl_bridge_client *client = vm->guest.client;
   struct guest_batch batch;
 
   guest_batch_begin(&batch, &vm->guest, PATIENCE_GUEST);
   guest_batch_made(&batch, zl_rpc_delete(client, WARM_ID, guest_batch_next(&batch), &batch.err));
-  guest_batch_made(&batch,
-                   zl_rpc_disk_remove(client, &image, guest_batch_next(&batch), &batch.err));
+  if (pass->mounts_image)
+    guest_batch_made(&batch,
+                     zl_rpc_disk_remove(client, &image, guest_batch_next(&batch), &batch.err));
   return guest_batch_wait(&batch, err);
+}
+
+/* An image need not have the program: then the rest is warm all the same. */
+static int make_pass(struct vm_shim *vm, const struct pass *pass, bool *ret_ran,
+                     struct zl_error *err)
+{
+  struct zl_error why = { 0 };
+  int r = create(vm, pass, err);
+
+  if (r < 0)
+    return r;
+  r = run_it(vm, &why);
+  *ret_ran = r == 0;
+  if (r < 0 && r != -ZL_E_NO_COMMAND && r != -ZL_E_NOT_EXECUTABLE) {
+    *err = why;
+    return r;
+  }
+  return delete (vm, pass, err);
+}
+
+/* ---- Machines of any image ----------------------------------------------------------------- */
+
+static int set_args(json_t *bundle, json_t *args, struct zl_error *err)
+{
+  if (args == NULL || json_object_set_new(json_object_get(bundle, "process"), "args", args) < 0)
+    return zl_fail_nomem(err, "bundle");
+  return 0;
 }
 
 int warm_up(struct vm_shim *vm, struct zl_error *err)
 {
-  int r = 0;
+  zl_autojson *bundle = stock_bundle();
+  struct pass pass = { .bundle = bundle, .mounts_image = true };
+  bool ran = true;
+  int r = set_args(bundle, json_pack("[s]", ZL_GUEST_WARM), err);
 
   /* Twice: what was translated at the first pass is linked at the second. */
-  for (int i = 0; r == 0 && i < 2; i++) {
-    r = create(vm, err);
+  for (int i = 0; r == 0 && ran && i < 2; i++)
+    r = make_pass(vm, &pass, &ran, err);
+  if (r == 0 && !ran)
+    r = zl_fail(err, ZL_E_NO_COMMAND, 0, "its image has no '" ZL_GUEST_WARM "'");
+  return r < 0 ? zl_wrap(err, "warming the machine") : 0;
+}
+
+/* ---- Machines of one image ----------------------------------------------------------------- */
+
+/* The agent's own program in the container's /dev: it reads the image's, and it can be executed
+ * whatever the image has. */
+static int add_own_program(json_t *bundle, const char *program, struct zl_error *err)
+{
+  json_t *mount = json_pack("{s:s, s:s, s:s, s:[s, s, s]}", "destination", ZL_GUEST_WARM_PATH,
+                            "type", "bind", "source", "/init", "options", "bind", "nosuid", "ro");
+
+  if (mount == NULL || json_array_append_new(json_object_get(bundle, "mounts"), mount) < 0)
+    return zl_fail_nomem(err, "bundle");
+  return set_args(bundle,
+                  program != NULL ? json_pack("[s, s]", ZL_GUEST_WARM_PATH, program)
+                                  : json_pack("[s]", ZL_GUEST_WARM_PATH),
+                  err);
+}
+
+static json_t *shell(void)
+{
+  return json_pack("[s, s, s]", "/bin/sh", "-c", "echo warm");
+}
+
+/* The boot id is made up when it is read first; what runs before a machine is cloned must not. */
+static int hide_boot_id(json_t *bundle, struct zl_error *err)
+{
+  json_t *masked = json_object_get(json_object_get(bundle, "linux"), "maskedPaths");
+
+  if (json_array_append_new(masked, json_string("/proc/sys/kernel/random/boot_id")) < 0)
+    return zl_fail_nomem(err, "bundle");
+  return 0;
+}
+
+static int prepare_container(struct vm_shim *vm, json_t *bundle, struct zl_error *err)
+{
+  zl_autojson *files = stock_files();
+  struct guest_batch batch;
+
+  if (files == NULL)
+    return zl_fail_nomem(err, "bundle");
+  guest_batch_begin(&batch, &vm->guest, PATIENCE_GUEST);
+  guest_batch_made(&batch, zl_rpc_prepare(vm->guest.client, WARM_ID, bundle, files,
+                                          guest_batch_next(&batch), &batch.err));
+  return guest_batch_wait(&batch, err);
+}
+
+/* What is read here is in the memory of every clone. */
+static int read_image(struct vm_shim *vm, struct zl_error *err)
+{
+  zl_autojson *own = stock_bundle(), *theirs = stock_bundle();
+  struct pass pass = { .bundle = own };
+  bool ran = false;
+  int r = own != NULL && theirs != NULL ? add_own_program(own, vm->machine.program, err)
+                                        : zl_fail_nomem(err, "bundle");
+
+  if (r == 0)
+    r = make_pass(vm, &pass, &ran, err);
+  if (r == 0)
+    r = hide_boot_id(theirs, err);
+  if (r == 0)
+    r = set_args(theirs, shell(), err);
+  pass.bundle = theirs;
+  return r < 0 ? r : make_pass(vm, &pass, &ran, err);
+}
+
+int warm_template(struct vm_shim *vm, json_t *bundle, struct zl_error *err)
+{
+  struct guest_batch batch;
+  int r;
+
+  guest_batch_begin(&batch, &vm->guest, PATIENCE_GUEST);
+  guest_batch_made(&batch,
+                   zl_rpc_disk_add(vm->guest.client, &image, guest_batch_next(&batch), &batch.err));
+  r = guest_batch_wait(&batch, err);
+  if (r == 0)
+    r = read_image(vm, err);
+  if (r == 0)
+    r = prepare_container(vm, bundle, err);
+  return r < 0 ? zl_wrap(err, "warming the machine") : 0;
+}
+
+int warm_prepared(struct vm_shim *vm, struct zl_error *err)
+{
+  zl_autojson *bundle = json_deep_copy(vm->prepared), *amendment = NULL;
+  struct pass pass = { .bundle = NULL };
+  bool ran = true;
+  int r = set_args(bundle, shell(), err);
+
+  amendment = r == 0 ? stock_amendment(bundle, vm->prepared) : NULL;
+  if (r == 0 && amendment == NULL)
+    r = zl_fail_nomem(err, "bundle");
+  pass.amendment = amendment;
+  for (int i = 0; r == 0 && ran && i < 3; i++) {
+    r = make_pass(vm, &pass, &ran, err);
     if (r == 0)
-      r = run_it(vm, NULL, err);
-    if (r == 0)
-      r = delete (vm, err);
+      r = prepare_container(vm, vm->prepared, err);
   }
   return r < 0 ? zl_wrap(err, "warming the machine") : 0;
 }

@@ -106,6 +106,20 @@ static int create_without_layers(struct zl_bridge_client *c, struct zl_error *er
   return zl_rpc_create(c, "box", bundle, NULL, &then, err);
 }
 
+static int prepare(struct zl_bridge_client *c, struct zl_error *err)
+{
+  zl_autojson *bundle = json_object();
+
+  return zl_rpc_prepare(c, "box", bundle, NULL, &then, err);
+}
+
+static int create_prepared(struct zl_bridge_client *c, struct zl_error *err)
+{
+  zl_autojson *amendment = json_pack("{s:s}", "hostname", "web-1");
+
+  return zl_rpc_create_prepared(c, "box", amendment, NULL, &then, err);
+}
+
 static int start(struct zl_bridge_client *c, struct zl_error *err)
 {
   return zl_rpc_start(c, "box", &then, err);
@@ -272,18 +286,25 @@ static const struct {
     BOX ",\"Request\":{\"RequestType\":\"Update\",\"ResourceType\":\"Freezer\",\"Settings\":"
         "{\"Frozen\":true}}}" },
   { "create", create, 0x10100101,
-    BOX ",\"ContainerConfig\":\"{\\\"SchemaVersion\\\":{\\\"Major\\\":2,\\\"Minor\\\":1},"
-        "\\\"OciBundlePath\\\":\\\"/run/zlayer/bundle\\\",\\\"OciSpecification\\\":"
-        "{\\\"ociVersion\\\":\\\"1.2.0\\\"},\\\"ScratchDirPath\\\":\\\"/run/zlayer/scratch\\\","
-        "\\\"Files\\\":{\\\"hosts\\\":\\\"127.0.0.1 \\\\\\\"localhost\\\\\\\"\\\\n\\\"}}\"}" },
+    BOX ",\"ContainerConfig\":{\"SchemaVersion\":{\"Major\":2,\"Minor\":1},"
+        "\"OciBundlePath\":\"/run/zlayer/bundle\",\"OciSpecification\":"
+        "{\"ociVersion\":\"1.2.0\"},\"ScratchDirPath\":\"/run/zlayer/scratch\","
+        "\"Prepare\":false,\"Files\":{\"hosts\":\"127.0.0.1 \\\"localhost\\\"\\n\"}}}" },
   { "create-without-files", create_without_files, 0x10100101,
-    BOX ",\"ContainerConfig\":\"{\\\"SchemaVersion\\\":{\\\"Major\\\":2,\\\"Minor\\\":1},"
-        "\\\"OciBundlePath\\\":\\\"/run/zlayer/bundle\\\",\\\"OciSpecification\\\":{},"
-        "\\\"ScratchDirPath\\\":\\\"/run/zlayer/scratch\\\"}\"}" },
+    BOX ",\"ContainerConfig\":{\"SchemaVersion\":{\"Major\":2,\"Minor\":1},"
+        "\"OciBundlePath\":\"/run/zlayer/bundle\",\"OciSpecification\":{},"
+        "\"ScratchDirPath\":\"/run/zlayer/scratch\",\"Prepare\":false}}" },
   { "create-without-layers", create_without_layers, 0x10100101,
-    BOX ",\"ContainerConfig\":\"{\\\"SchemaVersion\\\":{\\\"Major\\\":2,\\\"Minor\\\":1},"
-        "\\\"OciBundlePath\\\":\\\"/run/zlayer/bundle\\\",\\\"OciSpecification\\\":"
-        "{\\\"zlayer\\\":{\\\"layers\\\":[]}}}\"}" },
+    BOX ",\"ContainerConfig\":{\"SchemaVersion\":{\"Major\":2,\"Minor\":1},"
+        "\"OciBundlePath\":\"/run/zlayer/bundle\",\"OciSpecification\":"
+        "{\"zlayer\":{\"layers\":[]}},\"Prepare\":false}}" },
+  { "prepare", prepare, 0x10100101,
+    BOX ",\"ContainerConfig\":{\"SchemaVersion\":{\"Major\":2,\"Minor\":1},"
+        "\"OciBundlePath\":\"/run/zlayer/bundle\",\"OciSpecification\":{},"
+        "\"ScratchDirPath\":\"/run/zlayer/scratch\",\"Prepare\":true}}" },
+  { "create-prepared", create_prepared, 0x10100101,
+    BOX ",\"ContainerConfig\":{\"SchemaVersion\":{\"Major\":2,\"Minor\":1},"
+        "\"OciBundlePath\":\"/run/zlayer/bundle\",\"Amendment\":{\"hostname\":\"web-1\"}}}" },
   { "start", start, 0x10100201, BOX "}" },
   { "execute-init", execute_init, 0x10100501,
     BOX ",\"Settings\":{\"ProcessParameters\":\"{\\\"CreateStdInPipe\\\":false,"
@@ -291,10 +312,10 @@ static const struct {
         "\\\"EmulateConsole\\\":false}\",\"VsockStdioRelaySettings\":{\"StdOut\":1073741825,"
         "\"StdErr\":1073741826}}}" },
   { "execute-console", execute_console, 0x10100501,
-    BOX ",\"Settings\":{\"ProcessParameters\":\"{\\\"CreateStdInPipe\\\":true,"
-        "\\\"CreateStdOutPipe\\\":true,\\\"CreateStdErrPipe\\\":false,"
-        "\\\"EmulateConsole\\\":true,\\\"ConsoleSize\\\":[24,80],"
-        "\\\"OciProcess\\\":{\\\"args\\\":[\\\"sh\\\"],\\\"cwd\\\":\\\"/\\\"}}\","
+    BOX ",\"Settings\":{\"ProcessParameters\":{\"CreateStdInPipe\":true,"
+        "\"CreateStdOutPipe\":true,\"CreateStdErrPipe\":false,"
+        "\"EmulateConsole\":true,\"ConsoleSize\":[24,80],"
+        "\"OciProcess\":{\"args\":[\"sh\"],\"cwd\":\"/\"}},"
         "\"VsockStdioRelaySettings\":{\"StdIn\":1073741827,\"StdOut\":1073741828}}}" },
   { "wait", wait_for, 0x10100601, BOX ",\"ProcessId\":4294967295,\"TimeoutInMs\":4294967295}" },
   { "signal", signal_with, 0x10100701, BOX ",\"ProcessId\":7,\"Options\":{\"Signal\":15}}" },

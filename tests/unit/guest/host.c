@@ -310,7 +310,30 @@ int host_create(struct host *host, struct box *box)
   return r;
 }
 
-static struct running execute(struct host *host, struct box *box, struct zl_rpc_process *process)
+int host_prepare(struct host *host, struct box *box)
+{
+  json_t *files = json_pack("{s:s}", "hosts", "127.0.0.1 prepared\n");
+  int r;
+
+  (void)unlink(ZL_GUEST_SCRATCH);
+  assert_int_equal(symlink(box->dir, ZL_GUEST_SCRATCH), 0);
+  r = HOST_CALL(host, NULL, zl_rpc_prepare, "stock", box->config, files);
+  json_decref(files);
+  return r;
+}
+
+int host_amend(struct host *host, struct box *box, const char *id, json_t *amendment)
+{
+  json_t *files = json_pack("{s:s}", "hosts", "127.0.0.1 amended\n");
+  int r = HOST_CALL(host, NULL, zl_rpc_create_prepared, id, amendment, files);
+
+  (void)box;
+  json_decref(amendment);
+  json_decref(files);
+  return r;
+}
+
+static struct running execute(struct host *host, const char *id, struct zl_rpc_process *process)
 {
   struct running running = { .in = process->in_port };
   struct zl_error err = { 0 };
@@ -320,7 +343,7 @@ static struct running execute(struct host *host, struct box *box, struct zl_rpc_
   running.out = process->out_port = host_listen(host);
   if (!process->console)
     running.err = process->err_port = host_listen(host);
-  r = HOST_CALL(host, &json, zl_rpc_execute, box->id, process);
+  r = HOST_CALL(host, &json, zl_rpc_execute, id, process);
   if (r < 0)
     fail_msg("ExecuteProcess: %s", zl_code_name((enum zl_code) - r));
   assert_int_equal(zl_rpc_parse_process_id(json, &running.pid, &err), 0);
@@ -338,9 +361,18 @@ struct running host_start(struct host *host, struct box *box)
   assert_int_equal(host_create(host, box), 0);
   if (json_is_true(json_object_get(zlayer, "openStdin")) || spec.console)
     spec.in_port = host_listen(host);
-  running = execute(host, box, &spec);
+  running = execute(host, box->id, &spec);
   box->pid = (int)running.pid;
   return running;
+}
+
+struct running host_execute(struct host *host, const char *id, bool with_stdin, bool console)
+{
+  struct zl_rpc_process spec = { .console = console };
+
+  if (with_stdin || console)
+    spec.in_port = host_listen(host);
+  return execute(host, id, &spec);
 }
 
 json_t *host_script(const char *script)
@@ -357,7 +389,7 @@ struct running host_exec(struct host *host, struct box *box, json_t *process, bo
 
   if (with_stdin)
     spec.in_port = host_listen(host);
-  running = execute(host, box, &spec);
+  running = execute(host, box->id, &spec);
   json_decref(process);
   return running;
 }

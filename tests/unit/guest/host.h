@@ -92,6 +92,11 @@ int host_create(struct host *host, struct box *box);
 struct running {
   uint32_t pid, in, out, err;
 };
+/* A prepared container of the box's bundle; and this one, by an amendment that is released. */
+int host_prepare(struct host *host, struct box *box);
+int host_amend(struct host *host, struct box *box, const char *id, json_t *amendment);
+/* Executes the first process of a created container. */
+struct running host_execute(struct host *host, const char *id, bool with_stdin, bool console);
 struct running host_start(struct host *host, struct box *box);
 /* `process` is released. Expects success. */
 struct running host_exec(struct host *host, struct box *box, json_t *process, bool with_stdin,

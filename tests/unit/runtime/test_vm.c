@@ -90,7 +90,8 @@ static void settings_have_defaults(void **state)
 
   assert_int_equal(zl_vm_settings_load(box->fd, &got, NULL), 0);
   assert_true(got.scratch_bytes == UINT64_C(20) << 30 && got.memory_mib == 256 && got.cpus == 1);
-  assert_true(got.pool == 0 && got.templates && got.kernel == ZL_VM_KERNEL_AUTO);
+  assert_true(got.pool == 0 && got.templates && got.image_templates &&
+              got.kernel == ZL_VM_KERNEL_AUTO);
   put(box, "config.yaml", "slice_cidr: 10.9.0.0/28\n");
   assert_int_equal(zl_vm_settings_load(box->fd, &got, NULL), 0);
   assert_int_equal(got.memory_mib, 256);
@@ -106,7 +107,11 @@ static void settings_are_read(void **state)
       "}\n");
   assert_int_equal(zl_vm_settings_load(box->fd, &got, NULL), 0);
   assert_true(got.scratch_bytes == UINT64_C(64) << 20 && got.memory_mib == 512 && got.cpus == 2);
-  assert_true(got.pool == 3 && !got.templates && got.kernel == ZL_VM_KERNEL_DEBIAN);
+  assert_true(got.pool == 3 && !got.templates && !got.image_templates &&
+              got.kernel == ZL_VM_KERNEL_DEBIAN);
+  put(box, "config.yaml", "vm: { template: plain }\n");
+  assert_int_equal(zl_vm_settings_load(box->fd, &got, NULL), 0);
+  assert_true(got.templates && !got.image_templates);
 }
 
 static void wrong_settings_are_named(void **state)
@@ -127,7 +132,7 @@ static void wrong_settings_are_named(void **state)
       "config.yaml: vm.scratch_size, line 2: expected a size from 64Mi to 1Ti in whole Mi, such as "
       "20Gi, not a list" },
     { "vm:\n  template: yes\n",
-      "config.yaml: vm.template, line 2: expected auto or off, not the text 'yes'" },
+      "config.yaml: vm.template, line 2: expected auto, plain or off, not the text 'yes'" },
     { "vm:\n  kernel: bsd\n",
       "config.yaml: vm.kernel, line 2: expected auto, zlayer or debian, not the text 'bsd'" },
     { "vm:\n  memroy: 256Mi\n",

@@ -238,6 +238,34 @@ static void what_dead_makers_left_is_found(void **state)
   assert_true(!exists(node, "vm/scratch/tmp-1.ext4"));
 }
 
+/* ---- Which image is expected ---- */
+
+#define KEY_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define KEY_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+static void an_image_is_expected_when_it_came_twice(void **state)
+{
+  struct node *node = *state;
+  zl_autofd vm = open_dir(node, "vm");
+  char image[ZL_VM_KEY_TEXT] = "";
+
+  assert_false(zl_vm_recent_expected(node->rt, image));
+  assert_false(zl_vm_recent_note(node->rt, KEY_A));
+  assert_false(zl_vm_recent_expected(node->rt, image));
+  assert_true(zl_vm_recent_note(node->rt, KEY_A));
+  assert_true(zl_vm_recent_expected(node->rt, image));
+  assert_string_equal(image, KEY_A);
+  assert_true(zl_vm_recent_note(node->rt, KEY_A));
+  assert_false(zl_vm_recent_note(node->rt, KEY_B));
+  assert_false(zl_vm_recent_expected(node->rt, image));
+  /* What is no such file is no guess. */
+  put(vm, "recent.json", "{\"image\":\"../../../etc/passwd\",\"again\":true}");
+  assert_false(zl_vm_recent_expected(node->rt, image));
+  put(vm, "recent.json", "{");
+  assert_false(zl_vm_recent_expected(node->rt, image));
+  assert_false(zl_vm_recent_note(node->rt, KEY_B));
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup_node, teardown_node)
 
 int main(void)
@@ -249,6 +277,7 @@ int main(void)
     CASE(a_machine_without_its_helper_is_not_claimed),
     CASE(a_pool_shrinks_by_calling_machines_off),
     CASE(what_dead_makers_left_is_found),
+    CASE(an_image_is_expected_when_it_came_twice),
   };
 
   return cmocka_run_group_tests(cases, NULL, NULL);

@@ -116,6 +116,45 @@ static void a_damaged_template_is_set_aside(void **state)
   }
 }
 
+#define CONTENTS "{\"bundle\":{},\"nextPort\":1073741830}"
+
+static void a_template_of_an_image_is_cloned(void **state)
+{
+  struct box *box = vm_box("");
+  zl_autofree char *image = vm_image(box);
+  zl_autofd template = vm_template_of_image(box, image, CONTENTS);
+
+  (void)state;
+  expect_start(box, "clone", NULL);
+  assert_int_equal(faccessat(template, "template.json", F_OK, 0), 0);
+  vm_free(box);
+}
+
+/* It must never be the machine of another one. */
+static void contents_that_do_not_fit_set_it_aside(void **state)
+{
+  static const struct {
+    const char *image, *contents, *words;
+  } wrong[] = {
+    { "/of/another.erofs", CONTENTS, "another image" },
+    { NULL, NULL, "contents.json" },
+    { NULL, "{\"bundle\":", "contents.json" },
+    { NULL, "{\"bundle\":{},\"nextPort\":1}", "contents.json.nextPort" },
+  };
+
+  (void)state;
+  for (size_t i = 0; i < ZL_COUNT(wrong); i++) {
+    struct box *box = vm_box("");
+    zl_autofree char *image = vm_image(box);
+    zl_autofd template = vm_template_of_image(box, wrong[i].image != NULL ? wrong[i].image : image,
+                                              wrong[i].contents);
+
+    expect_start(box, "boot", wrong[i].words);
+    assert_true(faccessat(template, "template.json", F_OK, 0) < 0);
+    vm_free(box);
+  }
+}
+
 static void a_template_that_is_gone_is_no_news(void **state)
 {
   struct box *box = vm_box("");
@@ -133,6 +172,8 @@ int main(void)
     VM_CASE(a_template_that_does_not_work_is_set_aside),
     VM_CASE(a_clone_that_breaks_later_is_booted_instead),
     VM_CASE(a_damaged_template_is_set_aside),
+    VM_CASE(a_template_of_an_image_is_cloned),
+    VM_CASE(contents_that_do_not_fit_set_it_aside),
     VM_CASE(a_template_that_is_gone_is_no_news),
   };
 

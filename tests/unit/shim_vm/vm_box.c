@@ -138,6 +138,18 @@ void vm_set(const struct box *box, const char *key, json_t *value)
   json_decref(json);
 }
 
+char *vm_image(const struct box *box)
+{
+  char path[192], *image;
+  json_t *json;
+
+  (void)snprintf(path, sizeof(path), "%s/machine.json", box->dir);
+  json = json_load_file(path, 0, NULL);
+  image = strdup(json_string_value(json_object_get(json, "image")));
+  json_decref(json);
+  return image;
+}
+
 int vm_template(const struct box *box)
 {
   struct zl_error err = { 0 };
@@ -146,12 +158,31 @@ int vm_template(const struct box *box)
   assert_int_equal(mkdirat(box->dir_fd, VM_TEMPLATE, 0700), 0);
   fd = openat(box->dir_fd, VM_TEMPLATE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   assert_true(fd >= 0);
+  put(fd, "machine.json",
+      "{\"qemu\":\"q\",\"kernel\":\"k\",\"initrd\":\"i\",\"scratch\":\"s\",\"accel\":\"tcg\"}");
   put_sized(fd, "memory", 1 << 20);
   put_sized(fd, "scratch", 1 << 20);
   put(fd, "state", "of the devices");
   if (zl_vm_template_seal(fd, VM_TEMPLATE, &err) < 0)
     fail_msg("%s", err.msg);
   vm_set(box, "template", path_of(box->dir, VM_TEMPLATE));
+  return fd;
+}
+
+int vm_template_of_image(const struct box *box, const char *image, const char *contents)
+{
+  int fd = vm_template(box);
+  json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "qemu", "q", "kernel", "k", "initrd",
+                           "i", "scratch", "s", "accel", "tcg", "image", image);
+  char *text = json_dumps(json, 0);
+
+  assert_non_null(text);
+  assert_int_equal(unlinkat(fd, "machine.json", 0), 0);
+  put(fd, "machine.json", text);
+  if (contents != NULL)
+    put(fd, "contents.json", contents);
+  free(text);
+  json_decref(json);
   return fd;
 }
 

@@ -24,6 +24,10 @@ struct box *vm_box(const char *role);
 void vm_set(const struct box *box, const char *key, json_t *value);
 /* Lets it be cloned from a template, whose directory is opened for the caller. */
 int vm_template(const struct box *box);
+/* The same of one that has an image in its memory, and this contents.json (NULL: none). */
+int vm_template_of_image(const struct box *box, const char *image, const char *contents);
+/* The image that its machine.json names; the caller frees it. */
+char *vm_image(const struct box *box);
 
 /* One that runs. The answer to the start may be lost with the machine. */
 struct box *vm_running(const char *role);

@@ -89,8 +89,8 @@ static struct built build(const struct zl_vm_machine *machine)
   "cache.no-flush=on,discard=unmap\n"                                                          \
   "-blockdev driver=raw,node-name=scratch,file=scratch-file,cache.no-flush=on,discard=unmap\n" \
   "-device virtio-blk-device,drive=scratch\n"
-#define NIC                                                      \
-  "-device virtio-net-device,netdev=net,mac=02:00:0a:c8:00:02\n" \
+#define NIC                                                                         \
+  "-device virtio-net-device,netdev=net,guest_announce=off,mac=02:00:0a:c8:00:02\n" \
   "-device virtio-rng-device"
 
 static void a_boot_has_what_it_is_given(void **state)

@@ -272,6 +272,12 @@ static void a_key_tells_shapes_apart(void **state)
   assert_int_equal(zl_vm_shape_key(&shape, other, &err), 0);
   assert_string_not_equal(key, other);
   shape.acpi = false;
+  shape.image = "/bin/true";
+  assert_int_equal(zl_vm_shape_key(&shape, other, &err), 0);
+  assert_string_not_equal(key, other);
+  shape.image = "/there/is/none";
+  assert_int_equal(zl_vm_shape_key(&shape, other, &err), -ZL_E_NOT_FOUND);
+  shape.image = NULL;
   put(box, "kernel", "Kernel", 6);
   assert_int_equal(zl_vm_shape_key(&shape, other, &err), 0);
   assert_string_not_equal(key, other);
