@@ -27,7 +27,7 @@ static int failure(const char *name, int os_error, struct zl_error *err)
   case ENOENT:
   case ENOTDIR:
   case ENAMETOOLONG:
-    return zl_fail(err, ZL_E_NO_COMMAND, os_error, "command '%s'", name);
+    return zl_fail(err, ZL_E_NO_COMMAND, os_error, "command '%s': executable file not found", name);
   case EACCES:
   case EPERM:
   case ENOEXEC:
@@ -36,7 +36,8 @@ static int failure(const char *name, int os_error, struct zl_error *err)
   case ELIBBAD:
   case EINVAL:
   case ETXTBSY:
-    return zl_fail(err, ZL_E_NOT_EXECUTABLE, os_error, "command '%s'", name);
+    return zl_fail(err, ZL_E_NOT_EXECUTABLE, os_error, "command '%s'%s", name,
+                   os_error == EACCES ? ": permission denied" : "");
   default:
     return zl_fail(err, ZL_E_SYSTEM, os_error, "executing '%s'", name);
   }
