@@ -195,6 +195,9 @@ static int check_whole(const struct zl_engine_config *c, struct zl_error *err)
     return zl_fail(err, ZL_E_INVALID, 0, "linux.uidMappings: needs a user namespace of its own");
   if (!c->zlayer.present)
     return 0;
+  if (c->systemd_path != NULL)
+    return zl_fail(err, ZL_E_UNSUPPORTED, 0,
+                   "linux.cgroupsPath: a unit of systemd is for zlayer-oci's containers");
   if ((net->mode == ZL_NET_HOST) == ns[ZL_NS_NETWORK].present)
     return zl_fail(err, ZL_E_INVALID, 0,
                    "zlayer.network.mode: contradicts the network entry of linux.namespaces");

@@ -20,6 +20,7 @@
 #include "oci/delete.h"
 #include "oci/filter.h"
 #include "oci/pidfile.h"
+#include "oci/scope.h"
 
 size_t oci_create_options(struct oci_create *create, struct oci_option *options)
 {
@@ -48,6 +49,8 @@ enum {
 struct plan {
   const struct oci_create *options;
   struct oci_container *c;
+  const struct oci *oci;
+  struct oci_scope scope;
   int bundle_fd;
   char *bundle; /* absolute */
   char *rootfs; /* absolute */
@@ -59,6 +62,7 @@ struct plan {
 
 static void plan_done(struct plan *plan)
 {
+  oci_scope_release(&plan->scope);
   zl_fd_closep(&plan->bundle_fd);
   free(plan->bundle);
   free(plan->rootfs);
@@ -142,6 +146,8 @@ static int read_bundle(struct plan *plan, struct zl_error *err)
 
 static const char *cgroup_path(const struct plan *plan, char text[OCI_MAX_ID + 2])
 {
+  if (plan->scope.is_used)
+    return plan->scope.path;
   if (plan->config->cgroups_path != NULL)
     return plan->config->cgroups_path;
   *text = '/';
@@ -159,9 +165,10 @@ static int save_intent(struct plan *plan, struct zl_error *err)
 
   (void)zl_time_format(zl_time_wall(), time);
   plan->c->state = json_pack(
-      "{s:s, s:s, s:s, s:s, s:O*, s:s, s:b, s:b, s:b}", "bundle", plan->bundle, "rootfs",
-      plan->rootfs, "created", time, "cgroup", cgroup_path(plan, path), "annotations", annotations,
-      "owner", geteuid() == 0 ? "root" : "", "hooks",
+      "{s:s, s:s, s:s, s:s, s:s*, s:O*, s:s, s:b, s:b, s:b}", "bundle", plan->bundle, "rootfs",
+      plan->rootfs, "created", time, "cgroup", cgroup_path(plan, path), OCI_UNIT,
+      plan->scope.is_used ? plan->scope.name.unit : NULL, "annotations", annotations, "owner",
+      geteuid() == 0 ? "root" : "", "hooks",
       json_object_size(json_object_get(plan->doc, "hooks")) > 0, "keyring",
       !plan->options->no_new_keyring, OCI_SHARED_PIDS, !pids->present || pids->path != NULL);
   return plan->c->state != NULL ? oci_container_save(plan->c, err)
@@ -186,18 +193,26 @@ static int save_process(struct plan *plan, const struct zl_container *made, stru
 
 /* ---- The container ------------------------------------------------------------------------- */
 
+static int make_plain_cgroup(struct plan *plan, struct zl_error *err)
+{
+  struct oci_container *c = plan->c;
+  char path[OCI_MAX_ID + 2];
+  int r = zl_cgroup_create(&c->cgroup_root, cgroup_path(plan, path), &plan->config->resources,
+                           &c->cgroup, err);
+
+  c->has_cgroup = r == 0;
+  return r == 0 ? zl_cgroup_join_all(&c->cgroup, err) : r;
+}
+
 static int make_cgroup(struct plan *plan, struct zl_error *err)
 {
   const struct zl_resources *res = &plan->config->resources;
   struct oci_container *c = plan->c;
-  char path[OCI_MAX_ID + 2];
   int r = zl_cgroup_root_open(&c->cgroup_root, err);
 
   if (r == 0)
-    r = zl_cgroup_create(&c->cgroup_root, cgroup_path(plan, path), res, &c->cgroup, err);
-  c->has_cgroup = r == 0;
-  if (r == 0)
-    r = zl_cgroup_join_all(&c->cgroup, err);
+    r = plan->scope.is_used ? oci_scope_start(&plan->scope, c, res, err)
+                            : make_plain_cgroup(plan, err);
   if (r == 0)
     r = zl_cgroup_apply(&c->cgroup, res, err);
   return r == 0 ? zl_cgroup_set_devices(&c->cgroup, res->devices, res->n_devices, err) : r;
@@ -266,7 +281,9 @@ static int build(struct plan *plan, struct zl_container *made, struct zl_error *
   spec.keyring = oci_container_keyring(c, keyring);
   spec.gate_fd = gate;
   spec.cgroup_fd = c->cgroup.unified_fd;
-  return create_from_bundle(plan, &spec, made, err);
+  r = create_from_bundle(plan, &spec, made, err);
+  oci_scope_release(&plan->scope);
+  return r;
 }
 
 /* ---- The whole ----------------------------------------------------------------------------- */
@@ -289,6 +306,8 @@ static int make(struct plan *plan, struct zl_container *made, struct zl_error *e
   if (r < 0 || plan->config == NULL) /* the second never without the first */
     return r;
   r = check_terminal(plan, err);
+  if (r == 0)
+    r = oci_scope_plan(plan->oci, plan->config, plan->c->id, &plan->scope, err);
   if (r == 0 && options->console_socket == NULL)
     oci_console_adopt_size(&plan->config->process);
   if (r == 0)
@@ -317,14 +336,19 @@ static void undo(struct oci_container *c, struct zl_container *made)
 int oci_create_container(const struct oci *oci, const char *id, const struct oci_create *create,
                          struct oci_container *c, struct zl_container *made, struct zl_error *err)
 {
-  ZL_CLEANUP(plan_done) struct plan plan = { .options = create, .c = c, .bundle_fd = -1 };
+  ZL_CLEANUP(plan_done)
+  struct plan plan = {
+    .options = create, .c = c, .oci = oci, .scope = OCI_SCOPE_INIT, .bundle_fd = -1
+  };
   int r = oci_container_new(oci, id, c, err);
 
   if (r < 0)
     return r;
   r = make(&plan, made, err);
-  if (r < 0)
+  if (r < 0) {
+    oci_scope_release(&plan.scope);
     undo(c, made);
+  }
   return r;
 }
 

@@ -20,6 +20,7 @@ struct oci {
   const char *log;      /* file that errors are appended to; NULL: none */
   int log_fd;           /* of it; -1 */
   bool log_json, debug; /* --log-format json, --debug */
+  bool systemd_cgroup;  /* --systemd-cgroup: cgroups of new containers are units of systemd */
 };
 
 /* Runs with the arguments after the verb, argv[0] being the verb. Returns the exit code of the
