@@ -6,9 +6,9 @@ PYTHON := /usr/bin/python3
 MESON  := /usr/bin/meson
 # Unit tests of what depends on the kind of cgroups.
 V2_UNIT := $(addprefix unit/engine/test_engine_,cgroup cgroup_v2 devices_policy)
-V2_OCI := $(filter-out %/ocibox.py %/schema.py,$(wildcard tests/oci/*.py))
+V2_OCI := $(filter-out %/fakebus.py %/ocibox.py %/schema.py %/systemd_real.py,$(wildcard tests/oci/*.py))
 
-.PHONY: help setup build run run-isolation test check bench bench-oci bench-vm format install clean images guest guest-kernel test-v2
+.PHONY: help setup build run run-isolation test check bench bench-oci bench-vm format install clean images guest guest-kernel test-systemd test-v2
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
@@ -51,6 +51,15 @@ test-v2: setup ## cgroup, conformance and OCI command line tests where there is 
 	@ninja -C build-test --quiet $(addprefix tests/,$(V2_UNIT) conformance/conformance oci/oci_helper oci/oci_nosys) \
 	  zlayer-oci zlayer-shim zlayer-unpack
 	@$(PYTHON) tools/vmtest $(addprefix tests/,$(V2_UNIT)) "tests/conformance/conformance linux" $(V2_OCI)
+
+test-systemd: setup ## the OCI command line with --systemd-cgroup under a real systemd with cgroup v2, hybrid and v1, in virtual machines (root)
+	@sh tools/setup test vm guest systemd
+	@test -e build-test/build.ninja || $(MESON) setup build-test -Dfaults=true >/dev/null
+	@ninja -C build-test --quiet tests/oci/oci_helper tests/oci/oci_nosys zlayer-oci
+	@$(PYTHON) tools/vmtest --systemd tests/oci/systemd_real.py
+	@$(PYTHON) tools/vmtest --systemd --append systemd.unified_cgroup_hierarchy=0 tests/oci/systemd_real.py
+	@$(PYTHON) tools/vmtest --systemd tests/oci/systemd_real.py \
+	  --append "systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_controller=1"
 
 check: setup ## format, layer law, style, clang-tidy, cppcheck, spelling
 	@sh tools/setup test check

@@ -299,6 +299,28 @@ int zl_cgroup_open(const struct zl_cgroup_root *root, const char *path, struct z
   return r;
 }
 
+int zl_cgroup_adopt(const struct zl_cgroup_root *root, const char *path, struct zl_cgroup *ret,
+                    struct zl_error *err)
+{
+  struct zl_cgroup cg;
+  char whole[ZL_CGROUP_FILE];
+  int r = zl_cgroup_open(root, path, &cg, err);
+
+  if (r < 0)
+    return r;
+  if (zl_cgroup_has(&cg, ZL_TREE_UNIFIED)) {
+    (void)snprintf(whole, sizeof(whole), "%s%s", zl_cgroup_tree_dir(root, ZL_TREE_UNIFIED),
+                   cg.path);
+    enable_controllers(root, root->mode == ZL_CGROUP_V2 ? "" : "unified");
+    r = make_parents(&cg, ZL_TREE_UNIFIED, whole, err);
+  }
+  if (r < 0)
+    zl_cgroup_close(&cg);
+  else
+    *ret = cg;
+  return r;
+}
+
 void zl_cgroup_close(struct zl_cgroup *cg)
 {
   zl_fd_closep(&cg->unified_fd);

@@ -60,6 +60,12 @@ int zl_cgroup_take(const struct zl_cgroup_root *root, const char *path,
  * have limits, or who read its files themselves (processor time, block devices). */
 int zl_cgroup_join_all(struct zl_cgroup *cg, struct zl_error *err);
 
+/* Takes hold of a cgroup that another, systemd, has made for a container: it gets the controllers
+ * that its maker does not hand down. ZL_E_NOT_FOUND when it is in no tree. The caller goes on with
+ * zl_cgroup_join_all and ends with zl_cgroup_close. */
+int zl_cgroup_adopt(const struct zl_cgroup_root *root, const char *path, struct zl_cgroup *ret,
+                    struct zl_error *err);
+
 /* Takes hold of an existing one. ZL_E_NOT_FOUND when it is in no tree. */
 int zl_cgroup_open(const struct zl_cgroup_root *root, const char *path, struct zl_cgroup *ret,
                    struct zl_error *err);
@@ -81,6 +87,14 @@ int zl_cgroup_add(const struct zl_cgroup *cg, pid_t pid, bool born_inside, struc
  * that is needed only now is joined with all processes. The error names file and value;
  * ZL_E_UNSUPPORTED: this host has no such control. Devices are not part of it. */
 int zl_cgroup_apply(struct zl_cgroup *cg, const struct zl_resources *res, struct zl_error *err);
+
+/* What is in force of processor time: quota (-1: no limit) and period. */
+int zl_cgroup_bandwidth(const struct zl_cgroup *cg, int64_t *ret_quota_us, int64_t *ret_period_us,
+                        struct zl_error *err);
+
+/* v2's cpu.weight for v1's shares, io.weight for a blockIO weight (10..1000). */
+uint64_t zl_cgroup_weight_of_shares(uint64_t shares);
+uint64_t zl_cgroup_io_weight(uint64_t weight);
 
 /* Puts the device rules in force (config.h) together with the devices that every container has:
  * null zero full random urandom tty console ptmx pts, and mknod(2) of anything. Idempotent; a

@@ -172,3 +172,49 @@ int zl_cgroup_oom_kills(const struct zl_cgroup *cg, uint64_t *ret, struct zl_err
     *err = why;
   return r;
 }
+
+/* "max 100000" and "50000 100000". */
+static int bandwidth_of_v2(const struct zl_cgroup *cg, int64_t *ret_quota, int64_t *ret_period,
+                           struct zl_error *err)
+{
+  zl_autobuf buf = ZL_BUF_INIT(ZL_CGROUP_LINE);
+  char *period, *quota;
+  uint64_t first = 0, second;
+  int r = zl_cgroup_read(cg, ZL_TREE_UNIFIED, "cpu.max", &buf, err);
+
+  if (r < 0)
+    return r;
+  period = buf.data;
+  quota = strsep(&period, " \n");
+  if (period != NULL)
+    period[strcspn(period, "\n")] = '\0';
+  if (period == NULL || !zl_parse_u64(period, INT64_MAX, &second) ||
+      (strcmp(quota, "max") != 0 && !zl_parse_u64(quota, INT64_MAX, &first)))
+    return zl_fail(err, ZL_E_SYSTEM, 0, "cgroup file 'cpu.max': not a quota and a period");
+  *ret_quota = strcmp(quota, "max") == 0 ? -1 : (int64_t)first;
+  *ret_period = (int64_t)second;
+  return 0;
+}
+
+int zl_cgroup_bandwidth(const struct zl_cgroup *cg, int64_t *ret_quota_us, int64_t *ret_period_us,
+                        struct zl_error *err)
+{
+  zl_autobuf buf = ZL_BUF_INIT(ZL_CGROUP_LINE);
+  uint64_t quota = 0, period = 0;
+  bool has_none;
+  int r;
+
+  if (cg->root->mode == ZL_CGROUP_V2)
+    return bandwidth_of_v2(cg, ret_quota_us, ret_period_us, err);
+  r = zl_cgroup_read(cg, ZL_TREE_CPU, "cpu.cfs_quota_us", &buf, err);
+  has_none = buf.data != NULL && *buf.data == '-';
+  if (r == 0 && !has_none)
+    r = zl_cgroup_read_number(cg, ZL_TREE_CPU, "cpu.cfs_quota_us", &quota, err);
+  if (r == 0)
+    r = zl_cgroup_read_number(cg, ZL_TREE_CPU, "cpu.cfs_period_us", &period, err);
+  if (r < 0)
+    return r;
+  *ret_quota_us = has_none ? -1 : (int64_t)quota;
+  *ret_period_us = (int64_t)period;
+  return 0;
+}

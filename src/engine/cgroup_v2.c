@@ -28,7 +28,7 @@ static int refuse(const char *what, struct zl_error *err)
 /* v1's 2..262144 with the default 1024 to v2's 1..10000 with the default 100. A straight line would
  * make the default 39; runc and crun agreed on a curve through all three points, which is held
  * here at the powers of two and is straight between them. */
-static uint64_t weight_of_shares(uint64_t shares)
+uint64_t zl_cgroup_weight_of_shares(uint64_t shares)
 {
   static const uint16_t curve[] = { 1,   2,   3,   5,   8,   12,   21,   35,   59,
                                     100, 174, 303, 532, 942, 1681, 3023, 5478, 10000 };
@@ -83,7 +83,7 @@ static int apply_cpu(const struct zl_cgroup *cg, const struct zl_resources *res,
     return refuse("cpu.realtimeRuntime", err);
   if (res->cpu_shares > 0)
     r = zl_cgroup_writef(cg, ZL_TREE_UNIFIED, err, "cpu.weight", "%" PRIu64,
-                         weight_of_shares((uint64_t)res->cpu_shares));
+                         zl_cgroup_weight_of_shares((uint64_t)res->cpu_shares));
   if (r == 0)
     r = apply_bandwidth(cg, res, err);
   if (r == 0)
@@ -154,10 +154,15 @@ static int apply_cpuset(const struct zl_cgroup *cg, const struct zl_resources *r
   return r;
 }
 
-/* BFQ has v1's scale; io.weight goes from 1 to 10000. */
+uint64_t zl_cgroup_io_weight(uint64_t weight)
+{
+  return weight < 10 ? weight : 1 + (weight - 10) * 9999 / 990;
+}
+
+/* BFQ has v1's scale. */
 static uint64_t io_weight(uint64_t weight, bool bfq)
 {
-  return bfq || weight < 10 ? weight : 1 + (weight - 10) * 9999 / 990;
+  return bfq ? weight : zl_cgroup_io_weight(weight);
 }
 
 static int apply_io_weight(const struct zl_cgroup *cg, const struct zl_resources *res,

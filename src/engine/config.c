@@ -199,6 +199,9 @@ static int check_whole(const struct zl_engine_config *c, struct zl_error *err)
     return 0;
   if (c->n_net_devices > 0)
     return zl_fail(err, ZL_E_UNSUPPORTED, 0, "linux.netDevices: zlayer.network says which links");
+  if (c->systemd_path != NULL)
+    return zl_fail(err, ZL_E_UNSUPPORTED, 0,
+                   "linux.cgroupsPath: a unit of systemd is for zlayer-oci's containers");
   if ((net->mode == ZL_NET_HOST) == ns[ZL_NS_NETWORK].present)
     return zl_fail(err, ZL_E_INVALID, 0,
                    "zlayer.network.mode: contradicts the network entry of linux.namespaces");

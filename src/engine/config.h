@@ -259,6 +259,7 @@ struct zl_engine_config {
   size_t n_devices;
   const char *cgroups_path; /* begins with "/" (a relative one is taken from the root too), without
                                ".." or "."; NULL: not said */
+  const char *systemd_path; /* linux.cgroupsPath as "slice:prefix:name", instead; NULL: not said */
   struct zl_resources resources;
   const struct zl_sysctl *sysctls;
   size_t n_sysctls;

@@ -190,11 +190,10 @@ static int read_cgroups_path(struct zl_config_reader *rd, const json_t *object,
 
   if (r < 0 || text == NULL || *text == '\0')
     return r;
-  if (is_systemd_path(text))
-    return zl_fail(rd->err, ZL_E_UNSUPPORTED, 0,
-                   "linux.cgroupsPath: '%.100s' is the systemd form; only the path of a cgroup is "
-                   "supported (cgroup manager cgroupfs)",
-                   text);
+  if (is_systemd_path(text)) {
+    c->systemd_path = text;
+    return 0;
+  }
   r = zl_config_rooted(rd, text, &c->cgroups_path);
   if (r < 0)
     return r;

@@ -24,6 +24,7 @@
 #include "oci/machine.h"
 #include "oci/notify.h"
 #include "oci/pidfile.h"
+#include "oci/scope.h"
 #include "oci/socket.h"
 
 size_t oci_create_options(struct oci_create *create, struct oci_option *options)
@@ -53,6 +54,8 @@ enum {
 struct plan {
   const struct oci_create *options;
   struct oci_container *c;
+  const struct oci *oci;
+  struct oci_scope scope;
   int bundle_fd;
   char *bundle; /* absolute */
   char *rootfs; /* absolute */
@@ -68,6 +71,7 @@ struct plan {
 
 static void plan_done(struct plan *plan)
 {
+  oci_scope_release(&plan->scope);
   zl_fd_closep(&plan->bundle_fd);
   free(plan->bundle);
   free(plan->rootfs);
@@ -173,6 +177,8 @@ static int read_bundle(struct plan *plan, struct zl_error *err)
 
 static const char *cgroup_path(const struct plan *plan, char text[OCI_MAX_ID + 2])
 {
+  if (plan->scope.is_used)
+    return plan->scope.path;
   if (plan->config->cgroups_path != NULL)
     return plan->config->cgroups_path;
   *text = '/';
@@ -190,9 +196,10 @@ static int save_intent(struct plan *plan, struct zl_error *err)
 
   (void)zl_time_format(zl_time_wall(), time);
   plan->c->state =
-      json_pack("{s:s, s:s, s:s, s:s, s:O*, s:s, s:b, s:b, s:b, s:b}", "bundle", plan->bundle,
+      json_pack("{s:s, s:s, s:s, s:s, s:s*, s:O*, s:s, s:b, s:b, s:b, s:b}", "bundle", plan->bundle,
                 "rootfs", plan->rootfs, "created", time, "cgroup", cgroup_path(plan, path),
-                "annotations", annotations, "owner", geteuid() == 0 ? "root" : "", "hooks",
+                OCI_UNIT, plan->scope.is_used ? plan->scope.name.unit : NULL, "annotations",
+                annotations, "owner", geteuid() == 0 ? "root" : "", "hooks",
                 json_object_size(json_object_get(plan->doc, "hooks")) > 0, "keyring",
                 !plan->options->no_new_keyring, OCI_SHARED_PIDS,
                 !pids->present || pids->path != NULL, OCI_MACHINE, plan->has_machine);
@@ -251,16 +258,24 @@ static int claim_cgroup(struct plan *plan, const struct zl_resources *res, struc
   return replace_cgroup(plan, path, res, err);
 }
 
+static int make_plain_cgroup(struct plan *plan, const struct zl_resources *res,
+                             struct zl_error *err)
+{
+  struct oci_container *c = plan->c;
+  int r = claim_cgroup(plan, res, err);
+
+  c->has_cgroup = r == 0;
+  return r == 0 ? zl_cgroup_join_all(&c->cgroup, err) : r;
+}
+
 static int make_cgroup(struct plan *plan, const struct zl_resources *res, struct zl_error *err)
 {
   struct oci_container *c = plan->c;
   int r = zl_cgroup_root_open(&c->cgroup_root, err);
 
   if (r == 0)
-    r = claim_cgroup(plan, res, err);
-  c->has_cgroup = r == 0;
-  if (r == 0)
-    r = zl_cgroup_join_all(&c->cgroup, err);
+    r = plan->scope.is_used ? oci_scope_start(&plan->scope, c, res, err)
+                            : make_plain_cgroup(plan, res, err);
   if (r == 0)
     r = zl_cgroup_apply(&c->cgroup, res, err);
   return r;
@@ -349,7 +364,9 @@ static int build(struct plan *plan, struct zl_container *made, struct zl_error *
   spec.keyring = oci_container_keyring(c, keyring);
   spec.gate_fd = gate;
   spec.cgroup_fd = c->cgroup.unified_fd;
-  return create_from_bundle(plan, &spec, made, err);
+  r = create_from_bundle(plan, &spec, made, err);
+  oci_scope_release(&plan->scope);
+  return r;
 }
 
 /* What of the host only its own kernel can hand over. */
@@ -380,7 +397,10 @@ static int build_machine(struct plan *plan, struct zl_container *made, struct zl
     r = oci_machine_resources(plan->doc, &res, err);
   if (r == 0)
     r = make_cgroup(plan, res, err);
-  return r == 0 ? oci_machine_create(plan->c, &spec, made, err) : r;
+  if (r == 0)
+    r = oci_machine_create(plan->c, &spec, made, err);
+  oci_scope_release(&plan->scope);
+  return r;
 }
 
 /* ---- The whole ----------------------------------------------------------------------------- */
@@ -416,6 +436,8 @@ static int make(struct plan *plan, struct zl_container *made, struct zl_error *e
   r = check_terminal(plan, err);
   if (r == 0)
     r = oci_links_find(plan->config, &plan->links, err);
+  if (r == 0)
+    r = oci_scope_plan(plan->oci, plan->config, plan->c->id, &plan->scope, err);
   if (r == 0 && options->console_socket == NULL)
     oci_console_adopt_size(&plan->config->process);
   if (r == 0)
@@ -448,7 +470,10 @@ static void undo(struct oci_container *c, struct zl_container *made)
 int oci_create_container(const struct oci *oci, const char *id, const struct oci_create *create,
                          struct oci_container *c, struct zl_container *made, struct zl_error *err)
 {
-  ZL_CLEANUP(plan_done) struct plan plan = { .options = create, .c = c, .bundle_fd = -1 };
+  ZL_CLEANUP(plan_done)
+  struct plan plan = {
+    .options = create, .c = c, .oci = oci, .scope = OCI_SCOPE_INIT, .bundle_fd = -1
+  };
   int r = oci_adopt_listeners(&plan.listeners, err);
 
   if (r == 0)
@@ -458,8 +483,10 @@ int oci_create_container(const struct oci *oci, const char *id, const struct oci
   if (r < 0)
     return r;
   r = make(&plan, made, err);
-  if (r < 0)
+  if (r < 0) {
+    oci_scope_release(&plan.scope);
     undo(c, made);
+  }
   return r;
 }
 

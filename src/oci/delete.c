@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "oci/hooks.h"
 #include "oci/options.h"
+#include "oci/scope.h"
 
 #define KILL_PATIENCE  (10 * ZL_NS_PER_S)
 #define MOVED_PATIENCE (200 * ZL_NS_PER_MS)
@@ -32,16 +33,15 @@ static int end_first(struct oci_container *c, struct zl_error *err)
 
 int oci_end(struct oci_container *c, struct zl_error *err)
 {
-  int r;
+  int r = c->has_cgroup ? zl_cgroup_kill(&c->cgroup, err) : 0;
 
-  if (!c->has_cgroup)
-    return end_first(c, err);
-  r = zl_cgroup_kill(&c->cgroup, err);
   if (r == 0)
     r = end_first(c, err);
-  if (r == 0)
+  if (r == 0 && c->has_cgroup)
     r = zl_cgroup_wait_empty(&c->cgroup, KILL_PATIENCE, err);
-  return r == 0 ? zl_cgroup_remove(&c->cgroup, err) : r;
+  if (r == 0)
+    r = oci_scope_stop(c, err);
+  return r == 0 && c->has_cgroup ? zl_cgroup_remove(&c->cgroup, err) : r;
 }
 
 int oci_destroy(struct oci_container *c, struct zl_error *err)

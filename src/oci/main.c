@@ -140,8 +140,6 @@ static int choose_root(struct oci *oci, char **ret_own, struct zl_error *err)
 
 static int run(struct oci *oci, int argc, char **argv, struct zl_error *err)
 {
-  static const char no_systemd[] = "this build drives cgroups by their files; run the caller with "
-                                   "its cgroupfs manager";
   const char *format = "text", *manager = "cgroupfs";
   zl_autofree char *root = NULL;
   bool version = false, help = false;
@@ -151,7 +149,7 @@ static int run(struct oci *oci, int argc, char **argv, struct zl_error *err)
     { .name = "log-format", .kind = OCI_TEXT, .variable = &format },
     { .name = "debug", .kind = OCI_FLAG, .variable = &oci->debug },
     { .name = "cgroup-manager", .kind = OCI_TEXT, .variable = &manager },
-    { .name = "systemd-cgroup", .kind = OCI_REFUSED, .why = no_systemd },
+    { .name = "systemd-cgroup", .kind = OCI_FLAG, .variable = &oci->systemd_cgroup },
     { .name = "rootless", .kind = OCI_NOTHING, .takes_value = true },
     { .name = "criu", .kind = OCI_NOTHING, .takes_value = true },
     { .name = "version", .letter = 'v', .kind = OCI_FLAG, .variable = &version },
@@ -169,8 +167,11 @@ static int run(struct oci *oci, int argc, char **argv, struct zl_error *err)
   }
   if (!oci->log_json && strcmp(format, "text") != 0)
     return zl_fail(err, ZL_E_INVALID, 0, "--log-format: '%.40s' is neither text nor json", format);
-  if (strcmp(manager, "cgroupfs") != 0)
-    return zl_fail(err, ZL_E_UNSUPPORTED, 0, "--cgroup-manager %.40s: %s", manager, no_systemd);
+  if (strcmp(manager, "systemd") == 0)
+    oci->systemd_cgroup = true;
+  else if (strcmp(manager, "cgroupfs") != 0)
+    return zl_fail(err, ZL_E_UNSUPPORTED, 0,
+                   "--cgroup-manager: '%.40s' is neither cgroupfs nor systemd", manager);
   if (first == argc || strcmp(argv[first], "help") == 0) {
     print_help();
     return first == argc;

@@ -21,6 +21,7 @@ struct oci {
   int log_fd;           /* of it; -1 */
   bool log_json, debug; /* --log-format json, --debug */
   int failed;           /* exit code of the verb's failures; 0: by their kind */
+  bool systemd_cgroup;  /* --systemd-cgroup: cgroups of new containers are units of systemd */
 };
 
 /* Runs with the arguments after the verb, argv[0] being the verb. Returns the exit code of the

@@ -10,6 +10,7 @@
 #include "oci/document.h"
 #include "oci/machine.h"
 #include "oci/options.h"
+#include "oci/scope.h"
 
 #define NOT_GIVEN INT64_MIN
 
@@ -136,6 +137,8 @@ int oci_update(const struct oci *oci, int argc, char **argv, struct zl_error *er
                                       : zl_fail_nomem(err, "resources");
   if (r == 0)
     r = zl_engine_resources_parse(doc, "resources", &resources, err);
+  if (r == 0)
+    r = oci_scope_update(&c, resources, err);
   if (r == 0)
     r = zl_cgroup_apply(&c.cgroup, resources, err);
   if (r == 0 && resources->n_devices > 0)

@@ -9,10 +9,12 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
+import types
 
-from zltest import BUILD, CGROUPS, IMAGES, check, main, terminal, wait_for
+from zltest import BUILD, CGROUPS, IMAGES, SOURCE, check, main, terminal, wait_for
 
 RUNTIME = BUILD / os.environ.get("ZLAYER_OCI", "zlayer-oci")
 IMAGE = "hello:latest"
@@ -56,7 +58,9 @@ class Containerd:
         atexit.register(Containerd.stop)
         with open(root / "log", "w", encoding="utf-8") as log:
             Containerd.process = subprocess.Popen(["containerd", "--config", str(root / "config.toml")], stdout=log, stderr=log,
-                                                  stdin=subprocess.DEVNULL, env=dict(os.environ, PATH=f"{root}/bin:{os.environ['PATH']}"))
+                                                  stdin=subprocess.DEVNULL,
+                                                  env=dict(os.environ, PATH=f"{root}/bin:{os.environ['PATH']}",
+                                                           DBUS_SYSTEM_BUS_ADDRESS=f"unix:path={root}/bus.sock"))
         wait_for(lambda: subprocess.run(Containerd.command("version"), capture_output=True, check=False).returncode == 0, 30, "containerd")
         archive = root / "hello.tar"
         subprocess.run(["tar", "-C", str(IMAGES / "hello"), "-cf", str(archive), "."], check=True)
@@ -388,6 +392,25 @@ def ten_at_once():
             list(pool.map(ctr.remove, names))
 
 
+def cgroups_of_systemd():
+    """Its option for them, with a bus of the tests' own in systemd's place."""
+    sys.path.insert(0, str(SOURCE / "tests" / "oci"))
+    from fakebus import FakeBus
+    with Containerd() as ctr:
+        box = types.SimpleNamespace(top=ctr.root, cleanups=[])
+        bus = FakeBus(box)
+        ctr.background("one", *FOREVER, options=["--runc-systemd-cgroup", "--cgroup", "zlt-a.slice:ctr:one", "--memory-limit", "67108864"])
+        check(list(bus.units.values()) == ["zlt.slice/zlt-a.slice/ctr-one.scope"], f"units {bus.units}")
+        check("/zlt.slice/zlt-a.slice/ctr-one.scope\n" in pathlib.Path(f"/proc/{ctr.pid('one')}/cgroup").read_text(), "its cgroup")
+        check({("MemoryMax", 67108864), ("MemoryLimit", 67108864)} & set(
+            pair for pair in bus.arguments("StartTransientUnit")[2] if pair[1] == 67108864), "its limit")
+        check(ctr("task", "exec", "--exec-id", "e", "one", "echo", "in").stdout == "in\n", "exec")
+        ctr.remove("one")
+        check(not bus.units, f"units {bus.units}")
+        for fn in reversed(box.cleanups):
+            fn()
+
+
 def containers_go_on_without_containerd():
     """Its restart finds them again: the shims live on, and the runtime knows its own."""
     with Containerd() as ctr:
@@ -409,4 +432,5 @@ if __name__ == "__main__":
     main(streams_and_the_exit_code, missing_and_not_executable_commands, a_background_task_and_its_end, kill_all_processes,
          a_process_of_the_host_namespace_is_killed_whole, exec_in_a_task, terminals, attach_to_a_task, pause_and_resume,
          processes_and_metrics, checkpoints_are_refused, limits_of_resources, cgroups_of_a_name, file_systems, privileges,
-         namespaces, a_user_namespace, ten_at_once, containers_go_on_without_containerd)
+         namespaces, a_user_namespace, ten_at_once, cgroups_of_systemd,
+         containers_go_on_without_containerd)

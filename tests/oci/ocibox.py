@@ -113,6 +113,7 @@ class Box:
         self.prefix = f"{self.top.name}-{number}"
         self.id = self.prefix
         self.config = base_config()
+        self.options = []  # in front of every command
         self.missing = None  # a system call that the runtime's kernel seems to lack (nosys.c)
         self.processes = []
         self.cleanups = []
@@ -190,7 +191,7 @@ class Box:
 
     def command(self, *args, options=()):
         without = [NOSYS, self.missing] if self.missing else []
-        return [*without, RUNTIME, "--root", str(self.root), *map(str, options), *map(str, args)]
+        return [*without, RUNTIME, "--root", str(self.root), *map(str, [*self.options, *options, *args])]
 
     def oci(self, *args, ok=0, options=(), timeout=TIMEOUT, **kwargs):
         """Runs it; ok: the expected exit code, None: any, "fail": any but 0. Returns the finished process."""

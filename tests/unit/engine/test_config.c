@@ -302,7 +302,10 @@ static const struct {
   { LINUX, "\"devices\":[{\"path\":\"/dev/x\",\"type\":\"cc\"}]", BAD, "linux.devices[0].type:" },
   { LINUX, "\"devices\":[{\"path\":\"/dev/x\",\"type\":\"c\",\"major\":1}]", BAD,
     "linux.devices[0].minor: must be given" },
-  { LINUX, "\"cgroupsPath\":\"system.slice:zl:web\"", -ZL_E_UNSUPPORTED, "linux.cgroupsPath:" },
+  { LINUX,
+    "\"cgroupsPath\":\"system.slice:zl:web\",\"namespaces\":[{\"type\":\"mount\"}]},"
+    "\"zlayer\":{},\"rest\":{\"a\":1",
+    -ZL_E_UNSUPPORTED, "linux.cgroupsPath: a unit of systemd" },
   { LINUX, "\"cgroupsPath\":\"../web\"", BAD, "linux.cgroupsPath: '../web'" },
   { LINUX, "\"cgroupsPath\":\"/\"", BAD, "linux.cgroupsPath:" },
   { LINUX, "\"cgroupsPath\":\"/a/../b\"", BAD, "linux.cgroupsPath:" },
@@ -613,12 +616,17 @@ static void relative_paths_are_taken_from_the_root(void **state)
   };
   zl_autofree char *cgroup = with(LINUX, "\"cgroupsPath\":\"pods/web\"");
   zl_autofree char *none = with(LINUX, "\"cgroupsPath\":\"\"");
-  zl_autoconfig *c = NULL, *without = NULL;
+  zl_autofree char *unit = with(LINUX, "\"cgroupsPath\":\"a.slice:b:c\"");
+  zl_autoconfig *c = NULL, *without = NULL, *systemd = NULL;
   struct zl_error err = { 0 };
 
   (void)state;
   assert_int_equal(parse(cgroup, &c, &err), 0);
   assert_string_equal(c->cgroups_path, "/pods/web");
+  assert_null(c->systemd_path);
+  assert_int_equal(parse(unit, &systemd, &err), 0);
+  assert_null(systemd->cgroups_path);
+  assert_string_equal(systemd->systemd_path, "a.slice:b:c");
   assert_int_equal(parse(none, &without, &err), 0);
   assert_null(without->cgroups_path);
   for (size_t i = 0; i < ZL_COUNT(destinations); i++) {
