@@ -113,9 +113,12 @@ static void a_failing_hook_fails_the_container(void **state)
   autobox silent = { .script = "true", .top = FAILING("prestart") };
 
   (void)state;
-  assert_no_box(&runtime, ZL_E_SYSTEM, "error running hook: createRuntime hook failed with exit code 4: no");
-  assert_no_box(&inside, ZL_E_SYSTEM, "error running hook: createContainer hook failed with exit code 4: no");
-  assert_no_box(&start, ZL_E_SYSTEM, "error running hook: startContainer hook failed with exit code 4: no");
+  assert_no_box(&runtime, ZL_E_SYSTEM,
+                "error running hook: createRuntime hook failed with exit code 4: no");
+  assert_no_box(&inside, ZL_E_SYSTEM,
+                "error running hook: createContainer hook failed with exit code 4: no");
+  assert_no_box(&start, ZL_E_SYSTEM,
+                "error running hook: startContainer hook failed with exit code 4: no");
   assert_no_box(&silent, ZL_E_UNSUPPORTED, "prestart hooks:");
 }
 

@@ -113,12 +113,14 @@ static void a_failure_is_named_and_ends_the_phase(void **state)
 
   (void)state;
   assert_int_equal(zl_hooks_run(ZL_HOOK_CREATE_RUNTIME, &list, "{}", 2, &err), -ZL_E_SYSTEM);
-  assert_string_equal(err.msg, "error running hook: createRuntime hook failed with exit code 3: first second "
-                               "(hooks.createRuntime[1], '/bin/sh')");
+  assert_string_equal(
+      err.msg, "error running hook: createRuntime hook failed with exit code 3: first second "
+               "(hooks.createRuntime[1], '/bin/sh')");
   assert_int_equal(unlink(path), 0);
   assert_int_equal(zl_hooks_run(ZL_HOOK_PRESTART, &only, "{}", 2, &err), -ZL_E_SYSTEM);
-  assert_string_equal(err.msg,
-                      "error running hook: prestart hook failed: signal: killed (hooks.prestart[0], '/bin/sh')");
+  assert_string_equal(
+      err.msg,
+      "error running hook: prestart hook failed: signal: killed (hooks.prestart[0], '/bin/sh')");
 }
 
 static void a_hook_that_cannot_be_executed(void **state)
@@ -130,8 +132,10 @@ static void a_hook_that_cannot_be_executed(void **state)
   (void)state;
   /* Not NO_COMMAND: that is about the container's program. */
   assert_int_equal(zl_hooks_run(ZL_HOOK_START_CONTAINER, &list, "{}", 2, &err), -ZL_E_SYSTEM);
-  assert_string_equal(err.msg, "error running hook: startContainer hook cannot be executed: No such file or directory "
-                               "(hooks.startContainer[0], '/nowhere')");
+  assert_string_equal(
+      err.msg,
+      "error running hook: startContainer hook cannot be executed: No such file or directory "
+      "(hooks.startContainer[0], '/nowhere')");
 }
 
 static void long_complaints_are_cut(void **state)
@@ -142,7 +146,8 @@ static void long_complaints_are_cut(void **state)
 
   (void)state;
   assert_int_equal(zl_hooks_run(ZL_HOOK_PRESTART, &list, "{}", 2, &err), -ZL_E_SYSTEM);
-  assert_true(zl_has_prefix(err.msg, "error running hook: prestart hook failed with exit code 1: eeeeeeee"));
+  assert_true(zl_has_prefix(err.msg,
+                            "error running hook: prestart hook failed with exit code 1: eeeeeeee"));
 }
 
 static void poststop_goes_on(void **state)
