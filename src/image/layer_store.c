@@ -120,7 +120,7 @@ int zl_layer_meta_read(int layers_fd, const char *key, struct zl_layer_meta *ret
 
 int zl_layer_open(int layers_fd, const char *key, int *ret_fd, struct zl_error *err)
 {
-  enum zl_layer_kind kind;
+  enum zl_layer_kind kind = ZL_LAYER_KIND_DIRECTORY;
   char name[ZL_LAYER_NAME + 16];
   zl_autofd fd = -1;
   int r = zl_layer_find_kind(layers_fd, key, &kind, err);

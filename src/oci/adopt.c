@@ -24,7 +24,7 @@ int oci_adopted_add_env(struct oci_adopted *adopted, struct zl_engine_config *co
   const bool first = adopted->env == NULL;
   int r = 0;
 
-  for (char **one = config->process.env; first && r == 0 && *one != NULL; one++)
+  for (char **one = config->process.env; first && r == 0 && one != NULL && *one != NULL; one++)
     r = zl_strv_push(&adopted->env, *one, err);
   if (r == 0)
     r = zl_strv_push(&adopted->env, variable, err);

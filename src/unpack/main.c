@@ -111,7 +111,7 @@ static int run(int argc, char **argv, bool *ret_reported, struct zl_error *err)
                                          .staging_fd = STAGING_FD,
                                          .engine = getenv("ZLAYER_INFLATE") };
   struct zl_buf notes = ZL_BUF_INIT(ZL_MAX_UNPACK_RESULT - ZL_MAX_SMALL_FILE);
-  struct zl_pipeline_result result;
+  struct zl_pipeline_result result = { .pending = false };
   struct zl_pipeline *pipeline = NULL;
   int r = parse_arguments(argc, argv, &options, err);
 

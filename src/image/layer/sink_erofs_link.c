@@ -39,7 +39,7 @@ static int find_target(const struct zl_sink_erofs *s, const char *target, uint32
 static int try_link(struct zl_sink_erofs *s, const char *target, const char *name,
                     struct zl_error *err)
 {
-  uint32_t there = zl__sink_erofs_look(s, name), found;
+  uint32_t there = zl__sink_erofs_look(s, name), found = ZL_EROFS_NONE;
   int r = find_target(s, target, &found, err);
 
   if (r <= 0)

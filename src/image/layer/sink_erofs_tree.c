@@ -134,7 +134,7 @@ static int make_way(struct zl_sink_erofs *s, const char *path, struct zl_error *
   size_t len = 0;
 
   for (;;) {
-    uint32_t name;
+    uint32_t name = ZL_EROFS_NONE;
     int os_error = -zl__sink_erofs_resolve(s, prefix, &name), r = 0;
 
     if (os_error == ENOENT || os_error == ENOTDIR) {
@@ -172,7 +172,7 @@ int zl__sink_erofs_enter(struct zl_sink_erofs *s, const char *path, size_t len, 
   memcpy(dir, path, len);
   dir[len] = '\0';
   if (s->dir.name == ZL_EROFS_NONE || strcmp(s->dir.path, dir) != 0) {
-    uint32_t name;
+    uint32_t name = ZL_EROFS_NONE;
     int os_error = -zl__sink_erofs_resolve(s, dir, &name);
 
     if (os_error == 0)

@@ -154,7 +154,7 @@ int zl_unpack_report_take(const struct zl_buf *text, int staging_fd, struct zl_u
 {
   struct zl_unpack_result result = { .fixup = NULL };
   zl_autojson *json = NULL;
-  const char *notes;
+  const char *notes = "";
   int r;
 
   r = take_line(text, &json, &notes, err);
