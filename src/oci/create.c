@@ -25,7 +25,6 @@
 #include "oci/notify.h"
 #include "oci/pidfile.h"
 #include "oci/scope.h"
-#include "oci/socket.h"
 
 size_t oci_create_options(struct oci_create *create, struct oci_option *options)
 {
@@ -413,19 +412,6 @@ static int check_terminal(const struct plan *plan, struct zl_error *err)
   return 0;
 }
 
-/* For callers that want to watch the process itself, as crun's have it. */
-static int send_pidfd(const struct plan *plan, const struct zl_container *made,
-                      struct zl_error *err)
-{
-  const json_t *annotations = json_object_get(plan->doc, "annotations");
-  const char *path = json_string_value(json_object_get(annotations, "run.oci.pidfd_receiver"));
-
-  if (path == NULL)
-    return 0;
-  return oci_socket_send("annotations.run.oci.pidfd_receiver", path, plan->c->id, made->init.pidfd,
-                         err);
-}
-
 static int make(struct plan *plan, struct zl_container *made, struct zl_error *err)
 {
   const struct oci_create *options = plan->options;
@@ -450,8 +436,6 @@ static int make(struct plan *plan, struct zl_container *made, struct zl_error *e
     r = oci_console_send(options->console_socket, &made->master, err);
   if (r == 0)
     r = save_process(plan, made, err);
-  if (r == 0)
-    r = send_pidfd(plan, made, err);
   if (r == 0 && options->pid_file != NULL)
     r = oci_pidfile_write(options->pid_file, made->init.pid, err);
   return r;

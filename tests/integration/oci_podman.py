@@ -62,6 +62,8 @@ def prepare():
 
 def remove_parent_groups():
     for top in [CGROUPS, *(p for p in CGROUPS.iterdir() if p.is_dir())]:
+        if not os.path.ismount(top):  # Podman makes plain directories where a hierarchy is not mounted
+            shutil.rmtree(top / PARENT.strip("/"), ignore_errors=True)
         for group in sorted((top / PARENT.strip("/")).rglob("*"), reverse=True):
             if group.is_dir():
                 group.rmdir()

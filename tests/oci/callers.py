@@ -53,22 +53,6 @@ def groups_of_the_caller_are_kept(box):
 
 
 @case
-@ours
-def the_first_process_is_sent_as_a_descriptor(box):
-    server = listen(box, "pidfd")
-    box.config["annotations"] = {"run.oci.pidfd_receiver": str(box.top / "pidfd")}
-    box.detach()
-    text, fd = receive(server)
-    equal(text, box.id)
-    with os.fdopen(fd):
-        info = pathlib.Path(f"/proc/self/fdinfo/{fd}").read_text()
-        equal(status_of(info)["Pid"], str(box.pid()))
-    box.delete("--force")
-    box.config["annotations"]["run.oci.pidfd_receiver"] = "/nowhere/at/all"
-    box.refused("run.oci.pidfd_receiver")
-
-
-@case
 def hooks_without_an_environment_have_the_callers(box):
     box.config["hooks"] = {"prestart": [hook(f"env >{box.top}/prestart")],
                            "poststop": [hook(f"env >{box.top}/poststop", env=["A=1"])]}

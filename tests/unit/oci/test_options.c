@@ -206,8 +206,8 @@ static void preserved_descriptors(void **state)
   assert_int_equal(oci_check_preserved(0, &err), 0);
   assert_int_equal(oci_check_preserved(1, &err), 0);
   (void)close(4);
-  assert_int_equal(oci_check_preserved(2, &err), -ZL_E_INVALID);
-  assert_non_null(strstr(err.msg, "4"));
+  assert_int_equal(oci_check_preserved(2, &err), 0);
+  assert_true(fcntl(4, F_GETFD) >= 0); /* no file of ours takes a number of the caller's */
   assert_int_equal(oci_check_preserved(-1, &err), -ZL_E_INVALID);
   assert_int_equal(oci_check_preserved(1 << 20, &err), -ZL_E_INVALID);
 }
