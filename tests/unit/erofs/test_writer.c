@@ -480,7 +480,7 @@ static void another_superblock_is_refused(void **state)
     assert_int_equal(pwrite(box->fd, &byte, 1, i), 1);
   }
   assert_int_equal(zl_erofs_check(box->fd, NULL), 0);
-  assert_int_equal(ftruncate(box->fd, 2 * ZL_EROFS_BLOCK), 0);
+  assert_int_equal(ftruncate(box->fd, (off_t)2 * ZL_EROFS_BLOCK), 0);
   assert_int_equal(zl_erofs_check(box->fd, NULL), -ZL_E_CORRUPT);
   assert_int_equal(ftruncate(box->fd, 100), 0);
   assert_int_equal(zl_erofs_check(box->fd, NULL), -ZL_E_CORRUPT);
