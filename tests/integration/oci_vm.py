@@ -150,7 +150,7 @@ def exec_and_its_signals(box):
     box.detach()
     check(box.exec("sh", "-c", "cat; id -u; exit 4", flags=["-u", "3:4"], input="in\n", ok=4).stdout == "in\n3\n", "exec")
     box.exec("nosuch", ok=255)
-    box.exec("/etc/passwd", ok=126)
+    box.exec("/etc/passwd", ok=255)
     box.exec("sleep", "1001", flags=["-d", "--pid-file", box.top / "exec.pid"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     pid = int((box.top / "exec.pid").read_text())
     os.kill(pid, signal.SIGTERM)
@@ -395,7 +395,7 @@ def a_pod_of_the_cri(box):
         box.config["annotations"] = {"io.kubernetes.cri.container-type": "sandbox"}
         box.join_namespace("network", f"/proc/{pid}/ns/net")
         box.script("uname -r > /root/kernel; exec sleep 1000").detach()
-        wait_for(lambda: (box.rootfs / "root/kernel").exists(), 10, "the sandbox")
+        wait_for(lambda: (box.rootfs / "root/kernel").exists() and (box.rootfs / "root/kernel").read_text(), 10, "the sandbox")
         check((box.rootfs / "root/kernel").read_text().strip() == platform.release(), "a sandbox has no machine")
         sandbox, box.id, box.config = box.pid(), box.id + "-web", container
         box.config["annotations"] = {"io.kubernetes.cri.container-type": "container"}
