@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "base/strv.h"
 #include "engine/config_private.h"
 
 struct owned_config {

@@ -56,6 +56,10 @@ struct zl_config_word {
 int zl_config_word(struct zl_config_reader *rd, const struct zl_config_word *words, size_t n,
                    const char *text, const char *at, uint32_t *ret);
 
+/* Adds the values of the words in the array `flags`, which may be absent, to *ret. */
+int zl_config_flags(struct zl_config_reader *rd, const json_t *object, const char *path,
+                    const struct zl_config_word *words, size_t n, uint32_t *ret);
+
 /* Reads one object into *out, which is zeroed. */
 typedef int (*zl_config_item_fn)(struct zl_config_reader *rd, const json_t *item, const char *path,
                                  void *out);

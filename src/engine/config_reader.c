@@ -182,6 +182,22 @@ int zl_config_word(struct zl_config_reader *rd, const struct zl_config_word *wor
   return zl_fail(rd->err, ZL_E_INVALID, 0, "%s: '%.60s' is not known", at, text);
 }
 
+int zl_config_flags(struct zl_config_reader *rd, const json_t *object, const char *path,
+                    const struct zl_config_word *words, size_t n, uint32_t *ret)
+{
+  char at[ZL_CONFIG_PATH];
+  char **list;
+  int r = zl_config_strv(rd, object, path, "flags", n, &list);
+
+  for (int i = 0; r == 0 && list[i] != NULL; i++) {
+    uint32_t flag = 0;
+
+    r = zl_config_word(rd, words, n, list[i], zl_config_path(at, path, "flags", i), &flag);
+    *ret |= flag;
+  }
+  return r;
+}
+
 int zl_config_items(struct zl_config_reader *rd, const json_t *object, const char *path,
                     const char *key, size_t max, size_t size, zl_config_item_fn fn,
                     void **ret_items, size_t *ret_n)

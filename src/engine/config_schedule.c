@@ -58,22 +58,6 @@ static const struct zl_config_word memory_flags[] = {
   { "MPOL_F_STATIC_NODES", MPOL_F_STATIC_NODES },
 };
 
-static int read_flags(struct zl_config_reader *rd, const json_t *object, const char *path,
-                      const struct zl_config_word *words, size_t n, uint64_t *ret)
-{
-  char at[ZL_CONFIG_PATH];
-  char **list;
-  int r = zl_config_strv(rd, object, path, "flags", n, &list);
-
-  for (int i = 0; r == 0 && list[i] != NULL; i++) {
-    uint32_t flag = 0;
-
-    r = zl_config_word(rd, words, n, list[i], zl_config_path(at, path, "flags", i), &flag);
-    *ret |= flag;
-  }
-  return r;
-}
-
 static int read_numbers(struct zl_config_reader *rd, const json_t *object, const char *path,
                         struct zl_scheduler *s)
 {
@@ -150,6 +134,7 @@ static int read_scheduler(struct zl_config_reader *rd, const json_t *object, con
   char at[ZL_CONFIG_PATH], policy_at[ZL_CONFIG_PATH];
   struct zl_scheduler *s = &p->scheduler;
   const char *policy;
+  uint32_t bits = 0;
   json_t *scheduler;
   int r = zl_json_get_object(object, path, "scheduler", &scheduler, rd->err);
 
@@ -163,7 +148,8 @@ static int read_scheduler(struct zl_config_reader *rd, const json_t *object, con
   if (r == 0)
     r = read_numbers(rd, scheduler, at, s);
   if (r == 0)
-    r = read_flags(rd, scheduler, at, flags, ZL_COUNT(flags), &s->flags);
+    r = zl_config_flags(rd, scheduler, at, flags, ZL_COUNT(flags), &bits);
+  s->flags = bits;
   if (r == 0)
     r = check_scheduler(rd, at, s);
   if (r == 0)
@@ -249,7 +235,6 @@ int zl_config_memory_policy(struct zl_config_reader *rd, const json_t *linux_obj
   struct zl_memory_policy *policy = &c->memory_policy;
   char mode_at[ZL_CONFIG_PATH];
   const char *mode;
-  uint64_t extra = 0;
   json_t *object;
   int r = zl_json_get_object(linux_object, "linux", "memoryPolicy", &object, rd->err);
 
@@ -260,10 +245,9 @@ int zl_config_memory_policy(struct zl_config_reader *rd, const json_t *linux_obj
     r = zl_config_word(rd, memory_modes, ZL_COUNT(memory_modes), mode,
                        zl_config_path(mode_at, at, "mode", -1), &policy->mode);
   if (r == 0)
-    r = read_flags(rd, object, at, memory_flags, ZL_COUNT(memory_flags), &extra);
+    r = zl_config_flags(rd, object, at, memory_flags, ZL_COUNT(memory_flags), &policy->mode);
   if (r == 0)
     r = read_cpus(rd, object, at, "nodes", &policy->nodes);
-  policy->mode |= (uint32_t)extra;
   policy->present = r == 0;
   return r;
 }

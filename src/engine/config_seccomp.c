@@ -153,23 +153,6 @@ static int read_rule(struct zl_config_reader *rd, const json_t *item, const char
   return r;
 }
 
-static int read_flags(struct zl_config_reader *rd, const json_t *object, const char *path,
-                      struct zl_seccomp_profile *p)
-{
-  char at[ZL_CONFIG_PATH];
-  uint32_t flag = 0;
-  char **list;
-  int r = zl_config_strv(rd, object, path, "flags", ZL_COUNT(flags), &list);
-
-  for (int i = 0; r == 0 && list[i] != NULL; i++) {
-    r = zl_config_word(rd, flags, ZL_COUNT(flags), list[i], zl_config_path(at, path, "flags", i),
-                       &flag);
-    if (r == 0)
-      p->flags |= flag;
-  }
-  return r;
-}
-
 static int read_architectures(struct zl_config_reader *rd, const json_t *object, const char *path,
                               struct zl_seccomp_profile *p)
 {
@@ -206,7 +189,7 @@ int zl_config_seccomp(struct zl_config_reader *rd, const json_t *object, const c
   p->spares_unknown = (p->default_action & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO &&
                       json_object_get(seccomp, "defaultErrnoRet") == NULL;
   if (r == 0)
-    r = read_flags(rd, seccomp, at, p);
+    r = zl_config_flags(rd, seccomp, at, flags, ZL_COUNT(flags), &p->flags);
   if (r == 0)
     r = read_architectures(rd, seccomp, at, p);
   if (r == 0)
