@@ -186,10 +186,10 @@ int zl_config_flags(struct zl_config_reader *rd, const json_t *object, const cha
                     const struct zl_config_word *words, size_t n, uint32_t *ret)
 {
   char at[ZL_CONFIG_PATH];
-  char **list;
+  char **list = NULL;
   int r = zl_config_strv(rd, object, path, "flags", n, &list);
 
-  for (int i = 0; r == 0 && list[i] != NULL; i++) {
+  for (int i = 0; r == 0 && list != NULL && list[i] != NULL; i++) {
     uint32_t flag = 0;
 
     r = zl_config_word(rd, words, n, list[i], zl_config_path(at, path, "flags", i), &flag);
