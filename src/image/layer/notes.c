@@ -151,7 +151,7 @@ int zl_link_list_add(struct zl_link_list *list, const char *path, const char *ta
   return 0;
 }
 
-void zl_link_list_swap(struct zl_link_list *list, size_t a, size_t b)
+static void swap_links(struct zl_link_list *list, size_t a, size_t b)
 {
   struct zl_link item = list->items[a];
 
@@ -159,7 +159,8 @@ void zl_link_list_swap(struct zl_link_list *list, size_t a, size_t b)
   list->items[b] = item;
 }
 
-void zl_link_list_cut(struct zl_link_list *list, size_t n)
+/* Forgets all from item `n` on. */
+static void cut_links(struct zl_link_list *list, size_t n)
 {
   for (; list->n > n; list->n--) {
     free(list->items[list->n - 1].path);
@@ -167,9 +168,25 @@ void zl_link_list_cut(struct zl_link_list *list, size_t n)
   }
 }
 
+int zl_link_list_retry(struct zl_link_list *list, zl_link_fn fn, void *ctx, struct zl_error *err)
+{
+  size_t kept = 0;
+
+  for (size_t i = 0; i < list->n; i++) {
+    int r = fn(ctx, &list->items[i], err);
+
+    if (r < 0)
+      return r;
+    if (r > 0)
+      swap_links(list, i, kept++);
+  }
+  cut_links(list, kept);
+  return 0;
+}
+
 void zl_link_list_done(struct zl_link_list *list)
 {
-  zl_link_list_cut(list, 0);
+  cut_links(list, 0);
   free(list->items);
   *list = (struct zl_link_list){ 0 };
 }

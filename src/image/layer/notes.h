@@ -46,9 +46,11 @@ struct zl_link_list {
 /* Copies both. ZL_E_LIMIT past ZL_MAX_LAYER_NOTES. */
 int zl_link_list_add(struct zl_link_list *list, const char *path, const char *target,
                      struct zl_error *err);
-void zl_link_list_swap(struct zl_link_list *list, size_t a, size_t b);
-/* Forgets all from item `n` on. */
-void zl_link_list_cut(struct zl_link_list *list, size_t n);
+/* Calls `fn` with each link in the order of their arrival and forgets those that need not wait any
+ * more: `fn` returns 1 while one still waits, 0 when it does not, or an error, which ends it all.
+ */
+typedef int (*zl_link_fn)(void *ctx, const struct zl_link *link, struct zl_error *err);
+int zl_link_list_retry(struct zl_link_list *list, zl_link_fn fn, void *ctx, struct zl_error *err);
 void zl_link_list_done(struct zl_link_list *list);
 
 /* Appends a line; `target` is NULL but for 'l'. */

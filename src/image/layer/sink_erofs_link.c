@@ -80,8 +80,9 @@ int zl__sink_erofs_hardlink(struct zl_sink_erofs *s, const struct zl_layer_entry
 
 /* What was put at the place in the meantime came later and stays; but a whiteout speaks of lower
  * layers only. Returns 1 when the link still waits. */
-static int retry(struct zl_sink_erofs *s, const struct zl_link *link, struct zl_error *err)
+static int retry(void *sink, const struct zl_link *link, struct zl_error *err)
 {
+  struct zl_sink_erofs *s = sink;
   const char *name = zl_layer_path_name(link->path);
   uint32_t there;
   int r;
@@ -99,16 +100,5 @@ static int retry(struct zl_sink_erofs *s, const struct zl_link *link, struct zl_
 
 int zl__sink_erofs_retry_links(struct zl_sink_erofs *s, struct zl_error *err)
 {
-  size_t kept = 0;
-
-  for (size_t i = 0; i < s->deferred.n; i++) {
-    int r = retry(s, &s->deferred.items[i], err);
-
-    if (r < 0)
-      return r;
-    if (r > 0)
-      zl_link_list_swap(&s->deferred, i, kept++);
-  }
-  zl_link_list_cut(&s->deferred, kept);
-  return 0;
+  return zl_link_list_retry(&s->deferred, retry, s, err);
 }
