@@ -16,16 +16,14 @@
 #include "image/erofs/disk.h"
 #include "image/layer/sink_erofs.h"
 #include "image/layer/tar.h"
+#include "tar_mutator.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);
-size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size) __attribute__((weak));
 
 enum {
   MAX_BYTES = 1 << 20,
   MAX_ENTRIES = 1000,
-  MAX_DEPTH = 300,
-  BLOCK = 512
+  MAX_DEPTH = 300
 };
 
 static void require(bool condition)
@@ -171,28 +169,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   require(fd >= 0);
   make(fd, data, size);
   return 0;
-}
-
-/* Without this the checksums would stop nearly all mutations at the door. */
-static void sum_block(uint8_t *block)
-{
-  unsigned sum = 0;
-
-  memset(block + 148, ' ', 8);
-  for (size_t i = 0; i < BLOCK; i++)
-    sum += block[i];
-  for (int i = 5; i >= 0; i--, sum >>= 3)
-    block[148 + i] = (uint8_t)('0' + (sum & 7));
-  block[154] = '\0';
-}
-
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
-{
-  size = LLVMFuzzerMutate(data, size, max_size);
-  if (seed % 8 == 0)
-    return size;
-  for (size_t at = 0; at + BLOCK <= size; at += BLOCK)
-    if (memcmp(data + at + 257, "ustar", 5) == 0)
-      sum_block(data + at);
-  return size;
 }

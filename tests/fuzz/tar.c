@@ -11,15 +11,13 @@
 
 #include "image/layer/layer_path.h"
 #include "image/layer/tar.h"
+#include "tar_mutator.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);
-size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size) __attribute__((weak));
 
 enum {
   MAX_BYTES = 1 << 20,
-  MAX_ENTRIES = 1000,
-  BLOCK = 512
+  MAX_ENTRIES = 1000
 };
 
 struct story {
@@ -151,28 +149,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   require(tell(data, size, step, &cut) == r);
   require(r < 0 || whole.hash == cut.hash);
   return 0;
-}
-
-/* Without this the checksums would stop nearly all mutations at the door. */
-static void seal(uint8_t *block)
-{
-  char text[8];
-  unsigned sum = 0;
-
-  memset(block + 148, ' ', 8);
-  for (size_t i = 0; i < BLOCK; i++)
-    sum += block[i];
-  (void)snprintf(text, sizeof(text), "%06o", sum);
-  memcpy(block + 148, text, 7);
-}
-
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
-{
-  size = LLVMFuzzerMutate(data, size, max_size);
-  if (seed % 8 == 0)
-    return size;
-  for (size_t at = 0; at + BLOCK <= size; at += BLOCK)
-    if (memcmp(data + at + 257, "ustar", 5) == 0)
-      seal(data + at);
-  return size;
 }

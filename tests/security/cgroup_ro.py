@@ -19,14 +19,18 @@ def try_all(box, *places):
     return lines[:-1], int(lines[-1].split()[0])
 
 
+def expect_all_refused(box, what):
+    writable, tried = try_all(box, "/sys/fs/cgroup")
+    equal(writable, [], what)
+    check(tried > 20, f"only {tried} files were found")
+
+
 @case
 def read_only_everywhere(box):
     for namespaced in (True, False):
         if not namespaced:
             box.without_namespace("cgroup")
-        writable, tried = try_all(box, "/sys/fs/cgroup")
-        equal(writable, [], f"cgroup namespace: {namespaced}")
-        check(tried > 20, f"only {tried} files were found")
+        expect_all_refused(box, f"cgroup namespace: {namespaced}")
 
 
 @case
@@ -38,18 +42,14 @@ def in_a_user_namespace(box):
         box.user_namespace()
         if not namespaced:
             box.without_namespace("cgroup")
-        writable, tried = try_all(box, "/sys/fs/cgroup")
-        equal(writable, [], f"cgroup namespace: {namespaced}")
-        check(tried > 20, f"only {tried} files were found")
+        expect_all_refused(box, f"cgroup namespace: {namespaced}")
 
 
 @case
 def as_a_bind_of_the_hosts(box):
     """Its caller's `ro` holds for all below."""
     box.config["mounts"][-1] = {"destination": "/sys/fs/cgroup", "type": "bind", "source": str(CGROUPS), "options": ["rbind", "rro"]}
-    writable, tried = try_all(box, "/sys/fs/cgroup")
-    equal(writable, [], "a bind")
-    check(tried > 20, f"only {tried} files were found")
+    expect_all_refused(box, "a bind")
 
 
 @case
