@@ -28,6 +28,7 @@
 #include "engine/reaper.h"
 #include "engine/rootfs.h"
 #include "engine/sync.h"
+#include "engine/view.h"
 
 enum {
   EXIT_NO_START = 127
@@ -203,7 +204,7 @@ static int build_files(struct build *b, struct zl_error *err)
   if (r == 0 && !zl_mounts_has_foreign_dev(config))
     r = zl_devices_create(b->view.root_fd, config, &b->init->device_binds, err);
   if (r == 0)
-    r = zl_mounts_find(config, &b->view, err);
+    r = zl_view_find(config, &b->view, err);
   return r == 0 && !b->staged ? protect_files(b, err) : r;
 }
 

@@ -7,7 +7,7 @@
 
 #include <zlayer/error.h>
 
-#include "engine/mounts.h"
+#include "engine/view.h"
 
 /* Hides each path of the view; one of /proc or /sys in what is mounted there. A file behind the
  * container's /dev/null, which must really be the null device (CVE-2025-31133), a directory behind

@@ -3,12 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/path.h"
@@ -16,28 +14,13 @@
 #include "engine/cgroup_mount.h"
 #include "engine/mount_fd.h"
 #include "engine/mount_options.h"
+#include "engine/mount_target.h"
 #include "engine/namespaces.h"
-#include "engine/procfs.h"
 #include "engine/tmpfs_copy.h"
-
-enum {
-  LINK_TEXT = 4096 /* what a link may say: PATH_MAX of the kernel */
-};
-
-static bool is_type(const struct zl_mount *m, const char *type)
-{
-  return !m->bind && m->type != NULL && strcmp(m->type, type) == 0;
-}
 
 static bool is_cgroup(const struct zl_mount *m)
 {
-  return is_type(m, "cgroup") || is_type(m, "cgroup2");
-}
-
-/* Paths of ours: an image that makes them links would move what we put there. */
-static bool must_be_directory(const struct zl_mount *m)
-{
-  return is_type(m, "proc") || is_type(m, "sysfs") || strcmp(m->destination, "/dev") == 0;
+  return zl_mount_is_type(m, "cgroup") || zl_mount_is_type(m, "cgroup2");
 }
 
 static int set_attributes(int fd, const struct zl_mount *m, struct zl_error *err)
@@ -94,7 +77,7 @@ static int open_bind(const struct zl_mount *m, const struct zl_engine_config *co
 /* *ret stays NULL when the source is no link. */
 static int read_link(const struct zl_mount *m, char **ret, struct zl_error *err)
 {
-  char text[LINK_TEXT];
+  char text[ZL_MOUNT_LINK_TEXT];
   ssize_t n = readlink(m->source, text, sizeof(text));
 
   if (n < 0 && errno == EINVAL)
@@ -146,7 +129,8 @@ void zl_mounts_done(struct zl_mounts *mounts)
 /* Those that the policy labels by itself are left to it. */
 static bool takes_label(const struct zl_mount *m)
 {
-  return !is_type(m, "proc") && !is_type(m, "sysfs") && !is_type(m, "mqueue");
+  return !zl_mount_is_type(m, "proc") && !zl_mount_is_type(m, "sysfs") &&
+         !zl_mount_is_type(m, "mqueue");
 }
 
 static bool is_new(const struct zl_mount *m)
@@ -203,109 +187,6 @@ int zl_mounts_open_new(struct zl_mounts *mounts, int proc_fd, struct zl_error *e
   return 0;
 }
 
-/* Makes a link that says the same as the host's. */
-static int make_link(const struct zl_mount *m, const char *text, int root_fd, struct zl_error *err)
-{
-  const char *name = strrchr(m->destination, '/') + 1;
-  zl_autofree char *parent = strndup(m->destination, (size_t)(name - m->destination));
-  char there[LINK_TEXT];
-  zl_autofd dir = -1;
-  ssize_t n;
-
-  if (parent == NULL)
-    return zl_fail_nomem(err, "mounts");
-  dir = zl_path_mkdirs_in_root(root_fd, parent, 0755);
-  if (dir < 0)
-    return zl_fail(err, ZL_E_SYSTEM, -dir, "making the directory of the link");
-  if (symlinkat(text, dir, name) == 0)
-    return 0;
-  n = errno == EEXIST ? readlinkat(dir, name, there, sizeof(there)) : -1;
-  if (n == (ssize_t)strlen(text) && memcmp(there, text, (size_t)n) == 0)
-    return 0;
-  return zl_fail(err, ZL_E_SYSTEM, EEXIST, "making a link to '%s'", text);
-}
-
-/* What /proc says of processes is not for a document to change (CVE-2019-16884). */
-static bool is_procfs(int fd)
-{
-  struct statfs fs;
-
-  return fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
-}
-
-/* A path that must be a directory is opened without following a link, which is refused; the image
- * may lack it. */
-static int open_target(const struct zl_mount *m, bool directory, int root_fd, int *ret_fd,
-                       struct zl_error *err)
-{
-  zl_autofd at = -1;
-  int fd = -1;
-
-  if (must_be_directory(m))
-    at = zl_path_open_in_root(root_fd, m->destination, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
-  if (at == -ENOTDIR || at == -ELOOP)
-    return zl_fail(err, ZL_E_INVALID, 0,
-                   "it is no directory in the image, and must be mounted on ordinary directory");
-  if (at >= 0 && directory)
-    fd = zl_steal_fd(&at);
-  if (m->target_nofollow)
-    fd = zl_path_open_in_root(root_fd, m->destination, O_PATH | O_NOFOLLOW, 0);
-  if (fd >= 0 && m->target_nofollow && is_procfs(fd)) {
-    (void)close(fd);
-    return zl_fail(err, ZL_E_INVALID, 0, "dest-nofollow: not on a link of /proc");
-  }
-  if (fd < 0)
-    fd = directory ? zl_path_mkdirs_in_root(root_fd, m->destination, 0755)
-                   : zl_path_touch_in_root(root_fd, m->destination, 0644);
-  if (fd < 0)
-    return zl_fail(err, ZL_E_SYSTEM, -fd, "making the mount point");
-  *ret_fd = fd;
-  return 0;
-}
-
-static bool is_below(const char *path, const char *other)
-{
-  const size_t len = strlen(other);
-
-  return strncmp(path, other, len) == 0 && (path[len] == '/' || path[len] == '\0');
-}
-
-static bool is_in_root(const struct zl_engine_config *config, size_t i)
-{
-  for (size_t j = 0; j < i; j++)
-    if (is_below(config->mounts[i].destination, config->mounts[j].destination))
-      return false;
-  return true;
-}
-
-static bool is_mapped(const struct zl_engine_config *config, uid_t uid)
-{
-  for (size_t i = 0; i < config->n_uid_maps; i++)
-    if (uid >= config->uid_maps[i].host_id &&
-        uid - config->uid_maps[i].host_id < config->uid_maps[i].size)
-      return true;
-  return false;
-}
-
-void zl_mounts_make_points(const struct zl_mounts *mounts, int root_fd)
-{
-  const struct zl_engine_config *config = mounts->config;
-  struct stat st;
-
-  if (config->n_uid_maps == 0 || fstat(root_fd, &st) < 0 || is_mapped(config, st.st_uid))
-    return;
-  for (size_t i = 0; i < config->n_mounts; i++) {
-    const struct zl_mount *m = &config->mounts[i];
-    zl_autofd fd = -1;
-
-    if (m->remount || !is_in_root(config, i))
-      continue;
-    if (mounts->fds[i] >= 0 && fstat(mounts->fds[i], &st) < 0)
-      continue;
-    (void)open_target(m, mounts->fds[i] < 0 || S_ISDIR(st.st_mode), root_fd, &fd, NULL);
-  }
-}
-
 static int remount(const struct zl_mount *m, int root_fd, struct zl_error *err)
 {
   zl_autofd target = zl_path_open_in_root(root_fd, m->destination, O_PATH, 0);
@@ -341,7 +222,7 @@ static int find_mode(const struct zl_mount *m, int root_fd, mode_t *ret)
   zl_autofd at = -1;
   struct stat st;
 
-  if (!is_type(m, "tmpfs"))
+  if (!zl_mount_is_type(m, "tmpfs"))
     return 0;
   for (char **option = m->fs_options; *option != NULL; option++)
     if (zl_has_prefix(*option, "mode="))
@@ -374,7 +255,7 @@ static int attach(const struct zl_mount *m, int fd, int root_fd, struct zl_error
     return zl_fail_errno(err, "inspecting the mount");
   r = has_mode ? set_mode(fd, mode, err) : 0;
   if (r == 0)
-    r = open_target(m, S_ISDIR(st.st_mode), root_fd, &target, err);
+    r = zl_mount_target_open(m, S_ISDIR(st.st_mode), root_fd, &target, err);
   if (r == 0 && m->copy_up)
     r = copy_up(m, fd, target, err);
   if (r == 0)
@@ -393,7 +274,7 @@ int zl_mounts_attach(struct zl_mounts *mounts, size_t i, int root_fd, int proc_f
   int r;
 
   if (mounts->links[i] != NULL)
-    r = make_link(m, mounts->links[i], root_fd, err);
+    r = zl_mount_target_link(m, mounts->links[i], root_fd, err);
   else if (m->remount)
     r = remount(m, root_fd, err);
   else if (is_cgroup(m))
@@ -423,86 +304,4 @@ bool zl_mounts_has_foreign_dev(const struct zl_engine_config *config)
     if (config->mounts[i].bind && strcmp(config->mounts[i].destination, "/dev") == 0)
       return true;
   return false;
-}
-
-/* The image's own directory, or what a link of it leads to, is none that anybody asked for. */
-static int is_mount_point(int fd, int root_fd, const char *path, bool *ret, struct zl_error *err)
-{
-  struct statx here, root;
-
-  if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &here) < 0 ||
-      statx(root_fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &root) < 0)
-    return zl_fail_errno(err, "the container's %s", path);
-  *ret = here.stx_mnt_id != root.stx_mnt_id;
-  return 0;
-}
-
-static bool is_asked_for(const struct zl_engine_config *config, const char *type, const char *path)
-{
-  for (size_t i = 0; i < config->n_mounts; i++)
-    if (is_type(&config->mounts[i], type) && strcmp(config->mounts[i].destination, path) == 0)
-      return true;
-  return false;
-}
-
-/* *ret_mounted: something is mounted there, or should be. */
-static int open_shown(const struct zl_engine_config *config, int root_fd, const char *type,
-                      const char *path, int *ret_fd, bool *ret_mounted, struct zl_error *err)
-{
-  zl_autofd fd = zl_path_open_in_root(root_fd, path, O_PATH | O_NOFOLLOW, 0);
-  bool mounted = is_asked_for(config, type, path);
-  int r = 0;
-
-  if (fd < 0 && (fd != -ENOENT || mounted))
-    return zl_fail(err, ZL_E_SYSTEM, -fd, "the container's %s", path);
-  if (fd >= 0 && !mounted)
-    r = is_mount_point(fd, root_fd, path, &mounted, err);
-  if (r < 0)
-    return r;
-  *ret_mounted = mounted;
-  *ret_fd = zl_steal_fd(&fd);
-  return 0;
-}
-
-static int find_proc(const struct zl_engine_config *config, struct zl_view *view,
-                     struct zl_error *err)
-{
-  zl_autofd fd = -1;
-  bool mounted = false;
-  int r = open_shown(config, view->root_fd, "proc", "/proc", &fd, &mounted, err);
-
-  if (r < 0 || !mounted)
-    return r;
-  r = zl_procfs_verify(fd, "/proc", err);
-  if (r == 0)
-    view->proc_fd = zl_steal_fd(&fd);
-  return r;
-}
-
-/* Other file systems may be there on purpose. */
-static int find_sys(const struct zl_engine_config *config, struct zl_view *view,
-                    struct zl_error *err)
-{
-  zl_autofd fd = -1;
-  bool mounted = false;
-  struct statfs fs;
-  int r = open_shown(config, view->root_fd, "sysfs", "/sys", &fd, &mounted, err);
-
-  if (r < 0 || !mounted)
-    return r;
-  if (fstatfs(fd, &fs) < 0)
-    return zl_fail_errno(err, "the container's /sys");
-  if (fs.f_type == SYSFS_MAGIC)
-    view->sys_fd = zl_steal_fd(&fd);
-  else if (is_asked_for(config, "sysfs", "/sys"))
-    return zl_fail(err, ZL_E_INVALID, 0, "'/sys' is not a sysfs");
-  return 0;
-}
-
-int zl_mounts_find(const struct zl_engine_config *config, struct zl_view *view,
-                   struct zl_error *err)
-{
-  int r = find_proc(config, view, err);
-
-  return r == 0 ? find_sys(config, view, err) : r;
 }

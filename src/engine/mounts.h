@@ -49,17 +49,6 @@ int zl_mounts_finish(struct zl_mounts *mounts, struct zl_error *err);
 /* Whether /dev is the host's or a volume: then no device is made in it. */
 bool zl_mounts_has_foreign_dev(const struct zl_engine_config *config);
 
-/* A container's root, and what is mounted on its /proc and /sys: -1 for nothing, or another file
- * system on /sys. The names may be another's a moment later, where containers share a root. */
-struct zl_view {
-  int root_fd, proc_fd, sys_fd;
-};
-
-/* Opens the two of view->root_fd. ZL_E_INVALID when something is mounted on /proc, or was to be,
- * that is no procfs (CVE-2019-19921: a volume or link in its place); /sys is what was asked for. */
-int zl_mounts_find(const struct zl_engine_config *config, struct zl_view *view,
-                   struct zl_error *err);
-
 void zl_mounts_done(struct zl_mounts *mounts);
 #define zl_automounts ZL_CLEANUP(zl_mounts_done) struct zl_mounts
 
