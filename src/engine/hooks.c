@@ -293,6 +293,15 @@ int zl_hooks_run_phase(const struct zl_engine_config *config, enum zl_hook_phase
   return r == 0 ? zl_hooks_run(phase, hooks, text, strlen(text), err) : r;
 }
 
+int zl_hooks_run_runtime(const struct zl_engine_config *config, const char *state, pid_t pid,
+                         struct zl_error *err)
+{
+  int r = zl_hooks_run_phase(config, ZL_HOOK_PRESTART, state, "created", pid, err);
+
+  return r == 0 ? zl_hooks_run_phase(config, ZL_HOOK_CREATE_RUNTIME, state, "creating", pid, err)
+                : r;
+}
+
 bool zl_hooks_see_mounts(const struct zl_engine_config *config)
 {
   return config->hooks[ZL_HOOK_PRESTART].n + config->hooks[ZL_HOOK_CREATE_RUNTIME].n +

@@ -27,6 +27,11 @@ int zl_hooks_run(enum zl_hook_phase phase, const struct zl_hook_list *hooks, con
 int zl_hooks_run_phase(const struct zl_engine_config *config, enum zl_hook_phase phase,
                        const char *state, const char *status, pid_t pid, struct zl_error *err);
 
+/* Those of the host while the container is made: prestart hooks, which are older than the
+ * distinction, are told "created", createRuntime hooks "creating". */
+int zl_hooks_run_runtime(const struct zl_engine_config *config, const char *state, pid_t pid,
+                         struct zl_error *err);
+
 /* Whether hooks are run between the mounting and the change of root. */
 bool zl_hooks_see_mounts(const struct zl_engine_config *config);
 

@@ -228,7 +228,6 @@ static int run_hooks(struct build *b, struct zl_error *err)
   return r == 0 ? protect_files(b, err) : r;
 }
 
-/* Prestart hooks, which are older than that distinction, hear "created". */
 int zl_init_serve_hooks(const struct zl_container_spec *spec, pid_t pid, int sync_fd,
                         struct zl_error *err)
 {
@@ -239,9 +238,7 @@ int zl_init_serve_hooks(const struct zl_container_spec *spec, pid_t pid, int syn
     return 0;
   r = zl_sync_expect(sync_fd, ZL_BARRIER_MOUNTED, NULL, NULL, NULL, err);
   if (r == 0)
-    r = zl_hooks_run_phase(config, ZL_HOOK_PRESTART, spec->state_json, "created", pid, err);
-  if (r == 0)
-    r = zl_hooks_run_phase(config, ZL_HOOK_CREATE_RUNTIME, spec->state_json, "creating", pid, err);
+    r = zl_hooks_run_runtime(config, spec->state_json, pid, err);
   return r == 0 ? zl_sync_send(sync_fd, ZL_BARRIER_HOOKED, 0, NULL, 0, err) : r;
 }
 

@@ -274,23 +274,13 @@ __attribute__((noreturn)) static void be_process(struct maker *m)
 
 /* ---- The command's side -------------------------------------------------------------------- */
 
-static int run_hooks(const struct oci_machine_spec *spec, pid_t pid, struct zl_error *err)
-{
-  int r =
-      zl_hooks_run_phase(spec->config, ZL_HOOK_PRESTART, spec->state_json, "creating", pid, err);
-
-  return r < 0 ? r
-               : zl_hooks_run_phase(spec->config, ZL_HOOK_CREATE_RUNTIME, spec->state_json,
-                                    "creating", pid, err);
-}
-
 static int accompany(const struct maker *m, int report_fd, const struct zl_child *child,
                      struct zl_error *err)
 {
   int r = oci_vm_report_await(report_fd, err);
 
   if (r == 0)
-    r = run_hooks(m->spec, child->pid, err);
+    r = zl_hooks_run_runtime(m->spec->config, m->spec->state_json, child->pid, err);
   if (r == 0)
     r = oci_vm_report_go(report_fd, err);
   return r == 0 ? oci_vm_report_await(report_fd, err) : r;
