@@ -27,32 +27,21 @@
 #include "base/sha256.h"
 #include "base/strv.h"
 #include "base/time.h"
+#include "scratch.h"
 
 /* Each case works in its own directory, which must be removable at the end. */
-struct box {
-  char path[64];
-  int fd;
-};
-
 static int box_new(void **state)
 {
-  static struct box box;
+  static struct scratch box;
 
-  (void)snprintf(box.path, sizeof(box.path), "/tmp/zl-base-XXXXXX");
-  assert_non_null(mkdtemp(box.path));
-  box.fd = open(box.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  assert_true(box.fd >= 0);
+  scratch_make(&box, "/tmp", "base");
   *state = &box;
   return 0;
 }
 
 static int box_free(void **state)
 {
-  struct box *box = *state;
-
-  (void)close(box->fd);
-  assert_int_equal(zl_path_remove_tree(AT_FDCWD, box->path), 0);
-  assert_int_equal(access(box->path, F_OK), -1);
+  scratch_remove(*state);
   return 0;
 }
 
@@ -91,7 +80,7 @@ static void buffers_keep_their_maximum(void **state)
 
 static void paths_stay_in_their_root(void **state)
 {
-  struct box *box = *state;
+  struct scratch *box = *state;
   zl_autofd root = -1, fd = -1;
 
   assert_int_equal(mkdirat(box->fd, "root", 0755), 0);
@@ -141,7 +130,7 @@ static void paths_stay_in_their_root(void **state)
 
 static void deep_trees_are_removed(void **state)
 {
-  struct box *box = *state;
+  struct scratch *box = *state;
   int dir = zl_fd_copy(box->fd);
   struct rlimit old, few;
 
@@ -176,7 +165,7 @@ static void names_are_one_safe_component(void **state)
 
 static void files_are_replaced_whole(void **state)
 {
-  struct box *box = *state;
+  struct scratch *box = *state;
   zl_autobuf buf = ZL_BUF_INIT(64);
   struct zl_error err = { 0 };
 
@@ -237,7 +226,7 @@ static void children_get_only_their_descriptors(void **state)
 
 static void locks_exclude_and_die_with_their_holder(void **state)
 {
-  struct box *box = *state;
+  struct scratch *box = *state;
   int a = -1, b = -1;
   struct zl_error err = { 0 };
 
@@ -254,7 +243,7 @@ static void locks_exclude_and_die_with_their_holder(void **state)
 
 static void a_lock_is_looked_for_without_making_it(void **state)
 {
-  struct box *box = *state;
+  struct scratch *box = *state;
   int a = -1, b = -1;
 
   assert_int_equal(zl_lock_acquire_existing(box->fd, "l", &a, NULL), -ZL_E_NOT_FOUND);

@@ -16,30 +16,22 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "scratch.h"
 #include "store/store.h"
-
-struct box {
-  char path[64];
-  int fd;
-};
 
 static int box_new(void **state)
 {
-  static struct box box;
+  static struct scratch box;
 
-  (void)snprintf(box.path, sizeof(box.path), "/tmp/zl-store-XXXXXX");
-  assert_non_null(mkdtemp(box.path));
-  box.fd = open(box.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  scratch_make(&box, "/tmp", "store");
   *state = &box;
   return 0;
 }
 
 static int box_free(void **state)
 {
-  struct box *box = *state;
-
-  (void)close(box->fd);
-  return zl_path_remove_tree(AT_FDCWD, box->path);
+  scratch_remove(*state);
+  return 0;
 }
 
 static int count_row(void *ctx, const struct zl_row *row, struct zl_error *err)
@@ -60,7 +52,7 @@ static int count(struct zl_store *store)
 
 static void transactions_are_all_or_nothing(void **state)
 {
-  struct box *box = *state;
+  struct scratch *box = *state;
   ZL_CLEANUP(zl_store_closep) struct zl_store *store = NULL;
   struct zl_error err = { 0 };
   const char *sql = "INSERT INTO volumes VALUES (?, ?)";
@@ -80,7 +72,7 @@ static void transactions_are_all_or_nothing(void **state)
 
 static void content_survives_a_killed_writer(void **state)
 {
-  struct box *box = *state;
+  struct scratch *box = *state;
   ZL_CLEANUP(zl_store_closep) struct zl_store *store = NULL;
   pid_t pid = fork();
   int status;
@@ -99,7 +91,7 @@ static void content_survives_a_killed_writer(void **state)
 
 static void a_damaged_file_is_set_aside(void **state)
 {
-  struct box *box = *state;
+  struct scratch *box = *state;
   ZL_CLEANUP(zl_store_closep) struct zl_store *store = NULL;
   struct zl_error err = { 0 };
   char junk[8192];
@@ -112,7 +104,7 @@ static void a_damaged_file_is_set_aside(void **state)
 
 static void a_newer_schema_is_refused(void **state)
 {
-  struct box *box = *state;
+  struct scratch *box = *state;
   ZL_CLEANUP(zl_store_closep) struct zl_store *store = NULL;
   struct zl_error err = { 0 };
 

@@ -24,6 +24,7 @@
 #include "base/path.h"
 #include "engine/cgroup.h"
 #include "engine/devices_policy.h"
+#include "resources.h"
 
 #define ANY ZL_UNSET
 #define ALL (ZL_DEV_READ | ZL_DEV_WRITE | ZL_DEV_MKNOD)
@@ -36,23 +37,6 @@ enum {
 static struct zl_cgroup_root roots[2];
 static size_t n_roots;
 static char box[64];
-static struct zl_error err;
-
-static const struct zl_resources nothing = {
-  .cpu_shares = ZL_UNSET,
-  .cpu_quota_us = ZL_UNSET,
-  .cpu_period_us = ZL_UNSET,
-  .cpu_burst_us = ZL_UNSET,
-  .cpu_rt_runtime_us = ZL_UNSET,
-  .cpu_rt_period_us = ZL_UNSET,
-  .cpu_idle = ZL_UNSET,
-  .memory_limit = ZL_UNSET,
-  .memory_reservation = ZL_UNSET,
-  .memory_swap = ZL_UNSET,
-  .memory_swappiness = ZL_UNSET,
-  .pids_limit = ZL_UNSET,
-  .blkio_weight = ZL_UNSET,
-};
 
 static const char *node(char text[64], char type, unsigned major, unsigned minor)
 {

@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../scratch.h"
 #include "base/erofs_mount.h"
 #include "base/fd.h"
 #include "base/path.h"
@@ -33,21 +34,9 @@
 #include "image/erofs/writer.h"
 
 struct box {
-  char path[64], image[96];
-  size_t fds;
+  struct scratch dir;
+  char image[96];
 };
-
-static size_t count_fds(void)
-{
-  DIR *dir = opendir("/proc/self/fd");
-  size_t n = 0;
-
-  assert_non_null(dir);
-  while (readdir(dir) != NULL)
-    n++;
-  (void)closedir(dir);
-  return n;
-}
 
 static void write_file(const char *path, const char *text)
 {
@@ -65,7 +54,7 @@ static void make_image(struct box *box, const char *text)
   struct zl_error err = { 0 };
   int dir, out;
 
-  (void)snprintf(tree, sizeof(tree), "%s/tree", box->path);
+  (void)snprintf(tree, sizeof(tree), "%s/tree", box->dir.path);
   (void)snprintf(file, sizeof(file), "%s/file", tree);
   assert_int_equal(mkdir(tree, 0755), 0);
   write_file(file, text);
@@ -82,10 +71,8 @@ static int setup(void **state, const char *place)
 {
   static struct box box;
 
-  box.fds = count_fds();
-  (void)snprintf(box.path, sizeof(box.path), "%s/zl-mount-XXXXXX", place);
-  assert_non_null(mkdtemp(box.path));
-  (void)snprintf(box.image, sizeof(box.image), "%s/layer.erofs", box.path);
+  scratch_make(&box.dir, place, "mount");
+  (void)snprintf(box.image, sizeof(box.image), "%s/layer.erofs", box.dir.path);
   make_image(&box, "content");
   *state = &box;
   return 0;
@@ -137,8 +124,7 @@ static int teardown(void **state)
   struct box *box = *state;
 
   wait_for_no_loop(box);
-  assert_int_equal(zl_path_remove_tree(AT_FDCWD, box->path), 0);
-  assert_int_equal(count_fds(), box->fds);
+  scratch_remove(&box->dir);
   return 0;
 }
 
@@ -239,9 +225,9 @@ static void a_root_stands_on_images(void **state)
   const char *layers[] = { box->image, second, NULL };
   struct zl_rootfs rootfs = { .layers = layers, .dir_fd = -1, .userns_fd = -1 };
   struct zl_error err = { 0 };
-  zl_autofd root = -1, dir = open(box->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), file = -1;
+  zl_autofd root = -1, dir = open(box->dir.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), file = -1;
 
-  (void)snprintf(second, sizeof(second), "%s/lower.erofs", box->path);
+  (void)snprintf(second, sizeof(second), "%s/lower.erofs", box->dir.path);
   assert_int_equal(rename(box->image, second), 0);
   make_image(box, "upper");
   assert_int_equal(mkdirat(dir, "upper", 0755), 0);
@@ -304,7 +290,7 @@ static void a_root_in_a_user_namespace(void **state)
 {
   struct box *box = *state;
   const char *layers[] = { box->image, NULL };
-  zl_autofd root = -1, dir = open(box->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  zl_autofd root = -1, dir = open(box->dir.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   zl_autofd userns = new_userns();
   struct zl_rootfs rootfs = {
     .layers = layers, .dir_fd = dir, .userns_fd = userns, .root_uid = 100000, .root_gid = 100000

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../scratch.h"
 #include "base/fd.h"
 #include "base/path.h"
 #include "oci/filter.h"
@@ -22,8 +23,7 @@
 
 /* A root with the state directories of two containers. */
 struct box {
-  char path[64];
-  int root_fd;
+  struct scratch root;
   unsigned containers;
 };
 
@@ -32,10 +32,7 @@ static int set_up(void **state)
   struct box *box = calloc(1, sizeof(*box));
 
   assert_non_null(box);
-  (void)stpcpy(box->path, "/tmp/zlayer-filter-XXXXXX");
-  assert_non_null(mkdtemp(box->path));
-  box->root_fd = zl_fd_open(AT_FDCWD, box->path, O_RDONLY | O_DIRECTORY, 0);
-  assert_true(box->root_fd >= 0);
+  scratch_make(&box->root, "/tmp", "filter");
   *state = box;
   return 0;
 }
@@ -44,8 +41,7 @@ static int tear_down(void **state)
 {
   struct box *box = *state;
 
-  (void)close(box->root_fd);
-  assert_int_equal(zl_path_remove_tree(AT_FDCWD, box->path), 0);
+  scratch_remove(&box->root);
   free(box);
   return 0;
 }
@@ -67,9 +63,9 @@ static void read_text(struct box *box, const char *text, struct outcome *o)
 
   *o = (struct outcome){ .text = ZL_BUF_INIT(ZL_MAX_BUNDLE), .c = { .id = "x" } };
   (void)snprintf(id, sizeof(id), "c%u", box->containers++);
-  assert_int_equal(mkdirat(box->root_fd, id, 0711), 0);
-  o->c.root_fd = box->root_fd;
-  o->c.dir_fd = zl_fd_open(box->root_fd, id, O_RDONLY | O_DIRECTORY, 0);
+  assert_int_equal(mkdirat(box->root.fd, id, 0711), 0);
+  o->c.root_fd = box->root.fd;
+  o->c.dir_fd = zl_fd_open(box->root.fd, id, O_RDONLY | O_DIRECTORY, 0);
   assert_true(o->c.dir_fd >= 0);
   assert_int_equal(zl_buf_puts(&o->text, text, NULL), 0);
   o->r = oci_filter_read(&o->c, &o->text, &o->doc, &o->config, &o->filter, &o->err);
@@ -203,7 +199,7 @@ static void whatever_the_text_it_is_read_as_ever(void **state)
 
 static void change(const struct box *box, const char *name, size_t at)
 {
-  int fd = openat(box->root_fd, name, O_RDWR | O_CLOEXEC);
+  int fd = openat(box->root.fd, name, O_RDWR | O_CLOEXEC);
   char byte;
 
   assert_true(fd >= 0);
@@ -219,7 +215,7 @@ static void find_file(const struct box *box, char name[64])
   char command[160];
   FILE *list;
 
-  (void)snprintf(command, sizeof(command), "cd %s && echo -n " CACHE "/*", box->path);
+  (void)snprintf(command, sizeof(command), "cd %s && echo -n " CACHE "/*", box->root.path);
   list = popen(command, "re"); // NOLINT(cert-env33-c): a test
   assert_non_null(list);
   assert_non_null(fgets(name, 64, list));
@@ -235,7 +231,7 @@ static void a_file_for_something_else_is_not_used(void **state)
 
   assert_true(read_as_plain(box, text));
   find_file(box, name);
-  assert_int_equal(fstatat(box->root_fd, name, &st, 0), 0);
+  assert_int_equal(fstatat(box->root.fd, name, &st, 0), 0);
   /* Every part of the head, and the text at the end; it is made anew each time. */
   for (size_t at = 0; at < 80; at += 4) {
     change(box, name, at);
@@ -244,7 +240,7 @@ static void a_file_for_something_else_is_not_used(void **state)
   change(box, name, (size_t)st.st_size - 1);
   assert_true(read_as_plain(box, text));
   for (off_t size = 0; size < st.st_size; size += 40) {
-    int fd = openat(box->root_fd, name, O_RDWR | O_CLOEXEC);
+    int fd = openat(box->root.fd, name, O_RDWR | O_CLOEXEC);
 
     assert_true(fd >= 0 && ftruncate(fd, size) == 0);
     (void)close(fd);
@@ -260,18 +256,18 @@ static void what_others_may_write_is_not_used(void **state)
 
   assert_true(read_as_plain(box, text));
   find_file(box, name);
-  assert_int_equal(fchmodat(box->root_fd, CACHE, 0777, 0), 0);
+  assert_int_equal(fchmodat(box->root.fd, CACHE, 0777, 0), 0);
   assert_false(read_as_plain(box, text));
-  assert_int_equal(fchmodat(box->root_fd, CACHE, 0700, 0), 0);
-  assert_int_equal(fchmod(box->root_fd, 0777), 0);
+  assert_int_equal(fchmodat(box->root.fd, CACHE, 0700, 0), 0);
+  assert_int_equal(fchmod(box->root.fd, 0777), 0);
   assert_false(read_as_plain(box, text));
-  assert_int_equal(fchmod(box->root_fd, 0711), 0);
-  assert_int_equal(fchownat(box->root_fd, CACHE, 1, (gid_t)-1, 0), 0);
+  assert_int_equal(fchmod(box->root.fd, 0711), 0);
+  assert_int_equal(fchownat(box->root.fd, CACHE, 1, (gid_t)-1, 0), 0);
   assert_false(read_as_plain(box, text));
-  assert_int_equal(fchownat(box->root_fd, CACHE, 0, (gid_t)-1, 0), 0);
+  assert_int_equal(fchownat(box->root.fd, CACHE, 0, (gid_t)-1, 0), 0);
   assert_true(read_as_plain(box, text));
-  assert_int_equal(renameat(box->root_fd, CACHE, box->root_fd, "other"), 0);
-  assert_int_equal(symlinkat("other", box->root_fd, CACHE), 0);
+  assert_int_equal(renameat(box->root.fd, CACHE, box->root.fd, "other"), 0);
+  assert_int_equal(symlinkat("other", box->root.fd, CACHE), 0);
   assert_false(read_as_plain(box, text));
 }
 
@@ -307,8 +303,8 @@ static void many_profiles_do_not_pile_up(void **state)
                    i + 1);
     assert_true(read_as_plain(*state, text));
   }
-  assert_int_equal(fstatat(box->root_fd, CACHE, &st, 0), 0);
-  (void)snprintf(name, sizeof(name), "ls %s/" CACHE " | wc -l", box->path);
+  assert_int_equal(fstatat(box->root.fd, CACHE, &st, 0), 0);
+  (void)snprintf(name, sizeof(name), "ls %s/" CACHE " | wc -l", box->root.path);
   FILE *list = popen(name, "re"); // NOLINT(cert-env33-c): a test
 
   assert_non_null(list);

@@ -11,37 +11,29 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../scratch.h"
 #include "base/fd.h"
 #include "base/path.h"
 #include "runtime/logs_file.h"
 
 #define T "2026-11-22T03:04:05.000000001Z "
 
-struct box {
-  char path[40];
-  int fd;
-};
-
 static int box_new(void **state)
 {
-  static struct box box;
+  static struct scratch box;
 
-  (void)snprintf(box.path, sizeof(box.path), "/tmp/zl-logs-XXXXXX");
-  assert_non_null(mkdtemp(box.path));
-  box.fd = open(box.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  scratch_make(&box, "/tmp", "logs");
   *state = &box;
   return 0;
 }
 
 static int box_free(void **state)
 {
-  struct box *box = *state;
-
-  (void)close(box->fd);
-  return zl_path_remove_tree(AT_FDCWD, box->path);
+  scratch_remove(*state);
+  return 0;
 }
 
-static void put(struct box *box, const char *name, const char *text)
+static void put(struct scratch *box, const char *name, const char *text)
 {
   assert_int_equal(zl_file_replace(box->fd, name, text, strlen(text), 0600, false, NULL), 0);
 }
@@ -56,7 +48,7 @@ static int collect(void *payload, const struct zl_log_entry *entry)
   return 0;
 }
 
-static void expect(struct box *box, int64_t tail, unsigned streams, const char *wanted)
+static void expect(struct scratch *box, int64_t tail, unsigned streams, const char *wanted)
 {
   struct zl_logs_options options = { .tail = tail, .streams = streams };
   char text[256] = "";
@@ -94,7 +86,7 @@ static void entries_are_understood_or_refused(void **state)
 
 static void files_follow_each_other(void **state)
 {
-  struct box *box = *state;
+  struct scratch *box = *state;
 
   expect(box, -1, 0, "");
   expect(box, 3, 0, "");
@@ -107,7 +99,7 @@ static void files_follow_each_other(void **state)
 
 static void tails_count_whole_lines(void **state)
 {
-  struct box *box = *state;
+  struct scratch *box = *state;
 
   put(box, "container.log.1", T "stdout F 1\n" T "stderr F 2\n" T "stdout F 3\n");
   put(box, "container.log", T "stdout P 4\n" T "stdout F 5\n" T "stderr F 6\n" T "stdout P 7\n");
@@ -124,7 +116,7 @@ static void tails_count_whole_lines(void **state)
 /* Lines longer and shorter than the block that is read backwards. */
 static void long_lines_are_found_backwards(void **state)
 {
-  struct box *box = *state;
+  struct scratch *box = *state;
   struct zl_buf text = ZL_BUF_INIT(1 << 20);
   unsigned file = 9;
   off_t offset = 0;

@@ -21,6 +21,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "../scratch.h"
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/time.h"
@@ -34,33 +35,11 @@ enum {
   BIG = 64 << 20
 };
 
-struct box {
-  char path[64];
-  int fd;
-  size_t fds; /* open at the start */
-};
-
-static size_t count_fds(void)
-{
-  DIR *dir = opendir("/proc/self/fd");
-  size_t n = 0;
-
-  assert_non_null(dir);
-  while (readdir(dir) != NULL)
-    n++;
-  (void)closedir(dir);
-  return n;
-}
-
 static int box_new(void **state)
 {
-  static struct box box;
+  static struct scratch box;
 
-  box.fds = count_fds();
-  (void)snprintf(box.path, sizeof(box.path), "/tmp/zl-unpack-XXXXXX");
-  assert_non_null(mkdtemp(box.path));
-  box.fd = open(box.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  assert_true(box.fd >= 0);
+  scratch_make(&box, "/tmp", "unpack");
   *state = &box;
   return 0;
 }
@@ -68,12 +47,8 @@ static int box_new(void **state)
 /* No child, no descriptor and no file may be left. */
 static int box_free(void **state)
 {
-  struct box *box = *state;
-
-  (void)close(box->fd);
-  assert_int_equal(zl_path_remove_tree(AT_FDCWD, box->path), 0);
+  scratch_remove(*state);
   assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
-  assert_int_equal(count_fds(), box->fds);
   return 0;
 }
 
@@ -97,7 +72,7 @@ static void make_header(unsigned char *block, const char *name, char type, size_
   (void)snprintf((char *)block + 148, 7, "%06o", sum);
 }
 
-static struct zl_unpack *start(const struct box *box, uint64_t max_bytes)
+static struct zl_unpack *start(const struct scratch *box, uint64_t max_bytes)
 {
   struct zl_unpack_options options = { .helper = helper,
                                        .staging_fd = box->fd,
@@ -142,7 +117,7 @@ static int feed_file(struct zl_unpack *u, size_t size, struct zl_error *err)
 
 static void unpacks_and_reports(void **state)
 {
-  struct box *box = *state;
+  struct scratch *box = *state;
   struct zl_unpack *u = start(box, 0);
   struct zl_unpack_result result;
   struct zl_error err = { 0 };
@@ -168,7 +143,7 @@ static void unpacks_and_reports(void **state)
 
 static void marks_opaque_directories(void **state)
 {
-  struct box *box = *state;
+  struct scratch *box = *state;
   struct zl_unpack *u = start(box, 0);
   struct zl_unpack_result result;
   struct zl_error err = { 0 };
@@ -230,7 +205,7 @@ static void a_killed_child_is_an_error(void **state)
 
 static void a_missing_helper_is_named(void **state)
 {
-  struct box *box = *state;
+  struct scratch *box = *state;
   struct zl_unpack_options options = { .helper = "/no/such/helper", .staging_fd = box->fd };
   struct zl_unpack *u = NULL;
   struct zl_error err = { 0 };
@@ -255,7 +230,7 @@ static void free_ends_a_running_child(void **state)
 /* The child has no file system, network or capability that it does not need. */
 static void the_child_is_confined(void **state)
 {
-  struct box *box = *state;
+  struct scratch *box = *state;
   struct zl_unpack *u = start(box, 0);
   unsigned char block[BLOCK];
   char path[64], text[8192] = "", link[128] = "", ours[128] = "";
@@ -298,7 +273,7 @@ static void the_child_is_confined(void **state)
 /* A caller that dies takes its children along, without a word. */
 static void the_child_ends_with_its_caller(void **state)
 {
-  struct box *box = *state;
+  struct scratch *box = *state;
   int ends[2];
   pid_t pid, child = 0;
   uint64_t deadline = zl_time_boot() + 20 * ZL_NS_PER_S;
@@ -333,7 +308,7 @@ struct worker {
 static void *unpack_one(void *arg)
 {
   struct worker *w = arg;
-  struct box box = { .fd = open(w->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
+  struct scratch box = { .fd = open(w->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
   struct zl_unpack_options options = { .helper = helper, .staging_fd = box.fd, .reserve_bytes = 1 };
   struct zl_unpack_result result = { .fixup = NULL };
   struct zl_unpack *u = NULL;
@@ -353,7 +328,7 @@ static void *unpack_one(void *arg)
 
 static void threads_unpack_side_by_side(void **state)
 {
-  struct box *box = *state;
+  struct scratch *box = *state;
   struct worker workers[6];
 
   for (size_t i = 0; i < ZL_COUNT(workers); i++) {
@@ -387,7 +362,7 @@ static void hostile_reports_are_refused(void **state)
     "{\"ok\":true,\"bytes\":-5,\"diff_id\":"
     "\"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"}\n",
   };
-  struct box *box = *state;
+  struct scratch *box = *state;
 
   assert_int_equal(symlinkat("/tmp", box->fd, "link"), 0);
   for (size_t i = 0; i < ZL_COUNT(texts); i++) {

@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "../scratch.h"
 #include "base/fd.h"
 #include "base/path.h"
 #include "vmm/disk.h"
@@ -29,38 +30,25 @@ enum {
   DATA_SIZE = 300 << 10
 };
 
-struct box {
-  char path[64];
-  int dir_fd;
-};
-
 static int box_new(void **state)
 {
-  struct box *box = calloc(1, sizeof(*box));
+  static struct scratch box;
 
-  assert_non_null(box);
   /* Not in /tmp, which may be a tmpfs: the disk's own file system is of interest. */
-  (void)snprintf(box->path, sizeof(box->path), "/var/tmp/zl-vmm-XXXXXX");
-  assert_non_null(mkdtemp(box->path));
-  box->dir_fd = zl_fd_open(AT_FDCWD, box->path, O_RDONLY | O_DIRECTORY, 0);
-  assert_true(box->dir_fd >= 0);
-  *state = box;
+  scratch_make(&box, "/var/tmp", "vmm");
+  *state = &box;
   return 0;
 }
 
 static int box_free(void **state)
 {
-  struct box *box = *state;
-
-  (void)close(box->dir_fd);
-  assert_int_equal(zl_path_remove_tree(AT_FDCWD, box->path), 0);
-  free(box);
+  scratch_remove(*state);
   return 0;
 }
 
-static void put(const struct box *box, const char *name, const char *text, off_t size)
+static void put(const struct scratch *box, const char *name, const char *text, off_t size)
 {
-  zl_autofd fd = zl_fd_open(box->dir_fd, name, O_RDWR | O_CREAT | O_TRUNC, 0600);
+  zl_autofd fd = zl_fd_open(box->fd, name, O_RDWR | O_CREAT | O_TRUNC, 0600);
 
   assert_true(fd >= 0);
   assert_int_equal(zl_fd_write_full(fd, text, strlen(text)), 0);
@@ -68,23 +56,23 @@ static void put(const struct box *box, const char *name, const char *text, off_t
   assert_int_equal(fsync(fd), 0);
 }
 
-static void make_template(const struct box *box)
+static void make_template(const struct scratch *box)
 {
   struct zl_error err = { 0 };
 
   put(box, "memory", "memory", 1 << 20);
   put(box, "state", "state of the devices", 20);
   put(box, "scratch", "scratch", 1 << 20);
-  if (zl_vm_template_seal(box->dir_fd, KEY, &err) < 0)
+  if (zl_vm_template_seal(box->fd, KEY, &err) < 0)
     fail_msg("%s", err.msg);
 }
 
 /* Opening it now: the code, and the words that the message must have. */
-static int attempt(const struct box *box, const char *key, const char *words)
+static int attempt(const struct scratch *box, const char *key, const char *words)
 {
   struct zl_vm_template template = { .memory_fd = -2, .state_fd = -2, .scratch_fd = -2 };
   struct zl_error err = { 0 };
-  int r = zl_vm_template_open(box->dir_fd, key, &template, &err);
+  int r = zl_vm_template_open(box->fd, key, &template, &err);
 
   if (r == 0)
     zl_vm_template_close(&template);
@@ -97,13 +85,13 @@ static int attempt(const struct box *box, const char *key, const char *words)
 
 static void a_sealed_template_opens(void **state)
 {
-  const struct box *box = *state;
+  const struct scratch *box = *state;
   struct zl_vm_template template;
   struct zl_error err = { 0 };
   char text[32] = "";
 
   make_template(box);
-  assert_int_equal(zl_vm_template_open(box->dir_fd, KEY, &template, &err), 0);
+  assert_int_equal(zl_vm_template_open(box->fd, KEY, &template, &err), 0);
   assert_int_equal(read(template.state_fd, text, sizeof(text)), 20);
   assert_string_equal(text, "state of the devices");
   assert_int_equal(read(template.memory_fd, text, 6), 6);
@@ -117,20 +105,20 @@ static void a_sealed_template_opens(void **state)
 
 static void an_unfinished_template_is_none(void **state)
 {
-  const struct box *box = *state;
+  const struct scratch *box = *state;
   struct zl_error err = { 0 };
 
   assert_int_equal(attempt(box, KEY, "template.json"), -ZL_E_NOT_FOUND);
   put(box, "memory", "memory", 100);
   put(box, "state", "state", 5);
-  assert_int_equal(zl_vm_template_seal(box->dir_fd, KEY, &err), -ZL_E_NOT_FOUND);
+  assert_int_equal(zl_vm_template_seal(box->fd, KEY, &err), -ZL_E_NOT_FOUND);
   assert_non_null(strstr(err.msg, "'scratch'"));
   assert_int_equal(attempt(box, KEY, "template.json"), -ZL_E_NOT_FOUND);
 }
 
-static void change(const struct box *box, const char *name, off_t at, off_t size)
+static void change(const struct scratch *box, const char *name, off_t at, off_t size)
 {
-  zl_autofd fd = zl_fd_open(box->dir_fd, name, O_RDWR, 0);
+  zl_autofd fd = zl_fd_open(box->fd, name, O_RDWR, 0);
 
   assert_true(fd >= 0);
   if (at >= 0)
@@ -142,7 +130,7 @@ static void change(const struct box *box, const char *name, off_t at, off_t size
 static void changed_files_are_noticed(void **state)
 {
   static const char *const names[] = { "memory", "state", "scratch" };
-  const struct box *box = *state;
+  const struct scratch *box = *state;
 
   for (size_t i = 0; i < ZL_COUNT(names); i++) {
     char words[32], other[16];
@@ -161,32 +149,30 @@ static void changed_files_are_noticed(void **state)
 
     /* Replaced by a file of the same content and size. */
     make_template(box);
-    assert_int_equal(renameat(box->dir_fd, names[i], box->dir_fd, other), 0);
+    assert_int_equal(renameat(box->fd, names[i], box->fd, other), 0);
     put(box, names[i], i == 1 ? "state of the devices" : names[i], i == 1 ? 20 : 1 << 20);
     assert_int_equal(attempt(box, KEY, words), -ZL_E_CORRUPT);
-    assert_int_equal(unlinkat(box->dir_fd, names[i], 0), 0);
+    assert_int_equal(unlinkat(box->fd, names[i], 0), 0);
     assert_int_equal(attempt(box, KEY, words), -ZL_E_CORRUPT);
-    assert_int_equal(symlinkat(other, box->dir_fd, names[i]), 0);
+    assert_int_equal(symlinkat(other, box->fd, names[i]), 0);
     assert_int_equal(attempt(box, KEY, words), -ZL_E_CORRUPT);
-    assert_int_equal(unlinkat(box->dir_fd, names[i], 0), 0);
-    assert_int_equal(unlinkat(box->dir_fd, other, 0), 0);
+    assert_int_equal(unlinkat(box->fd, names[i], 0), 0);
+    assert_int_equal(unlinkat(box->fd, other, 0), 0);
   }
 }
 
 /* On tmpfs a hole that is read through a mapping becomes a page: QEMU does that to the memory. */
 static void reading_changes_nothing(void **state)
 {
-  char path[] = "/dev/shm/zlayer-test-XXXXXX";
-  const char *home = mkdtemp(path);
-  struct box box = { .dir_fd = home != NULL ? zl_fd_open(AT_FDCWD, home, O_RDONLY, 0) : -1 };
-  zl_autofd memory = -1;
+  struct scratch box;
+  int memory;
   struct stat before, after;
   volatile const char *pages;
 
   (void)state;
-  assert_true(box.dir_fd >= 0);
+  scratch_make(&box, "/dev/shm", "vmm");
   make_template(&box);
-  memory = zl_fd_open(box.dir_fd, "memory", O_RDWR, 0);
+  memory = zl_fd_open(box.fd, "memory", O_RDWR, 0);
   assert_int_equal(fstat(memory, &before), 0);
   pages = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE, memory, 0);
   assert_true(pages != MAP_FAILED);
@@ -196,20 +182,20 @@ static void reading_changes_nothing(void **state)
   assert_int_equal(fstat(memory, &after), 0);
   assert_true(after.st_blocks > before.st_blocks);
   assert_int_equal(attempt(&box, KEY, ""), 0);
-  (void)close(box.dir_fd);
-  assert_int_equal(zl_path_remove_tree(AT_FDCWD, home), 0);
+  (void)close(memory);
+  scratch_remove(&box);
 }
 
 /* The times can be put back by whoever may write; what QEMU would read cannot be. */
 static void a_state_is_known_by_its_content(void **state)
 {
-  const struct box *box = *state;
+  const struct scratch *box = *state;
   char text[4096] = "";
   char *digit;
   zl_autofd seal = -1;
 
   make_template(box);
-  seal = zl_fd_open(box->dir_fd, "template.json", O_RDWR, 0);
+  seal = zl_fd_open(box->fd, "template.json", O_RDWR, 0);
   assert_true(seal >= 0);
   assert_true(zl_fd_read_full(seal, text, sizeof(text) - 1) > 0);
   digit = strstr(text, "\"sha256:");
@@ -230,7 +216,7 @@ static void a_seal_of_another_kind_is_refused(void **state)
     "{\"format\":1,\"key\":7}",
     "{\"format\":1,\"key\":\"" KEY "\",\"memory\":[]}",
   };
-  const struct box *box = *state;
+  const struct scratch *box = *state;
 
   make_template(box);
   assert_int_equal(attempt(box, "f" KEY, "another template"), -ZL_E_CORRUPT);
@@ -244,7 +230,7 @@ static void a_seal_of_another_kind_is_refused(void **state)
 
 static void a_key_tells_shapes_apart(void **state)
 {
-  const struct box *box = *state;
+  const struct scratch *box = *state;
   struct zl_vm_shape shape = {
     .qemu = "/bin/true", .initrd = "/bin/sh", .memory_mib = 256, .vcpus = 1
   };
@@ -294,14 +280,14 @@ static void compare_disks(int one, int two)
   }
 }
 
-static void copy_and_compare(const struct box *box, int from)
+static void copy_and_compare(const struct scratch *box, int from)
 {
   struct zl_error err = { 0 };
   struct stat st;
   uint64_t used = 0;
   int to = -1;
 
-  if (zl_disk_copy(from, box->dir_fd, "copy", &to, &err) < 0)
+  if (zl_disk_copy(from, box->fd, "copy", &to, &err) < 0)
     fail_msg("%s", err.msg);
   assert_int_equal(fsync(to), 0);
   assert_int_equal(fstat(to, &st), 0);
@@ -312,8 +298,8 @@ static void copy_and_compare(const struct box *box, int from)
   assert_in_range(used, DATA_SIZE, DATA_SIZE + (1 << 20));
   assert_int_equal(pwrite(to, "z", 1, 0), 1);
 
-  assert_int_equal(zl_disk_copy(from, box->dir_fd, "copy", &to, &err), -ZL_E_CONFLICT);
-  assert_int_equal(unlinkat(box->dir_fd, "copy", 0), 0);
+  assert_int_equal(zl_disk_copy(from, box->fd, "copy", &to, &err), -ZL_E_CONFLICT);
+  assert_int_equal(unlinkat(box->fd, "copy", 0), 0);
   (void)close(to);
 }
 
@@ -329,8 +315,8 @@ static void fill_disk(int fd)
 
 static void a_copy_of_a_disk_is_sparse_and_equal(void **state)
 {
-  const struct box *box = *state;
-  zl_autofd from = zl_fd_open(box->dir_fd, "disk", O_RDWR | O_CREAT, 0600);
+  const struct scratch *box = *state;
+  zl_autofd from = zl_fd_open(box->fd, "disk", O_RDWR | O_CREAT, 0600);
 
   assert_true(from >= 0);
   fill_disk(from);
@@ -340,7 +326,7 @@ static void a_copy_of_a_disk_is_sparse_and_equal(void **state)
 /* From another file system, where the kernel does not copy by itself. */
 static void a_disk_may_come_from_elsewhere(void **state)
 {
-  const struct box *box = *state;
+  const struct scratch *box = *state;
   zl_autofd from = zl_fd_open(AT_FDCWD, "/dev/shm", O_RDWR | O_TMPFILE, 0600);
 
   assert_true(from >= 0);
@@ -350,17 +336,17 @@ static void a_disk_may_come_from_elsewhere(void **state)
 
 static void a_copy_that_fails_leaves_nothing(void **state)
 {
-  const struct box *box = *state;
-  zl_autofd from = zl_fd_open(box->dir_fd, "disk", O_RDWR | O_CREAT, 0600),
-            blind = zl_fd_open(box->dir_fd, "disk", O_WRONLY, 0);
+  const struct scratch *box = *state;
+  zl_autofd from = zl_fd_open(box->fd, "disk", O_RDWR | O_CREAT, 0600),
+            blind = zl_fd_open(box->fd, "disk", O_WRONLY, 0);
   struct zl_error err = { 0 };
   int to = -1;
 
   fill_disk(from);
-  assert_int_equal(zl_disk_copy(blind, box->dir_fd, "copy", &to, &err), -ZL_E_SYSTEM);
+  assert_int_equal(zl_disk_copy(blind, box->fd, "copy", &to, &err), -ZL_E_SYSTEM);
   assert_int_equal(err.os_error, EBADF);
   assert_int_equal(to, -1);
-  assert_int_equal(faccessat(box->dir_fd, "copy", F_OK, 0), -1);
+  assert_int_equal(faccessat(box->fd, "copy", F_OK, 0), -1);
 }
 
 int main(void)
