@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 PYTHON := /usr/bin/python3
 MESON  := /usr/bin/meson
 # Unit tests of what depends on the kind of cgroups.
-V2_UNIT := $(addprefix unit/engine/test_engine_,cgroup cgroup_v2 devices_policy)
+V2_UNIT := $(addprefix unit/engine/test_engine_,cgroup cgroup_v2 devices_policy) unit/erofs/test_mount
 V2_OCI := $(filter-out %/fakebus.py %/ocibox.py %/schema.py %/systemd_real.py,$(wildcard tests/oci/*.py))
 
 .PHONY: help setup build run run-isolation test check bench bench-oci bench-vm format install clean images guest guest-kernel test-systemd test-v2

@@ -5,6 +5,7 @@
 #ifndef ZL_BASE_KERNEL_H
 #define ZL_BASE_KERNEL_H
 
+#include <stdbool.h>
 #include <zlayer/error.h>
 
 /* When `err` is a system call that answered ENOSYS: appends to its message which of those that
@@ -12,5 +13,9 @@
  * `err` stays as it is. A filter that somebody has put around zlayer looks the same as an old
  * kernel. */
 void zl_kernel_explain(struct zl_error *err);
+
+/* Whether the running kernel says that it is of this version or a later one. Only for choosing
+ * between two ways that both work. */
+bool zl_kernel_is_from(unsigned major, unsigned minor);
 
 #endif

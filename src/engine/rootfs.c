@@ -13,6 +13,7 @@
 #include "base/erofs_mount.h"
 #include "base/fd.h"
 #include "base/limits.h"
+#include "base/mountns.h"
 #include "base/path.h"
 #include "engine/mount_fd.h"
 
@@ -23,7 +24,9 @@ enum {
 /* Open until the overlay is mounted: before Linux 6.5 only that resolves the paths. */
 struct layer_fds {
   int fds[ZL_MAX_LAYERS];
+  bool is_image[ZL_MAX_LAYERS];
   size_t count, images; /* of these, EROFS images */
+  int dir;              /* a detached mount of the writable directory where that is needed, or -1 */
   int upper, work;      /* -1: not writable */
 };
 
@@ -32,6 +35,7 @@ static void close_layers(struct layer_fds *layers)
   for (size_t i = 0; i < layers->count; i++)
     (void)close(layers->fds[i]);
   layers->count = 0;
+  zl_fd_closep(&layers->dir);
   zl_fd_closep(&layers->upper);
   zl_fd_closep(&layers->work);
 }
@@ -47,22 +51,27 @@ static int open_directory(int dirfd, const char *path, int *ret_fd, struct zl_er
   return 0;
 }
 
+/* A mount of the directory in *fd, which nobody else sees, in its place. */
+static int detach_layer(int *fd, struct zl_error *err)
+{
+  int copy = -1, r = zl_mount_clone(*fd, "", false, &copy, err);
+
+  if (r < 0)
+    return zl_wrap(err, "layers");
+  (void)close(*fd);
+  *fd = copy;
+  return 0;
+}
+
 /* The files of a layer belong to the host's ids. In a user namespace an id-mapped copy of the mount
  * shows them as the container's, without touching them. The mount of an image is ours alone. */
 static int map_layer(int *fd, bool is_image, int userns_fd, struct zl_error *err)
 {
-  zl_autofd copy = -1;
-  int r = is_image ? 0 : zl_mount_clone(*fd, "", false, &copy, err);
+  int r = is_image ? 0 : detach_layer(fd, err);
 
   if (r == 0)
-    r = zl_mount_map_ids(is_image ? *fd : copy, false, userns_fd, err);
-  if (r < 0)
-    return zl_wrap(err, "layers");
-  if (is_image)
-    return 0;
-  (void)close(*fd);
-  *fd = zl_steal_fd(&copy);
-  return 0;
+    r = zl_mount_map_ids(*fd, false, userns_fd, err);
+  return r < 0 ? zl_wrap(err, "layers") : 0;
 }
 
 static int open_layer(const char *path, int *ret_fd, bool *ret_is_image, struct zl_error *err)
@@ -114,7 +123,7 @@ static int open_layers(const struct zl_rootfs *rootfs, struct layer_fds *ret, st
     r = open_layer(paths[i], &ret->fds[i], &is_image, err);
     if (r < 0)
       return r;
-    ret->count++;
+    ret->is_image[ret->count++] = is_image;
     ret->images += is_image;
     if (rootfs->userns_fd >= 0)
       r = map_layer(&ret->fds[i], is_image, rootfs->userns_fd, err);
@@ -170,18 +179,25 @@ static int set_dir(int context, const char *key, int fd, struct zl_error *err)
   return 0;
 }
 
-static int set_writable(int context, const struct zl_rootfs *rootfs, struct layer_fds *layers,
-                        struct zl_error *err)
+static int open_writable(const struct zl_rootfs *rootfs, struct layer_fds *layers,
+                         struct zl_error *err)
 {
-  int r = open_directory(rootfs->dir_fd, "upper", &layers->upper, err);
+  const int dir_fd = layers->dir >= 0 ? layers->dir : rootfs->dir_fd;
+  int r = open_directory(dir_fd, "upper", &layers->upper, err);
 
   if (r == 0)
-    r = open_directory(rootfs->dir_fd, "work", &layers->work, err);
+    r = open_directory(dir_fd, "work", &layers->work, err);
   if (r == 0 && rootfs->userns_fd >= 0 &&
       fchownat(layers->upper, "", rootfs->root_uid, rootfs->root_gid, AT_EMPTY_PATH) < 0)
     return zl_fail_errno(err, "giving the writable layer to the container's root");
-  if (r == 0)
-    r = set_dir(context, "upperdir", layers->upper, err);
+  return r;
+}
+
+static int set_writable(int context, const struct zl_rootfs *rootfs, const struct layer_fds *layers,
+                        struct zl_error *err)
+{
+  int r = set_dir(context, "upperdir", layers->upper, err);
+
   if (r == 0)
     r = set_dir(context, "workdir", layers->work, err);
   /* Without it unmounting writes the whole file system below out; kernel 5.10. */
@@ -191,9 +207,15 @@ static int set_writable(int context, const struct zl_rootfs *rootfs, struct laye
   return r;
 }
 
-static int overlay(const struct zl_rootfs *rootfs, struct layer_fds *layers, int *ret_fd,
-                   struct zl_error *err)
+struct overlay {
+  const struct zl_rootfs *rootfs;
+  const struct layer_fds *layers;
+};
+
+static int make_overlay(void *ctx, int *ret_fd, struct zl_error *err)
 {
+  const struct zl_rootfs *rootfs = ((struct overlay *)ctx)->rootfs;
+  const struct layer_fds *layers = ((struct overlay *)ctx)->layers;
   zl_autofd context = fsopen("overlay", FSOPEN_CLOEXEC);
   int fd, r;
 
@@ -229,16 +251,55 @@ static int plain(int dirfd, const char *path, bool readonly, uint64_t propagatio
   return 0;
 }
 
-/* joined_lowerdir's relative names resolve against the working directory, which is put back. */
-static int overlay_in_fd_dir(const struct zl_rootfs *rootfs, struct layer_fds *layers, int *ret_fd,
-                             struct zl_error *err)
+/* Where mounts have to be attached, those that no other has seen get a namespace, and then all
+ * others have to be of it as well. */
+static int make_apart(struct overlay *what, struct layer_fds *layers, int *ret_fd,
+                      struct zl_error *err)
 {
-  zl_autofd before = zl_fd_open(AT_FDCWD, ".", O_PATH | O_DIRECTORY, 0);
-  int r;
+  int mounts[ZL_MAX_LAYERS + 1];
+  size_t n = 0;
 
+  for (size_t i = 0; i < layers->count; i++)
+    mounts[n++] = layers->fds[i];
+  if (layers->dir >= 0)
+    mounts[n++] = layers->dir;
+  return zl_mountns_run(mounts, n, make_overlay, what, ret_fd, err);
+}
+
+/* All mounts detached, if some are and this kernel then wants that of all. */
+static int even_out(const struct zl_rootfs *rootfs, struct layer_fds *layers, bool *ret_apart,
+                    struct zl_error *err)
+{
+  const bool mapped = rootfs->userns_fd >= 0;
+  int r = 0;
+
+  *ret_apart = (mapped || layers->images > 0) && zl_mountns_is_needed();
+  if (!*ret_apart)
+    return 0;
+  for (size_t i = 0; r == 0 && !mapped && i < layers->count; i++)
+    if (!layers->is_image[i])
+      r = detach_layer(&layers->fds[i], err);
+  return r == 0 && rootfs->dir_fd >= 0
+             ? zl_mount_clone(rootfs->dir_fd, "", false, &layers->dir, err)
+             : r;
+}
+
+/* Relative names of the layers resolve against the working directory, which is put back. */
+static int overlay(const struct zl_rootfs *rootfs, struct layer_fds *layers, int *ret_fd,
+                   struct zl_error *err)
+{
+  struct overlay what = { .rootfs = rootfs, .layers = layers };
+  zl_autofd before = zl_fd_open(AT_FDCWD, ".", O_PATH | O_DIRECTORY, 0);
+  bool apart;
+  int r = even_out(rootfs, layers, &apart, err);
+
+  if (r == 0 && rootfs->dir_fd >= 0)
+    r = open_writable(rootfs, layers, err);
+  if (r < 0)
+    return r;
   if (before < 0 || chdir("/proc/self/fd") < 0)
     return zl_fail_errno(err, "/proc/self/fd");
-  r = overlay(rootfs, layers, ret_fd, err);
+  r = apart ? make_apart(&what, layers, ret_fd, err) : make_overlay(&what, ret_fd, err);
   if (fchdir(before) < 0 && r == 0) {
     zl_fd_closep(ret_fd);
     return zl_fail_errno(err, "returning to the working directory");
@@ -248,7 +309,7 @@ static int overlay_in_fd_dir(const struct zl_rootfs *rootfs, struct layer_fds *l
 
 int zl_rootfs_open(const struct zl_rootfs *rootfs, int *ret_fd, struct zl_error *err)
 {
-  ZL_CLEANUP(close_layers) struct layer_fds layers = { .upper = -1, .work = -1 };
+  ZL_CLEANUP(close_layers) struct layer_fds layers = { .dir = -1, .upper = -1, .work = -1 };
   int r;
 
   if (rootfs->path != NULL)
@@ -268,7 +329,7 @@ int zl_rootfs_open(const struct zl_rootfs *rootfs, int *ret_fd, struct zl_error 
   }
   if (layers.count == 1 && rootfs->dir_fd < 0 && rootfs->userns_fd < 0)
     return plain(AT_FDCWD, rootfs->layers[0], true, MS_PRIVATE, ret_fd, err);
-  return overlay_in_fd_dir(rootfs, &layers, ret_fd, err);
+  return overlay(rootfs, &layers, ret_fd, err);
 }
 
 int zl_rootfs_stage(int mount_fd, const char *path, uint64_t propagation, struct zl_error *err)

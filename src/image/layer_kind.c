@@ -3,12 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
 #include "base/erofs_mount.h"
+#include "base/mountns.h"
 #include "base/path.h"
-#include "base/strv.h"
 #include "image/erofs/writer.h"
 #include "image/layer_wish.h"
 
@@ -23,25 +24,37 @@ static int write_empty_image(int fd, struct zl_error *err)
   return r < 0 ? r : zl_erofs_seal(image, err);
 }
 
-/* A container's root, with some directory below, as overlayfs wants two. Kernels before 6.15 take
- * no detached mount as a layer. */
-static int try_overlay(int layer_fd, int dir_fd, struct zl_error *err)
+/* A container's root, with some directory below, as overlayfs wants two. */
+static int try_overlay(void *ctx, int *ret_fd, struct zl_error *err)
 {
+  const int *layers = ctx;
   zl_autofd context = fsopen("overlay", FSOPEN_CLOEXEC);
-  zl_autofd merged = -1;
-  char above[ZL_FD_PATH], below[ZL_FD_PATH];
-  zl_autofree char *lower =
-      zl_asprintf("%s:%s", zl_path_of_fd(layer_fd, above), zl_path_of_fd(dir_fd, below));
+  char above[ZL_FD_PATH], below[ZL_FD_PATH], lower[2 * ZL_FD_PATH];
 
   if (context < 0)
     return zl_fail(err, ZL_E_UNSUPPORTED, errno, "overlayfs is not available on this kernel");
-  if (lower == NULL)
-    return zl_fail_nomem(err, "trying an EROFS layer");
+  (void)snprintf(lower, sizeof(lower), "%s:%s", zl_path_of_fd(layers[0], above),
+                 zl_path_of_fd(layers[1], below));
   if (fsconfig(context, FSCONFIG_SET_STRING, "lowerdir", lower, 0) < 0 ||
       fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
     return zl_fail(err, ZL_E_UNSUPPORTED, errno, "overlayfs takes no EROFS layers on this kernel");
-  merged = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY);
-  return merged < 0 ? zl_fail_errno(err, "trying an EROFS layer") : 0;
+  *ret_fd = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY);
+  return *ret_fd < 0 ? zl_fail_errno(err, "trying an EROFS layer") : 0;
+}
+
+/* As a container's root is made: src/engine/rootfs.c. */
+static int try_both(int image_fd, int dir_fd, struct zl_error *err)
+{
+  zl_autofd merged = -1, copy = -1;
+  int layers[2] = { image_fd, dir_fd };
+
+  if (!zl_mountns_is_needed())
+    return try_overlay(layers, &merged, err);
+  copy = open_tree(dir_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+  if (copy < 0)
+    return zl_fail_errno(err, "trying an EROFS layer");
+  layers[1] = copy;
+  return zl_mountns_run(layers, 2, try_overlay, layers, &merged, err);
 }
 
 /* In the directory of the layers, since what works depends on their file system. */
@@ -57,7 +70,7 @@ static int try_erofs(int layers_fd, struct zl_error *err)
   if (r == 0)
     r = zl_erofs_mount(staging.tree_fd, &mount_fd, err);
   if (r == 0)
-    r = try_overlay(mount_fd, staging.dir_fd, err);
+    r = try_both(mount_fd, staging.dir_fd, err);
   zl_staging_remove(layers_fd, &staging);
   return r;
 }

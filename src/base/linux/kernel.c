@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/strv.h"
@@ -53,4 +54,14 @@ void zl_kernel_explain(struct zl_error *err)
   if (*separator == ',')
     append(err, "; ",
            "zlayer needs Linux 5.15 or later, and no filter around it that hides calls)");
+}
+
+bool zl_kernel_is_from(unsigned major, unsigned minor)
+{
+  unsigned here[2] = { 0, 0 };
+  struct utsname name;
+
+  if (uname(&name) < 0 || sscanf(name.release, "%u.%u", &here[0], &here[1]) < 1)
+    return false;
+  return here[0] > major || (here[0] == major && here[1] >= minor);
 }

@@ -306,6 +306,44 @@ static void a_root_in_a_user_namespace(void **state)
   assert_int_equal(st.st_uid, 100000);
 }
 
+/* As on kernels whose overlayfs takes attached mounts only. A directory of layers as well. */
+static int on_an_old_kernel(void **state)
+{
+  assert_int_equal(setenv("ZLAYER_FAULTS", "mountns.needed=error(EINVAL)", 1), 0);
+  return setup(state, "/var/tmp");
+}
+
+static int old_teardown(void **state)
+{
+  (void)unsetenv("ZLAYER_FAULTS");
+  return teardown(state);
+}
+
+static void a_root_stands_on_both_kinds(void **state)
+{
+  struct box *box = *state;
+  char below[96], file[128];
+  const char *layers[] = { box->image, below, NULL };
+  zl_autofd root = -1, dir = open(box->dir.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  struct zl_rootfs rootfs = { .layers = layers, .dir_fd = dir, .userns_fd = -1 };
+  struct zl_error err = { 0 };
+
+  (void)snprintf(below, sizeof(below), "%s/below", box->dir.path);
+  (void)snprintf(file, sizeof(file), "%s/other", below);
+  assert_int_equal(mkdir(below, 0755), 0);
+  write_file(file, "of a directory");
+  assert_int_equal(mkdirat(dir, "upper", 0755), 0);
+  assert_int_equal(mkdirat(dir, "work", 0755), 0);
+  if (zl_rootfs_open(&rootfs, &root, &err) < 0)
+    fail_msg("%s", err.msg);
+  reads(root, "file", "content");
+  reads(root, "other", "of a directory");
+}
+
+#define CASE_OLD(name)                                                \
+  {                                                                   \
+#name " (old kernel)", name, on_an_old_kernel, old_teardown, NULL \
+  }
 #define CASE_BOTH(name)                                \
   { #name " (disk)", name, on_disk, teardown, NULL },  \
   {                                                    \
@@ -318,6 +356,8 @@ int main(void)
     CASE_BOTH(an_image_is_mounted_and_gone),   CASE_BOTH(a_mount_outlives_its_file),
     CASE_BOTH(nothing_stays_of_a_killed_user), CASE_BOTH(what_is_no_image_is_refused),
     CASE_BOTH(a_root_stands_on_images),        CASE_BOTH(a_root_in_a_user_namespace),
+    CASE_BOTH(a_root_stands_on_both_kinds),    CASE_OLD(a_root_stands_on_images),
+    CASE_OLD(a_root_in_a_user_namespace),      CASE_OLD(a_root_stands_on_both_kinds),
   };
 
   return cmocka_run_group_tests(tests, NULL, NULL);
