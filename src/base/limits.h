@@ -9,28 +9,33 @@
 #include <stdint.h>
 
 /* One layer: beyond the largest model images seen; the disk's own reserve stops most earlier. */
-#define ZL_MAX_LAYER_BYTES (UINT64_C(128) << 30)
+#define ZL_MAX_LAYER_BYTES   (UINT64_C(128) << 30)
 /* Disk space that unpacking leaves free, so that containers go on working. */
-#define ZL_LAYER_RESERVE   (UINT64_C(256) << 20)
+#define ZL_LAYER_RESERVE     (UINT64_C(256) << 20)
+/* What interrupted downloads may hold together until somebody continues them. */
+#define ZL_MAX_PARTIAL_BYTES (UINT64_C(16) << 30)
 
 enum {
-  ZL_MAX_ID = 128,             /* display id of a container: becomes a directory and cgroup name */
-  ZL_MAX_NAME = 64,            /* user-given name, service name, volume name */
-  ZL_MAX_SPEC_FILE = 4 << 20,  /* a deployment file; real ones are a few KiB */
-  ZL_MAX_SPEC_DEPTH = 32,      /* YAML nesting */
-  ZL_MAX_SPEC_NODES = 200000,  /* values of a deployment file, aliases expanded */
-  ZL_MAX_SPEC_TEXT = 16 << 20, /* bytes of all its texts, aliases expanded */
-  ZL_MAX_SPEC_ERRORS = 256,    /* errors kept of one file */
-  ZL_MAX_ENV_FILE = 1 << 20,   /* --env-file: the kernel takes no more at exec than some MiB */
-  ZL_MAX_UNITS = 1024,         /* containers of one deployment on one node */
-  ZL_MAX_SERVICES = 1024,      /* services in one deployment */
-  ZL_MAX_REPLICAS = 1024,      /* of one service: more than a node's slice has addresses */
-  ZL_MAX_LIST = 4096,          /* entries of any list in a spec (env, args, mounts, ...) */
-  ZL_MAX_JSON = 4 << 20,       /* a manifest or image config: what registries themselves accept */
-  ZL_MAX_JSON_DEPTH = 32,      /* JSON nesting */
-  ZL_MAX_LAYERS = 128,         /* layers of one image: overlayfs itself stops at 500 */
-  ZL_MAX_INDEX = 1024,         /* manifests in one index */
-  ZL_MAX_BUNDLE = 4 << 20,     /* config.json given to the shim */
+  ZL_MAX_ID = 128,              /* display id of a container: becomes a directory and cgroup name */
+  ZL_MAX_NAME = 64,             /* user-given name, service name, volume name */
+  ZL_MAX_SPEC_FILE = 4 << 20,   /* a deployment file; real ones are a few KiB */
+  ZL_MAX_SPEC_DEPTH = 32,       /* YAML nesting */
+  ZL_MAX_SPEC_NODES = 200000,   /* values of a deployment file, aliases expanded */
+  ZL_MAX_SPEC_TEXT = 16 << 20,  /* bytes of all its texts, aliases expanded */
+  ZL_MAX_SPEC_ERRORS = 256,     /* errors kept of one file */
+  ZL_MAX_ENV_FILE = 1 << 20,    /* --env-file: the kernel takes no more at exec than some MiB */
+  ZL_MAX_UNITS = 1024,          /* containers of one deployment on one node */
+  ZL_MAX_SERVICES = 1024,       /* services in one deployment */
+  ZL_MAX_REPLICAS = 1024,       /* of one service: more than a node's slice has addresses */
+  ZL_MAX_LIST = 4096,           /* entries of any list in a spec (env, args, mounts, ...) */
+  ZL_MAX_JSON = 4 << 20,        /* a manifest or image config: what registries themselves accept */
+  ZL_MAX_JSON_DEPTH = 32,       /* JSON nesting */
+  ZL_MAX_LAYERS = 128,          /* layers of one image: overlayfs itself stops at 500 */
+  ZL_MAX_BLOB_PIECES = 1 << 14, /* of 8 MiB: as much as a layer may hold when unpacked */
+  ZL_MAX_PARTIALS = 4096,       /* interrupted downloads looked at by one sweep */
+  ZL_MAX_PARTIAL_AGE_S = 7 * 24 * 3600, /* of one: nobody waits longer for the rest */
+  ZL_MAX_INDEX = 1024,                  /* manifests in one index */
+  ZL_MAX_BUNDLE = 4 << 20,              /* config.json given to the shim */
   ZL_MAX_AMENDMENT = 64 << 10, /* late part of a bundle: one message of a socket's default buffer */
   ZL_MAX_CONTROL_MSG =
       192 << 10,                 /* one control message; exec's argv and env must fit (SO_SNDBUF) */

@@ -5,6 +5,7 @@
  * run removes.
  */
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
@@ -13,6 +14,7 @@
 #include "base/fd.h"
 #include "base/strv.h"
 #include "image/layer_store.h"
+#include "image/partial.h"
 #include "image/store_internal.h"
 #include "store/store.h"
 
@@ -183,6 +185,26 @@ static int sweep_lock(struct gc *gc, const char *key, struct zl_error *err)
   return 0;
 }
 
+/* Downloads that nobody continues. */
+static void sweep_partials(struct gc *gc)
+{
+  zl_autofd dir = zl_partial_open_dir(gc->store->root_fd, false);
+  struct zl_partial_swept swept = { 0 };
+  struct zl_error err = { 0 };
+  int r = 0;
+
+  if (dir < 0 && dir != -ENOENT)
+    r = zl_fail(&err, ZL_E_SYSTEM, -dir, "opening the interrupted downloads");
+  if (dir < 0)
+    dir = -1;
+  else
+    r = zl_partial_sweep(dir, gc->options->partials, gc->options->dry_run, &swept, &err);
+  gc->result->staging += swept.files;
+  gc->result->bytes += swept.bytes;
+  if (r < 0)
+    note(gc, &err);
+}
+
 static void sweep_entry(struct gc *gc, const char *name)
 {
   struct zl_error err = { 0 };
@@ -243,6 +265,7 @@ int zl_image_gc(struct zl_image_store *store, const struct zl_image_gc_options *
   if (forget_images(&gc, &step) < 0)
     note(&gc, &step);
   sweep(&gc);
+  sweep_partials(&gc);
   if (ret != NULL)
     *ret = result;
   if (gc.first.code == ZL_OK)

@@ -7,6 +7,7 @@
  * is staging, locked by the pull that fills it; layers/lock-<key> serialises the makers of one
  * layer, between threads and processes. The database says which image needs which layers; layers
  * that exist on disk without a row are found again by the next pull of an image that needs them.
+ * partial/ holds what has come of blobs that are not layers yet (image/partial.h).
  *
  * All functions are thread-safe and safe against other processes on the same ROOT.
  */
@@ -102,8 +103,9 @@ int zl_image_inspect(struct zl_image_store *store, const char *image, char **ret
                      struct zl_error *err);
 
 struct zl_image_gc_options {
-  bool images;  /* also forget references that no container uses */
-  bool dry_run; /* count only */
+  bool images;   /* also forget references that no container uses */
+  bool partials; /* also remove interrupted downloads that a pull could go on with */
+  bool dry_run;  /* count only */
   /* A layer that something on this host uses although no row says so (a container that is not
    * adopted yet). May be NULL. Called without locks held. */
   bool (*is_used)(void *ctx, const char *key);
@@ -114,7 +116,7 @@ struct zl_image_gc_result {
   size_t images;  /* references forgotten */
   size_t layers;  /* layers removed */
   size_t staging; /* left-overs of dead pulls removed */
-  uint64_t bytes; /* freed, as recorded at unpack time */
+  uint64_t bytes; /* freed, of layers as recorded at unpack time */
 };
 
 /* Removes layers that no stored image and no container needs, and what dead pulls left behind.
@@ -125,11 +127,11 @@ int zl_image_gc(struct zl_image_store *store, const struct zl_image_gc_options *
 
 struct zl_image_usage {
   size_t images, layers;
-  uint64_t bytes;             /* of all layers, each counted once */
-  uint64_t reclaimable_bytes; /* of layers that no container needs */
+  uint64_t bytes;             /* of all layers, each counted once, and interrupted downloads */
+  uint64_t reclaimable_bytes; /* of layers that no container needs, and of those downloads */
 };
 
-/* From the database alone: cheap. */
+/* From the database and one small directory: cheap. */
 int zl_image_usage(struct zl_image_store *store, struct zl_image_usage *ret, struct zl_error *err);
 
 #endif

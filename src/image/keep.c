@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/strv.h"
 #include "base/time.h"
+#include "image/partial.h"
 #include "image/store_internal.h"
 #include "store/store.h"
 
@@ -210,12 +211,31 @@ static int take_usage(void *ctx, const struct zl_row *row, struct zl_error *err)
   return 0;
 }
 
+static int add_partials(struct zl_image_store *store, struct zl_image_usage *usage,
+                        struct zl_error *err)
+{
+  zl_autofd dir = zl_partial_open_dir(store->root_fd, false);
+  struct zl_partial_swept found = { 0 };
+  int r;
+
+  if (dir < 0) {
+    dir = -1;
+    return 0;
+  }
+  r = zl_partial_sweep(dir, true, true, &found, err);
+  usage->bytes += found.bytes;
+  usage->reclaimable_bytes += found.bytes;
+  return r;
+}
+
 int zl_image_usage(struct zl_image_store *store, struct zl_image_usage *ret, struct zl_error *err)
 {
-  return zl_store_query(
+  int r = zl_store_query(
       store->store, take_usage, ret, err,
       "SELECT (SELECT count(*) FROM images), count(*), coalesce(sum(bytes), 0),"
       " coalesce(sum(CASE WHEN key IN (SELECT key FROM manifest_layers WHERE digest IN"
       "   (SELECT image_digest FROM containers)) THEN 0 ELSE bytes END), 0) FROM layers",
       "");
+
+  return r < 0 ? r : add_partials(store, ret, err);
 }

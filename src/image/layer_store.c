@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image/layer_store.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -251,6 +252,28 @@ int zl_staging_sweep(int layers_fd, const char *name, struct zl_error *err)
     r = zl_path_remove_tree(layers_fd, name);
   }
   return r < 0 ? zl_fail(err, ZL_E_SYSTEM, -r, "removing '%s'", name) : 1;
+}
+
+static void close_dir(DIR **dir)
+{
+  if (*dir != NULL)
+    (void)closedir(*dir);
+}
+
+void zl_staging_sweep_dead(int layers_fd)
+{
+  zl_autofd fd = zl_fd_open(layers_fd, ".", O_RDONLY | O_DIRECTORY, 0);
+  ZL_CLEANUP(close_dir) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  const struct dirent *entry;
+
+  if (dir == NULL) {
+    fd = fd < 0 ? -1 : fd;
+    return;
+  }
+  (void)zl_steal_fd(&fd);
+  while ((entry = readdir(dir)) != NULL)
+    if (zl_has_prefix(entry->d_name, "tmp-"))
+      (void)zl_staging_sweep(layers_fd, entry->d_name, NULL);
 }
 
 static int write_meta(const struct zl_staging *staging, const struct zl_layer_meta *meta,

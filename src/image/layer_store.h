@@ -111,6 +111,8 @@ int zl_staging_publish(int layers_fd, struct zl_staging *staging, const char *ke
 void zl_staging_remove(int layers_fd, struct zl_staging *staging);
 /* Removes the staging `name` if its maker is dead: 1 removed, 0 somebody lives there. */
 int zl_staging_sweep(int layers_fd, const char *name, struct zl_error *err);
+/* The same for all of them; failures are left to the collector. */
+void zl_staging_sweep_dead(int layers_fd);
 /* Moves a published layer into staging, to be removed there; its lock is held exclusively. */
 int zl_layer_retire(int layers_fd, const char *key, struct zl_staging *ret, struct zl_error *err);
 

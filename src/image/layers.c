@@ -14,16 +14,18 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/time.h"
+#include "image/blob_fetch.h"
+#include "image/download.h"
 #include "image/erofs/check.h"
 #include "image/layer/fixup.h"
-#include "image/layer/unpack.h"
 #include "image/layer_kind.h"
 #include "image/layer_store.h"
 #include "image/store_internal.h"
 
 enum {
-  MAX_CONNECTIONS = 6,
+  MAX_WORKERS = ZL_MAX_PULL_CONNECTIONS,
   MAX_CLAIMS = 4, /* rounds against a collector that is always faster */
   REPORT_EVERY_MS = 100
 };
@@ -41,9 +43,7 @@ struct job {
   enum job_state state;
   struct zl_claim claim;
   struct zl_staging staging;
-  struct zl_layer_meta meta;
-  char *fixup;
-  struct zl_unpack *unpack; /* of a staged image: completes it */
+  struct zl_download got;
 };
 
 struct zl_layer_fetch {
@@ -51,6 +51,8 @@ struct zl_layer_fetch {
   struct job *jobs;
   size_t count;
   enum zl_layer_kind kind; /* of layers that have to be made */
+  int partials_fd;         /* -1: nothing is kept */
+  atomic_uint connections;
   atomic_size_t next;
   atomic_bool stop;
   pthread_mutex_t order; /* states of the jobs, fix-ups, the first error */
@@ -100,102 +102,70 @@ static int tell(struct zl_layer_fetch *f, const struct job *job, enum zl_pull_ph
 
 /* ---- One layer ------------------------------------------------------------------------------- */
 
-ZL_DEFINE_CLEANUP(struct zl_hash, zl_hash_free)
-
-struct stream {
+struct report {
   struct zl_layer_fetch *fetch;
   const struct job *job;
-  struct zl_hash *hash;
-  struct zl_unpack *unpack;
-  uint64_t done, reported_ns;
+  uint64_t reported_ns;
 };
 
-static int on_bytes(void *ctx, const void *data, size_t len, struct zl_error *err)
+static int on_progress(void *ctx, uint64_t done, struct zl_error *err)
 {
-  struct stream *s = ctx;
+  struct report *report = ctx;
   uint64_t now = zl_time_boot();
-  int r;
 
-  if (atomic_load(&s->fetch->stop))
+  if (atomic_load(&report->fetch->stop))
     return zl_fail(err, ZL_E_CANCELLED, 0, "cancelled");
-  zl_hash_update(s->hash, data, len);
-  r = zl_unpack_write(s->unpack, data, len, err);
-  s->done += len;
-  if (r < 0 ||
-      (s->done < s->job->blob->size && now - s->reported_ns < REPORT_EVERY_MS * ZL_NS_PER_MS))
-    return r;
-  s->reported_ns = now;
-  return tell(s->fetch, s->job, ZL_PULL_DOWNLOADING, s->done, err);
+  if (done < report->job->blob->size && now - report->reported_ns < REPORT_EVERY_MS * ZL_NS_PER_MS)
+    return 0;
+  report->reported_ns = now;
+  return tell(report->fetch, report->job, ZL_PULL_DOWNLOADING, done, err);
 }
 
-static int start_unpack(const struct zl_layer_fetch *f, const struct job *job,
-                        struct zl_unpack **ret, struct zl_error *err)
+static int download_once(struct zl_layer_fetch *f, struct job *job, int partials_fd,
+                         bool *ret_again, struct zl_error *err)
 {
-  const bool image = job->staging.kind == ZL_LAYER_KIND_EROFS;
-  struct zl_unpack_options options = { .helper = f->opt.store->helper,
-                                       .staging_fd =
-                                           image ? job->staging.dir_fd : job->staging.tree_fd,
-                                       .image = image,
-                                       .image_fd = image ? job->staging.tree_fd : -1,
-                                       .devices = true };
-  int r = zl_layer_compression(job->blob, &options.compression, err);
+  struct report report = { .fetch = f, .job = job };
+  const struct zl_download_options options = { .source = f->opt.source,
+                                               .blob = job->blob,
+                                               .diff_id = job->diff_id,
+                                               .helper = f->opt.store->helper,
+                                               .staging = &job->staging,
+                                               .partials_fd = partials_fd,
+                                               .connections = &f->connections,
+                                               .cancel_fd = f->opt.cancel_fd,
+                                               .report = on_progress,
+                                               .ctx = &report };
+  int r = zl_staging_make(f->opt.store->layers_fd, f->kind, &job->staging, err);
 
-  if (r < 0)
-    return r;
-  (void)zl_digest_is_valid(job->diff_id, &options.diff_alg);
-  return zl_unpack_start(&options, ret, err);
+  *ret_again = false;
+  return r < 0 ? r : zl_download(&options, &job->got, ret_again, err);
 }
 
-/* Both digests have to be right before anything of the layer is used. */
-static int check_digests(struct job *job, struct zl_hash *hash, struct zl_unpack_result *result,
-                         struct zl_error *err)
-{
-  char blob_digest[ZL_DIGEST_TEXT];
-  int r = zl_hash_final(hash, blob_digest, err);
-
-  if (r < 0)
-    return r;
-  if (strcmp(blob_digest, job->blob->digest) != 0)
-    return zl_fail(err, ZL_E_CORRUPT, 0, "the blob's digest is %s", blob_digest);
-  if (strcmp(result->diff_id, job->diff_id) != 0)
-    return zl_fail(err, ZL_E_CORRUPT, 0,
-                   "its content's digest is %s, the image's configuration says %s", result->diff_id,
-                   job->diff_id);
-  memcpy(job->meta.diff_id, result->diff_id, sizeof(job->meta.diff_id));
-  job->meta.bytes = result->bytes;
-  job->meta.files = result->entries;
-  job->fixup = zl_steal_ptr(&result->fixup);
-  return 0;
-}
-
+/* What an earlier pull left may be damaged, and the disk may have room for the layer alone: then
+ * once more, from the beginning. */
 static int download(struct zl_layer_fetch *f, struct job *job, struct zl_error *err)
 {
-  ZL_CLEANUP(zl_hash_freep) struct zl_hash *hash = NULL;
-  ZL_CLEANUP(zl_unpack_freep) struct zl_unpack *unpack = NULL;
-  ZL_CLEANUP(zl_unpack_result_done) struct zl_unpack_result result = { 0 };
-  struct stream s = { .fetch = f, .job = job };
-  enum zl_digest_alg alg = ZL_SHA256;
-  int r;
+  bool again = false;
+  int r = download_once(f, job, f->partials_fd, &again, err);
 
-  (void)zl_digest_is_valid(job->blob->digest, &alg);
-  r = zl_hash_new(alg, &hash, err);
-  if (r == 0)
-    r = start_unpack(f, job, &unpack, err);
-  if (r < 0)
+  if (r == 0 || !again)
     return r;
-  s.hash = hash;
-  s.unpack = unpack;
-  r = zl_source_blob(f->opt.source, job->blob, on_bytes, &s, err);
-  if (r == 0)
-    r = zl_unpack_finish(unpack, &result, err);
-  if (r == 0)
-    r = check_digests(job, hash, &result, err);
-  if (r == 0 && job->fixup != NULL && job->staging.kind == ZL_LAYER_KIND_EROFS)
-    job->unpack = zl_steal_ptr(&unpack);
-  return r;
+  zl_debug("blob %s is fetched from its beginning: %s", job->blob->digest, err->msg);
+  zl_partial_discard(f->partials_fd, job->blob->digest);
+  zl_staging_remove(f->opt.store->layers_fd, &job->staging);
+  return download_once(f, job, zl_download_is_disk_full(err) ? -1 : f->partials_fd, &again, err);
 }
 
-/* Under the exclusive lock of the key. */
+static void forget_partial(struct zl_layer_fetch *f, struct job *job)
+{
+  if (job->got.partial.fd >= 0)
+    zl_partial_remove(&job->got.partial);
+  else if (f->partials_fd >= 0)
+    zl_partial_discard(f->partials_fd, job->blob->digest);
+}
+
+/* Under the exclusive lock of the key. What was downloaded is kept until the layer is there, so
+ * that no instant is left in which both are lost. */
 static int publish(struct zl_layer_fetch *f, struct job *job, const char *key, struct zl_error *err)
 {
   int layers_fd = f->opt.store->layers_fd;
@@ -204,8 +174,11 @@ static int publish(struct zl_layer_fetch *f, struct job *job, const char *key, s
   if (job->staging.kind == ZL_LAYER_KIND_EROFS)
     r = zl_erofs_check(job->staging.tree_fd, err);
   if (r == 0)
-    r = zl_staging_publish(layers_fd, &job->staging, key, &job->meta, err);
-  return r < 0 ? r : zl_claim_share(layers_fd, &job->claim, key, err);
+    r = zl_staging_publish(layers_fd, &job->staging, key, &job->got.meta, err);
+  if (r < 0)
+    return r;
+  forget_partial(f, job);
+  return zl_claim_share(layers_fd, &job->claim, key, err);
 }
 
 static void set_state(struct zl_layer_fetch *f, struct job *job, enum job_state state)
@@ -217,14 +190,13 @@ static void set_state(struct zl_layer_fetch *f, struct job *job, enum job_state 
 
 static int make_layer(struct zl_layer_fetch *f, struct job *job, struct zl_error *err)
 {
-  int layers_fd = f->opt.store->layers_fd;
-  int r = zl_staging_make(layers_fd, f->kind, &job->staging, err);
+  int r = download(f, job, err);
 
-  if (r == 0)
-    r = download(f, job, err);
   if (r < 0)
     return r;
-  if (job->fixup != NULL) {
+  if (job->got.fixup != NULL) {
+    /* Not while waiting for the layers below, whose makers may want it. */
+    zl_partial_close(&job->got.partial);
     zl_claim_drop_diff(&job->claim);
     set_state(f, job, JOB_STAGED);
     return 0;
@@ -246,6 +218,7 @@ static int get_layer(struct zl_layer_fetch *f, struct job *job, struct zl_error 
     if (r < 0)
       return r;
     if (job->claim.key != NULL) {
+      forget_partial(f, job);
       set_state(f, job, JOB_READY);
       return tell(f, job, ZL_PULL_EXISTS, job->blob->size, err);
     }
@@ -279,10 +252,11 @@ static int fix_up(struct zl_layer_fetch *f, struct job *job, struct zl_error *er
     n += r == 0 ? 1 : 0;
   }
   if (r == 0)
-    r = job->unpack != NULL ? zl_unpack_fix(job->unpack, lower, n, job->fixup, err)
-                            : zl_layer_fixup(job->staging.tree_fd, lower, n, job->fixup, err);
+    r = job->got.unpack != NULL
+            ? zl_unpack_fix(job->got.unpack, lower, n, job->got.fixup, err)
+            : zl_layer_fixup(job->staging.tree_fd, lower, n, job->got.fixup, err);
   close_all(lower, n);
-  zl_unpack_freep(&job->unpack);
+  zl_unpack_freep(&job->got.unpack);
   if (r == 0)
     r = publish(f, job, job->claim.chain_key, err);
   if (r == 0)
@@ -329,8 +303,8 @@ static void *worker(void *arg)
 /* The calling thread works as well, so one thread less is started; none is not a failure. */
 static void run_workers(struct zl_layer_fetch *f)
 {
-  size_t wanted = f->count < MAX_CONNECTIONS ? f->count : MAX_CONNECTIONS, n = 0;
-  pthread_t threads[MAX_CONNECTIONS];
+  size_t wanted = f->count < MAX_WORKERS ? f->count : MAX_WORKERS, n = 0;
+  pthread_t threads[MAX_WORKERS];
   sigset_t all, before;
 
   /* Signals are the program's own threads' business. */
@@ -363,11 +337,46 @@ static int init_jobs(struct zl_layer_fetch *f, struct zl_error *err)
     job->index = i;
     job->claim = (struct zl_claim)ZL_CLAIM_INIT;
     job->staging = (struct zl_staging)ZL_STAGING_INIT;
+    job->got = (struct zl_download)ZL_DOWNLOAD_INIT;
     zl_layer_diff_key(job->diff_id, job->claim.diff_key);
     zl_layer_chain_key(chain[i % 2], job->claim.chain_key);
     f->count++;
   }
   return 0;
+}
+
+/* What came of a download that may be continued: the network's failure, or the user's wish. Of an
+ * image that is broken, and on a full disk, nothing stays. */
+static bool is_worth_keeping(const struct zl_error *err)
+{
+  return err->code == ZL_E_REMOTE || err->code == ZL_E_TIMEOUT || err->code == ZL_E_AUTH ||
+         err->code == ZL_E_CANCELLED;
+}
+
+static int end_failed(struct zl_layer_fetch *f, struct zl_error *err)
+{
+  *err = f->error;
+  for (size_t i = 0; i < f->count; i++) {
+    zl_partial_close(&f->jobs[i].got.partial);
+    if (f->partials_fd >= 0 && !is_worth_keeping(err))
+      zl_partial_discard(f->partials_fd, f->jobs[i].blob->digest);
+  }
+  return -(int)err->code;
+}
+
+/* A store that cannot keep anything can be pulled into. Left-overs are bounded here, since nobody
+ * may ever run the collector. */
+static void open_partials(struct zl_layer_fetch *f)
+{
+  struct zl_partial_swept swept = { 0 };
+
+  if (!zl_source_has_parts(f->opt.source))
+    return;
+  f->partials_fd = zl_partial_open_dir(f->opt.store->root_fd, true);
+  if (f->partials_fd < 0)
+    zl_debug("downloads are not kept: %s", strerror(-f->partials_fd));
+  else
+    (void)zl_partial_sweep(f->partials_fd, false, false, &swept, NULL);
 }
 
 int zl_layer_fetch(const struct zl_layer_fetch_options *options, struct zl_layer_fetch **ret,
@@ -379,6 +388,7 @@ int zl_layer_fetch(const struct zl_layer_fetch_options *options, struct zl_layer
   if (f == NULL)
     return zl_fail_nomem(err, "the layers of an image");
   f->opt = *options;
+  f->partials_fd = -1;
   (void)pthread_mutex_init(&f->order, NULL);
   (void)pthread_mutex_init(&f->report, NULL);
   r = init_jobs(f, err);
@@ -386,11 +396,12 @@ int zl_layer_fetch(const struct zl_layer_fetch_options *options, struct zl_layer
     r = zl_layer_kind_choose(options->store, &f->kind, err);
   if (r < 0)
     return r;
+  /* What dead pulls hold may be the room that this one needs. */
+  zl_staging_sweep_dead(options->store->layers_fd);
+  open_partials(f);
   run_workers(f);
-  if (f->error.code != ZL_OK) {
-    *err = f->error;
-    return -(int)err->code;
-  }
+  if (f->error.code != ZL_OK)
+    return end_failed(f, err);
   *ret = zl_steal_ptr(&f);
   return 0;
 }
@@ -405,11 +416,14 @@ void zl_layer_fetch_free(struct zl_layer_fetch *fetch)
   if (fetch == NULL)
     return;
   for (size_t i = 0; i < fetch->count; i++) {
-    zl_unpack_free(fetch->jobs[i].unpack);
+    zl_unpack_free(fetch->jobs[i].got.unpack);
     zl_staging_remove(fetch->opt.store->layers_fd, &fetch->jobs[i].staging);
     zl_claim_release(fetch->opt.store->layers_fd, &fetch->jobs[i].claim);
-    free(fetch->jobs[i].fixup);
+    free(fetch->jobs[i].got.fixup);
+    zl_partial_close(&fetch->jobs[i].got.partial);
   }
+  if (fetch->partials_fd >= 0)
+    zl_fd_closep(&fetch->partials_fd);
   free(fetch->jobs);
   (void)pthread_mutex_destroy(&fetch->order);
   (void)pthread_mutex_destroy(&fetch->report);

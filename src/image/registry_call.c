@@ -206,7 +206,7 @@ static int exchange(struct zl_caller *caller, struct zl_http *http, const struct
     .connect_ms = patience->connect_ms,
     .stall_ms = patience->stall_ms,
     .total_ms = call->total_ms,
-    .cancel_fd = caller->cancel_fd,
+    .cancel_fd = call->cancel_fd,
     .body = on_body,
     .ctx = body,
   };
@@ -367,8 +367,8 @@ static int wait_ms(int cancel_fd, uint64_t ms, struct zl_error *err)
   return 0;
 }
 
-int zl_call_back_off(const struct zl_caller *caller, const struct zl_http_reply *reply,
-                     unsigned count, struct zl_error *err)
+int zl_call_back_off(const struct zl_caller *caller, const struct zl_call *call,
+                     const struct zl_http_reply *reply, unsigned count, struct zl_error *err)
 {
   const struct zl_patience *patience = caller->patience;
   const char *after = zl_http_header(reply, "retry-after");
@@ -387,5 +387,5 @@ int zl_call_back_off(const struct zl_caller *caller, const struct zl_http_reply 
       return zl_wrap(err, "it asks to wait %llu s", (unsigned long long)seconds);
     ms = seconds * 1000;
   }
-  return wait_ms(caller->cancel_fd, ms < patience->wait_max_ms ? ms : patience->wait_max_ms, err);
+  return wait_ms(call->cancel_fd, ms < patience->wait_max_ms ? ms : patience->wait_max_ms, err);
 }

@@ -7,6 +7,7 @@
 #define ZL_IMAGE_REGISTRY_CALL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <zlayer/error.h>
@@ -27,7 +28,8 @@ struct zl_endpoint {
   bool insecure;
   bool may_fall_back; /* nothing has answered yet: plain HTTP may be tried after TLS */
   bool default_port;
-  bool tags; /* also asked for tags */
+  bool tags;           /* also asked for tags */
+  atomic_bool useless; /* a mirror that failed to send a blob */
 };
 
 /* Shared by all threads of a pull. */
@@ -58,6 +60,7 @@ struct zl_call {
   const struct zl_url *url; /* instead of the endpoint: a foreign address, never authenticated */
   const char *path;         /* on the endpoint: "/v2/…" */
   const char *headers[ZL_MAX_CALL_HEADERS]; /* NULL-terminated unless full */
+  int cancel_fd;                            /* readable: ZL_E_CANCELLED */
   uint64_t max_body;
   uint32_t total_ms;    /* 0: no limit */
   zl_http_body_fn body; /* of a success reply */
@@ -72,7 +75,7 @@ int zl_call_run(struct zl_caller *caller, struct zl_http *http, const struct zl_
 /* After the failure *err of try number `count` (from 1): waits as the server asked or backs off,
  * and returns 0 when the call may be tried again; else returns the failure, *err kept or replaced.
  */
-int zl_call_back_off(const struct zl_caller *caller, const struct zl_http_reply *reply,
-                     unsigned count, struct zl_error *err);
+int zl_call_back_off(const struct zl_caller *caller, const struct zl_call *call,
+                     const struct zl_http_reply *reply, unsigned count, struct zl_error *err);
 
 #endif

@@ -89,6 +89,17 @@ int zl_source_blob(struct zl_source *source, const struct zl_descriptor *descrip
   return source->ops->blob(source, descriptor, fn, ctx, err);
 }
 
+bool zl_source_has_parts(const struct zl_source *source)
+{
+  return source->ops->part != NULL;
+}
+
+int zl_source_part(struct zl_source *source, const struct zl_descriptor *descriptor,
+                   struct zl_blob_part *part, zl_blob_fn fn, void *ctx, struct zl_error *err)
+{
+  return source->ops->part(source, descriptor, part, fn, ctx, err);
+}
+
 void zl_source_free(struct zl_source *source)
 {
   if (source != NULL)

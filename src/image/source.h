@@ -6,6 +6,7 @@
 #ifndef ZL_IMAGE_SOURCE_H
 #define ZL_IMAGE_SOURCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <zlayer/error.h>
@@ -31,8 +32,16 @@ struct zl_document {
 void zl_document_done(struct zl_document *document);
 #define zl_autodocument ZL_CLEANUP(zl_document_done) struct zl_document
 
-/* The next bytes of a blob. < 0 ends the transfer with that code. */
+/* The next bytes of a blob. < 0 ends the transfer with that code; > 0, for a part only, ends it
+ * with success. */
 typedef int (*zl_blob_fn)(void *ctx, const void *data, size_t len, struct zl_error *err);
+
+/* Some bytes of a blob, by way of one connection at a time. */
+struct zl_blob_part {
+  uint64_t first, end; /* wanted, `end` excluded: at least one byte */
+  int cancel_fd;       /* readable: ZL_E_CANCELLED */
+  bool ranged;         /* set before the first byte: the server sends what was asked for only */
+};
 
 struct zl_source_ops {
   /* The document that the reference names; digest filled. Once, by one thread. */
@@ -44,6 +53,11 @@ struct zl_source_ops {
    * descriptor->size bytes came. Any number of threads. */
   int (*blob)(struct zl_source *source, const struct zl_descriptor *descriptor, zl_blob_fn fn,
               void *ctx, struct zl_error *err);
+  /* Streams bytes in order from part->first, each once, at least up to part->end. Beyond it, and up
+   * to the blob's end, they come when the server sends no parts; the function then says when it has
+   * enough. Any number of threads. NULL: the blobs are at hand, fetching parts makes no sense. */
+  int (*part)(struct zl_source *source, const struct zl_descriptor *descriptor,
+              struct zl_blob_part *part, zl_blob_fn fn, void *ctx, struct zl_error *err);
   void (*free)(struct zl_source *source);
 };
 
@@ -61,6 +75,10 @@ int zl_source_read(struct zl_source *source, const struct zl_descriptor *descrip
 /* Streams; the caller hashes. */
 int zl_source_blob(struct zl_source *source, const struct zl_descriptor *descriptor, zl_blob_fn fn,
                    void *ctx, struct zl_error *err);
+/* Whether there is a way to fetch parts, and the way. */
+bool zl_source_has_parts(const struct zl_source *source);
+int zl_source_part(struct zl_source *source, const struct zl_descriptor *descriptor,
+                   struct zl_blob_part *part, zl_blob_fn fn, void *ctx, struct zl_error *err);
 void zl_source_free(struct zl_source *source);
 ZL_DEFINE_CLEANUP(struct zl_source, zl_source_free)
 

@@ -57,7 +57,7 @@ static int prune_containers(struct zl_runtime *rt, bool dry_run, struct zl_prune
 static int prune_images(struct zl_runtime *rt, bool dry_run, struct zl_prune_result *sum,
                         struct zl_error *err)
 {
-  struct zl_image_gc_options options = { .images = true, .dry_run = dry_run };
+  struct zl_image_gc_options options = { .images = true, .partials = true, .dry_run = dry_run };
   struct zl_image_gc_result found = { 0 };
   struct zl_backend_usage disks = { 0 };
   struct zl_image_store *images = NULL;

@@ -4,7 +4,8 @@
  *
  *   pull_tool ROOT HELPER_DIR VERB [ARGUMENT...]
  *     pull [--always|--newer|--never] [--impatient] [--user NAME:PASSWORD] [--cancel-after N] REF
- *     resolve IMAGE | list | remove [--force] IMAGE | gc [--images] | usage | inspect IMAGE
+ *     resolve IMAGE | list | remove [--force] IMAGE | gc [--images|--partials] | usage | inspect
+ * IMAGE
  *
  * Prints a line per progress event with ZLAYER_PROGRESS=1. Exit status 1: "CODE: message".
  */
@@ -120,7 +121,10 @@ static int verb_remove(struct zl_image_store *store, char **argv, struct zl_erro
 
 static int verb_gc(struct zl_image_store *store, char **argv, struct zl_error *err)
 {
-  const struct zl_image_gc_options options = { .images = argv[0] != NULL };
+  const struct zl_image_gc_options options = {
+    .images = argv[0] != NULL && strcmp(argv[0], "--images") == 0,
+    .partials = argv[0] != NULL && strcmp(argv[0], "--partials") == 0,
+  };
   struct zl_image_gc_result result;
   int r = zl_image_gc(store, &options, &result, err);
 
