@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/strv.h"
 #include "base/time.h"
+#include "image/retry_after.h"
 
 enum {
   MAX_AUTH_TRIES = 2, /* a token, and one more when it was about to expire */
@@ -382,7 +383,7 @@ int zl_call_back_off(const struct zl_caller *caller, const struct zl_call *call,
   for (unsigned i = 1; i < count && ms < patience->wait_max_ms; i++)
     ms *= 2;
   ms += zl_time_boot() / 1024 % (ms / 4 + 1); /* so that the threads of a pull do not march */
-  if (after != NULL && zl_parse_u64(after, UINT32_MAX, &seconds)) {
+  if (after != NULL && zl_retry_after_parse(after, zl_time_wall() / ZL_NS_PER_S, &seconds)) {
     if (seconds * 1000 > patience->wait_max_ms)
       return zl_wrap(err, "it asks to wait %llu s", (unsigned long long)seconds);
     ms = seconds * 1000;

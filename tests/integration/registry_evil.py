@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pulls from a registry that misbehaves. Usage: registry_evil.py [BUILD_DIR [NAME...]]; without
 arguments the build directory is $ZLAYER_BUILD.
-Each case gets its own server on loopback and its own store; after each failure nothing may be
-staged, and a good pull into the same store must work."""
+Each case gets its own server on loopback and its own store. Each failure has to be the expected one
+within its time and a bounded amount of memory, nothing may be staged afterwards, downloads are kept
+only where they can be continued, and a good pull into the same store must work."""
 import base64
 import http.server
 import json
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -23,6 +25,10 @@ NAME = 'evil/image'
 GOOD = ri.small_image(3, 'good')
 BIG_TAR = ri.Layer().add('big', data=os.urandom(3 << 20)).bytes()
 BIG = ri.Image([BIG_TAR], ['none'])
+
+
+PEAK_KIB = (32 << 10) + 3 * (4 << 10)  # the most that a pull of three layers may use
+NETWORK = ('REMOTE', 'TIMEOUT', 'AUTH', 'CANCELLED')  # after these a download can be continued
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -116,27 +122,47 @@ class Case:
     """What a test gets: a store of its own."""
 
     def __init__(self, build, base, name):
+        self.build, self.base, self.name = build, base, name
         self.tool = ri.Tool(build, os.path.join(base, name))
+
+    def fresh(self):
+        """The same with a new store."""
+        Case.stores += 1
+        return Case(self.build, self.base, '%s-%d' % (self.name, Case.stores))
+
+    stores = 0
+    failures = 0  # of all cases: each was checked by fails()
+
+    def partials(self):
+        path = os.path.join(self.tool.root, 'partial')
+        return os.listdir(path) if os.path.isdir(path) else []
 
     def pull(self, server, tag='good', *args, env=None, insecure=None, timeout=30):
         hosts = insecure if insecure is not None else server.host
-        all_env = dict({'ZLAYER_INSECURE_REGISTRIES': hosts}, **(env or {}))
+        all_env = dict({'ZLAYER_INSECURE_REGISTRIES': hosts, 'ZLAYER_PEAK': '1'}, **(env or {}))
         start = time.monotonic()
         code, out, err = self.tool.run('pull', '--impatient', '--always', *args,
                                        '%s/%s:%s' % (server.host, NAME, tag), env=all_env,
                                        timeout=timeout)
-        return code, err, time.monotonic() - start
+        seconds = time.monotonic() - start
+        peak = int(re.search(r'^VmHWM:\s+(\d+) kB$', err, re.M).group(1))
+        assert peak < PEAK_KIB or 'ASAN_OPTIONS' in os.environ, '%d KiB of memory' % peak
+        return code, re.sub(r'^VmHWM:.*\n', '', err, flags=re.M), seconds
 
-    def fails(self, server, expected, text, tag='good', **more):
-        """Fails as expected, leaves no staging, and does not spoil the next pull."""
+    def fails(self, server, expected, text, tag='good', limit=12, **more):
+        """Fails as expected and in time, leaves nothing, and does not spoil the next pull."""
         code, err, seconds = self.pull(server, tag, **more)
         assert code == 1 and err.startswith(expected + ': '), (code, err)
         assert text in err, err
         assert 'Sanitizer' not in err, err
+        assert seconds < limit, seconds
         assert not self.tool.layers()[1], self.tool.layers()
+        assert expected in NETWORK or not self.partials(), self.partials()
         with Server(honest) as good:
-            again, err, _ = self.pull(good)
+            again, err, _ = self.pull(good, tag if tag in good.http.images else 'good')
             assert again == 0, err
+        assert not self.tool.layers()[1] and not self.partials(), self.partials()
+        Case.failures += 1
         return seconds
 
 
@@ -580,8 +606,7 @@ def test_redirect_to_file(case):
                   'http://user:pw@127.0.0.1/', '//', 'http://', 'HTTP:/x', 'http://127.0.0.1:99999/',
                   'data:text/plain,x'):
         with Server(lambda h: h.reply(302, Location=place)) as s:
-            code, err, _ = case.pull(s)
-            assert code == 1 and err.startswith('REMOTE') and 'refused' in err, (place, err)
+            case.fails(s, 'REMOTE', 'refused')
 
 
 def test_redirect_without_location(case):
@@ -836,12 +861,12 @@ def test_mirrors(case):
         assert all(path.startswith('/v2/prefix/' + NAME) for path, _ in good.http.seen)
 
 
-def main():
+def main(cases, least=0):
     build = sys.argv[1] if len(sys.argv) > 1 else os.environ.get('ZLAYER_BUILD')
     if build is None:
         sys.exit(__doc__)
     build = os.path.abspath(build)
-    cases = {name[5:]: fn for name, fn in globals().items() if name.startswith('test_')}
+    cases = {name[5:]: fn for name, fn in cases.items() if name.startswith('test_')}
     failed = []
     with tempfile.TemporaryDirectory(prefix='zl-evil-') as base:
         for name in sys.argv[2:] or cases:
@@ -851,9 +876,12 @@ def main():
             except Exception as e:  # every case is to be reported
                 print('FAIL %s: %s: %s' % (name, type(e).__name__, e), flush=True)
                 failed.append(name)
+    if not sys.argv[2:] and not failed:
+        print('%d failures were checked' % Case.failures)
+        assert Case.failures >= least, Case.failures
     if failed:
         sys.exit('%d of %d failed' % (len(failed), len(cases)))
 
 
 if __name__ == '__main__':
-    main()
+    main(globals(), 40)

@@ -152,7 +152,7 @@ class Setting:
 
     def start(self, tool, proxy, tag='parts', kind='erofs', *args, **more):
         env = {'ZLAYER_INSECURE_REGISTRIES': proxy.host, 'ZLAYER_LAYERS': kind, **more}
-        return tool.start('pull', '--impatient', *args, '%s/resume:%s' % (proxy.host, tag), env=env)
+        return tool.start('pull', *args, '%s/resume:%s' % (proxy.host, tag), env=env)
 
     def pull(self, *args, **more):
         process = self.start(*args, **more)

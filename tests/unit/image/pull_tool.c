@@ -7,7 +7,8 @@
  *     resolve IMAGE | list | remove [--force] IMAGE | gc [--images|--partials] | usage | inspect
  * IMAGE
  *
- * Prints a line per progress event with ZLAYER_PROGRESS=1. Exit status 1: "CODE: message".
+ * Prints a line per progress event with ZLAYER_PROGRESS=1, and at the end the peak of its memory
+ * with ZLAYER_PEAK=1. Exit status 1: "CODE: message".
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/limits.h"
 #include "base/path.h"
 #include "base/strv.h"
 #include "image/store_internal.h"
@@ -190,9 +192,23 @@ static int run(int argc, char **argv, struct zl_error *err)
   return zl_fail(err, ZL_E_INVALID, 0, "unknown verb '%s', or too few arguments", argv[3]);
 }
 
+/* "VmHWM:  1234 kB" */
+static void print_peak(void)
+{
+  zl_autobuf text = ZL_BUF_INIT((size_t)ZL_MAX_SMALL_FILE);
+  const char *line;
+
+  if (zl_file_read(AT_FDCWD, "/proc/self/status", &text, NULL) < 0)
+    return;
+  line = strstr(text.data, "VmHWM:");
+  if (line != NULL)
+    (void)fprintf(stderr, "%.*s\n", (int)strcspn(line, "\n"), line);
+}
+
 int main(int argc, char **argv)
 {
   struct zl_error err = { 0 };
+  int status = 0;
 
   if (argc < 4) {
     (void)fprintf(stderr, "usage: pull_tool ROOT HELPER_DIR VERB [ARGUMENT...]\n");
@@ -200,7 +216,9 @@ int main(int argc, char **argv)
   }
   if (run(argc, argv, &err) < 0) {
     (void)fprintf(stderr, "%s: %s\n", zl_code_name(err.code), err.msg);
-    return 1;
+    status = 1;
   }
-  return 0;
+  if (getenv("ZLAYER_PEAK") != NULL)
+    print_peak();
+  return status;
 }

@@ -18,6 +18,7 @@
 #include "image/auth_header.h"
 #include "image/credentials.h"
 #include "image/registry_config.h"
+#include "image/retry_after.h"
 #include "image/url.h"
 
 /* ---- Addresses ------------------------------------------------------------------------------- */
@@ -335,6 +336,48 @@ static void refuses_helper_names(void **state)
     assert_int_equal(zl_credential_helper_get(names[i], "r.io", &c, NULL), -ZL_E_INVALID);
 }
 
+/* ---- Waiting --------------------------------------------------------------------------------- */
+
+static void understands_retry_after(void **state)
+{
+  static const uint64_t now = 784111777; /* Sun, 06 Nov 1994 08:49:37 GMT */
+  static const struct {
+    const char *text;
+    int64_t seconds; /* -1: not understood */
+  } cases[] = {
+    { "0", 0 },
+    { "120", 120 },
+    { "Sun, 06 Nov 1994 08:49:37 GMT", 0 },
+    { "Sun, 06 Nov 1994 08:50:07 GMT", 30 },
+    { "Mon, 07 Nov 1994 08:49:37 GMT", 86400 },
+    { "Sun, 06 Nov 1993 08:50:07 GMT", 0 },
+    { "Sun, 01 Jan 1970 00:00:00 GMT", 0 },
+    { "", -1 },
+    { "-1", -1 },
+    { "1.5", -1 },
+    { "soon", -1 },
+    { "99999999999999999999", -1 },
+    { "Sunday, 06-Nov-94 08:49:37 GMT", -1 },
+    { "Sun Nov  6 08:49:37 1994", -1 },
+    { "Sun, 06 Nov 1994 08:49:37", -1 },
+    { "Sun, 06 Nov 1994 08:49:37 GMT and more", -1 },
+    { "Sun, 06 Foo 1994 08:49:37 GMT", -1 },
+    { "Sun, 32 Nov 1994 08:49:37 GMT", -1 },
+    { "Sun, 06 Nov 1994 24:49:37 GMT", -1 },
+    { "Sun, 06 Nov 1994 08:61:37 GMT", -1 },
+    { "Sun, 06 Nov 0094 08:49:37 GMT", -1 },
+  };
+
+  (void)state;
+  for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    uint64_t seconds = 4711;
+    bool known = zl_retry_after_parse(cases[i].text, now, &seconds);
+
+    if (known != (cases[i].seconds >= 0) || (known && seconds != (uint64_t)cases[i].seconds))
+      fail_msg("'%s': %d, %llu s", cases[i].text, known, (unsigned long long)seconds);
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -348,6 +391,7 @@ int main(void)
     cmocka_unit_test(comments_say_nothing),
     cmocka_unit_test(looks_credentials_up),
     cmocka_unit_test(refuses_helper_names),
+    cmocka_unit_test(understands_retry_after),
   };
 
   return cmocka_run_group_tests_name("registry", tests, NULL, NULL);
