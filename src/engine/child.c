@@ -17,25 +17,84 @@
 
 #include "base/fd.h"
 
+/* Between the call and `run` the child, which has its parent's stack, must not touch anything of
+ * its caller's: that is not for a compiler to see to. The 256 bytes are what lies below the stack
+ * pointer of a function that calls nothing. */
+static long clone3_run(struct clone_args *args, void (*run)(void *), void *arg)
+{
+#ifdef __x86_64__
+  register void (*kept_run)(void *) __asm__("r12") = run;
+  register void *kept_arg __asm__("r13") = arg;
+  long r = SYS_clone3;
+
+  __asm__ volatile("syscall\n\t"
+                   "test %%rax, %%rax\n\t"
+                   "jnz 1f\n\t"
+                   "sub $256, %%rsp\n\t"
+                   "and $-16, %%rsp\n\t"
+                   "mov %%r13, %%rdi\n\t"
+                   "call *%%r12\n\t"
+                   "hlt\n"
+                   "1:"
+                   : "+a"(r)
+                   : "D"(args), "S"(sizeof(*args)), "r"(kept_run), "r"(kept_arg)
+                   : "rcx", "r11", "memory", "cc");
+  if (r >= 0)
+    return r;
+  errno = (int)-r;
+  return -1;
+#else
+  long r;
+
+  args->flags &= ~(uint64_t)(CLONE_VM | CLONE_VFORK);
+  r = syscall(SYS_clone3, args, sizeof(*args));
+  if (r == 0)
+    run(arg);
+  return r;
+#endif
+}
+
+static void fill(struct clone_args *args, uint64_t flags, int cgroup_fd, int *pidfd)
+{
+  *args = (struct clone_args){
+    .flags = flags | CLONE_PIDFD,
+    .pidfd = (uint64_t)(uintptr_t)pidfd,
+    .exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD, /* a sibling has its brother's */
+  };
+  if (cgroup_fd < 0)
+    return;
+  args->flags |= CLONE_INTO_CGROUP;
+  args->cgroup = (uint64_t)cgroup_fd;
+}
+
 int zl_child_clone(int namespaces, int cgroup_fd, struct zl_child *ret, struct zl_error *err)
 {
   int pidfd = -1;
-  struct clone_args args = {
-    .flags = (uint64_t)(unsigned)namespaces | CLONE_PIDFD,
-    .pidfd = (uint64_t)(uintptr_t)&pidfd,
-    .exit_signal = namespaces & CLONE_PARENT ? 0 : SIGCHLD, /* a sibling has its brother's */
-  };
+  struct clone_args args;
   long pid;
 
-  if (cgroup_fd >= 0) {
-    args.flags |= CLONE_INTO_CGROUP;
-    args.cgroup = (uint64_t)cgroup_fd;
-  }
+  fill(&args, (unsigned)namespaces, cgroup_fd, &pidfd);
   pid = syscall(SYS_clone3, &args, sizeof(args));
   if (pid < 0)
     return zl_fail_errno(err, "starting a process in new namespaces");
   if (pid == 0)
     return 0;
+  ret->pid = (pid_t)pid;
+  ret->pidfd = pidfd;
+  return 1;
+}
+
+int zl_child_run(int cgroup_fd, void (*run)(void *), void *arg, struct zl_child *ret,
+                 struct zl_error *err)
+{
+  int pidfd = -1;
+  struct clone_args args;
+  long pid;
+
+  fill(&args, CLONE_VM | CLONE_VFORK, cgroup_fd, &pidfd);
+  pid = clone3_run(&args, run, arg);
+  if (pid < 0)
+    return zl_fail_errno(err, "starting a process");
   ret->pid = (pid_t)pid;
   ret->pidfd = pidfd;
   return 1;

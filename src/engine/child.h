@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Processes that become part of a container. Only for single-threaded programs: the child goes on
- * with a copy of the parent's memory.
+ * with a copy of the parent's memory, or in it.
  */
 #ifndef ZL_ENGINE_CHILD_H
 #define ZL_ENGINE_CHILD_H
@@ -19,6 +19,13 @@ struct zl_child {
  * in that unified cgroup. Returns 1 in the parent with *ret filled, 0 in the child, negative on
  * failure. */
 int zl_child_clone(int namespaces, int cgroup_fd, struct zl_child *ret, struct zl_error *err);
+
+/* vfork: `run(arg)`, which must not return, goes on in the caller's memory, and the caller when that
+ * process has ended or executes. Nothing of the memory is copied or faulted in for it, which is most
+ * of what a short-lived process costs. It must not change what the caller goes on with, and what
+ * belongs to the memory (being dumpable) changes for both. Otherwise as zl_child_clone. */
+int zl_child_run(int cgroup_fd, void (*run)(void *arg), void *arg, struct zl_child *ret,
+                 struct zl_error *err);
 
 /* First steps of every child: it dies with its parent, cannot be traced or read through /proc by
  * what runs in the container, leads a session, blocks no signal, has umask 022, and keeps the

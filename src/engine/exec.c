@@ -197,9 +197,10 @@ _Noreturn static void child_main(const struct zl_exec_spec *spec, struct birth *
 /* The container's pid namespace is entered by birth alone. Whoever is born there is seen by the
  * container at once, and one that may trace others (CAP_SYS_PTRACE) sees its files too: so it is
  * born by somebody who has left the host's behind, as a child of the caller. */
-_Noreturn static void helper_main(const struct zl_exec_spec *spec, struct birth *birth)
+_Noreturn static void helper_main(const struct zl_exec_spec *spec, const struct birth *birth)
 {
   struct zl_child child = { .pidfd = -1 };
+  struct birth own = *birth;
   struct zl_error err = { 0 };
   int r = enter(spec, birth, &err);
 
@@ -209,7 +210,7 @@ _Noreturn static void helper_main(const struct zl_exec_spec *spec, struct birth 
   if (r == 0)
     r = zl_child_clone(CLONE_PARENT, -1, &child, &err);
   if (r == 0)
-    child_main(spec, birth);
+    child_main(spec, &own);
   if (r < 0) {
     zl_sync_send_error(birth->sync_fd, &err);
     _exit(EXIT_NO_START);
@@ -218,6 +219,18 @@ _Noreturn static void helper_main(const struct zl_exec_spec *spec, struct birth 
     (void)zl_fd_write_full(birth->own_pid[1], &child.pid, sizeof(child.pid));
   (void)zl_fd_write_full(birth->pid_fd, &child.pid, sizeof(child.pid));
   _exit(0);
+}
+
+struct helper {
+  const struct zl_exec_spec *spec;
+  const struct birth *birth;
+};
+
+static void helper_run(void *arg)
+{
+  const struct helper *helper = arg;
+
+  helper_main(helper->spec, helper->birth);
 }
 
 /* ---- In the parent ------------------------------------------------------------------------- */
@@ -253,6 +266,25 @@ static void close_pipes(struct birth *birth)
   zl_fd_closep(&birth->sync_fd);
 }
 
+/* It runs in our memory where it may: a process that enters a time namespace must share its with
+ * nobody. Of what it does to itself, being dumpable belongs to the memory. */
+static int run_helper(const struct zl_exec_spec *spec, const struct birth *birth,
+                      struct zl_child *ret, struct zl_error *err)
+{
+  struct helper helper = { .spec = spec, .birth = birth };
+  int dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), r;
+
+  if (spec->container->namespaces & CLONE_NEWTIME) {
+    r = zl_child_clone(0, spec->cgroup_fd, ret, err);
+    if (r == 0)
+      helper_main(spec, birth);
+    return r;
+  }
+  r = zl_child_run(spec->cgroup_fd, helper_run, &helper, ret, err);
+  (void)prctl(PR_SET_DUMPABLE, dumpable, 0, 0, 0);
+  return r;
+}
+
 static int clone_inside(const struct zl_exec_spec *spec, struct birth *birth, int sync_fd,
                         struct zl_child *ret, struct zl_error *err)
 {
@@ -260,11 +292,8 @@ static int clone_inside(const struct zl_exec_spec *spec, struct birth *birth, in
   zl_autofd pid_fd = -1;
   int r = make_pipes(birth, &pid_fd, err);
 
-  if (r == 0) {
-    r = zl_child_clone(0, spec->cgroup_fd, &helper, err);
-    if (r == 0)
-      helper_main(spec, birth);
-  }
+  if (r == 0)
+    r = run_helper(spec, birth, &helper, err);
   close_pipes(birth);
   if (r > 0)
     r = adopt(pid_fd, sync_fd, ret, err);
