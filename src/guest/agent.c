@@ -112,8 +112,10 @@ int agent_open(struct agent *agent, bool is_machine, int bridge_fd, int stdio_fd
 
 void agent_close(struct agent *agent)
 {
-  if (agent->container.status != CONTAINER_NONE)
-    container_remove(agent);
+  do
+    if (agent->container.status != CONTAINER_NONE)
+      container_remove(agent);
+  while (spares_pop(agent));
   zl_bridge_server_free(agent->server);
   zl_mux_free(agent->mux);
   zl_fd_closep(&agent->signal_fd);

@@ -17,6 +17,7 @@
 #include "bridge/server.h"
 #include "guest/container.h"
 #include "guest/process.h"
+#include "guest/spares.h"
 
 enum {
   /* What an event of the epoll instance is about; streams are numbered from the last one on. */
@@ -49,6 +50,8 @@ struct agent {
   struct zl_bridge_server *server;
   struct zl_mux *mux;
   struct container container;
+  struct container spares[MAX_SPARES]; /* prepared; the last one is next */
+  size_t n_spares;
   struct process processes[MAX_PROCESSES];
   uint64_t next_serial;
   struct waiter waiters[ZL_BRIDGE_MAX_CALLS];

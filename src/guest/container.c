@@ -174,7 +174,7 @@ int container_delete(struct agent *agent, struct zl_error *err)
   int upper = 0, work = 0;
 
   container_remove(agent);
-  if (agent->is_machine && group_prepare(&agent->container.group, err) < 0)
+  if (!spares_pop(agent) && agent->is_machine && group_prepare(&agent->container.group, err) < 0)
     return -(int)err->code;
   if (scratch < 0)
     return 0;

@@ -44,9 +44,10 @@ void container_init(struct container *container);
 /* Makes the directories of the writable layer where they are missing. */
 int container_prepare_scratch(int dir_fd, struct zl_error *err);
 
-/* Makes it from a ContainerConfig object; a prepared one that is there is deleted. With `Prepare`
- * it is only prepared. With `Amendment` the prepared one becomes this one. ZL_E_CONFLICT: there is
- * one, or none that is prepared. After an error nothing is left of it. */
+/* Makes it from a ContainerConfig object; prepared ones that are there are deleted. With `Prepare`
+ * it is only prepared, and others that are stay behind it (guest/spares.h). With `Amendment` the
+ * prepared one becomes this one. ZL_E_CONFLICT: there is one, or none that is prepared. After an
+ * error nothing is left of it. */
 int container_create(struct agent *agent, const char *id, const json_t *config,
                      struct zl_error *err);
 /* ZL_E_NOT_FOUND unless `id` is the container's. */
@@ -86,7 +87,8 @@ struct zl_container_hooks container_hooks(struct container *container);
 
 /* Ends it. What it has written stays: the next machine may go on with the same disk. */
 void container_remove(struct agent *agent);
-/* The same, and its writable layer is emptied, so that another container may have the disk. */
+/* The same, and its writable layer is emptied, so that another container may have the disk. One
+ * that was prepared before it takes its place. */
 int container_delete(struct agent *agent, struct zl_error *err);
 
 #endif

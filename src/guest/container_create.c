@@ -181,18 +181,22 @@ static int build(struct agent *agent, const json_t *config, bool is_prepared, st
   ZL_CLEANUP(stdio_done) struct stdio stdio = { .fds = { -1, -1, -1 } };
   struct container *c = &agent->container;
   struct zl_container_spec spec = { .netns_fd = -1, .gate_fd = -1, .hooks = container_hooks(c) };
+  zl_autofree char *path = NULL;
   int r = read_bundle(agent, config, err);
 
   if (r == 0)
     r = write_files(config, err);
   if (r == 0)
     r = open_scratch(config, &c->scratch_fd, err);
+  if (r == 0 && is_prepared)
+    r = spares_keep_apart(agent, &path, &c->scratch_fd, err);
   if (r == 0)
     r = process_new(agent, &c->init, err);
   if (r == 0)
     r = open_pipes(c, is_prepared, &stdio, err);
   if (r == 0)
-    r = group_make(&c->group, c->config, err);
+    r = group_make(&c->group, path != NULL ? path : c->config->cgroups_path, &c->config->resources,
+                   err);
   if (r < 0)
     return r;
   spec.config = c->config;
@@ -208,14 +212,11 @@ static int build(struct agent *agent, const json_t *config, bool is_prepared, st
   return r;
 }
 
-static int make(struct agent *agent, const json_t *config, struct zl_error *err)
+static int make(struct agent *agent, const json_t *config, bool is_prepared, struct zl_error *err)
 {
   struct container *c = &agent->container;
-  bool is_prepared = false;
-  int r = zl_json_get_bool(config, "ContainerConfig", "Prepare", false, &is_prepared, err);
+  int r = build(agent, config, is_prepared, err);
 
-  if (r == 0)
-    r = build(agent, config, is_prepared, err);
   if (r < 0)
     return r;
   c->init->is_init = true;
@@ -276,13 +277,26 @@ static int take_prepared(struct agent *agent, const json_t *config, const json_t
 
 /* ---- Both ---------------------------------------------------------------------------------- */
 
+/* None that is prepared is left. */
+static int delete_prepared(struct agent *agent, struct zl_error *err)
+{
+  int r = 0;
+
+  while (r == 0 && agent->container.status == CONTAINER_PREPARED)
+    r = container_delete(agent, err);
+  return r;
+}
+
 int container_create(struct agent *agent, const char *id, const json_t *config,
                      struct zl_error *err)
 {
   struct container *c = &agent->container;
+  bool is_prepared = false;
   json_t *amendment;
   int r = zl_json_get_object(config, "ContainerConfig", "Amendment", &amendment, err);
 
+  if (r == 0)
+    r = zl_json_get_bool(config, "ContainerConfig", "Prepare", false, &is_prepared, err);
   if (r < 0)
     return r;
   if (c->status != CONTAINER_NONE && c->status != CONTAINER_PREPARED)
@@ -292,12 +306,15 @@ int container_create(struct agent *agent, const char *id, const json_t *config,
   if (c->status == CONTAINER_NONE && amendment != NULL)
     return zl_fail(err, ZL_E_CONFLICT, 0, "Amendment: no container is prepared in this machine");
   if (c->status == CONTAINER_PREPARED && amendment == NULL)
-    r = container_delete(agent, err);
+    r = is_prepared ? spares_push(agent, err) : delete_prepared(agent, err);
   if (r < 0)
     return r;
   (void)stpcpy(c->id, id);
-  r = amendment != NULL ? take_prepared(agent, config, amendment, err) : make(agent, config, err);
-  if (r < 0)
+  r = amendment != NULL ? take_prepared(agent, config, amendment, err)
+                        : make(agent, config, is_prepared, err);
+  if (r < 0) {
     container_remove(agent);
+    (void)spares_pop(agent);
+  }
   return r;
 }

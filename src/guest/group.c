@@ -28,25 +28,20 @@ int group_prepare(struct group *group, struct zl_error *err)
   return r;
 }
 
-static bool is_prepared_for(const struct group *group, const struct zl_engine_config *config)
+int group_make(struct group *group, const char *path, const struct zl_resources *res,
+               struct zl_error *err)
 {
-  return group->is_prepared && strcmp(config->cgroups_path, ZL_GUEST_CGROUP) == 0;
-}
-
-int group_make(struct group *group, const struct zl_engine_config *config, struct zl_error *err)
-{
-  const struct zl_resources *res = &config->resources;
   bool has_rules = false;
   int r = 0;
 
-  if (config->cgroups_path != NULL && is_prepared_for(group, config)) {
+  if (path != NULL && group->is_prepared && strcmp(path, ZL_GUEST_CGROUP) == 0) {
     has_rules = res->n_devices == 0;
     group->is_prepared = false;
   } else {
     group_remove(group);
-    if (config->cgroups_path == NULL)
+    if (path == NULL)
       return 0;
-    r = make(group, config->cgroups_path, res, err);
+    r = make(group, path, res, err);
   }
   if (r == 0)
     r = zl_cgroup_apply(&group->cgroup, res, err);

@@ -27,9 +27,10 @@ struct group {
  * the kernel verify them is half of what a first Create costs where the processor is emulated. */
 int group_prepare(struct group *group, struct zl_error *err);
 
-/* Makes the cgroup of a bundle with its limits; none without linux.cgroupsPath. After an error the
- * caller removes what there is. */
-int group_make(struct group *group, const struct zl_engine_config *config, struct zl_error *err);
+/* Makes the cgroup of a bundle at `path` with its limits; none for NULL. After an error the caller
+ * removes what there is. */
+int group_make(struct group *group, const char *path, const struct zl_resources *res,
+               struct zl_error *err);
 
 /* Whether the kernel has killed a process of it for want of memory. */
 bool group_had_oom(const struct group *group);

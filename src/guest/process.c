@@ -100,7 +100,7 @@ void process_drop_all(struct agent *agent)
     refuse_wait(agent, agent->waiters[i].id, ZL_E_CONFLICT, "the container has been deleted");
   agent->n_waiters = 0;
   for (size_t i = 0; i < MAX_PROCESSES; i++)
-    if (agent->processes[i].serial != 0)
+    if (agent->processes[i].serial != 0 && !spares_own(agent, &agent->processes[i]))
       process_drop(&agent->processes[i]);
 }
 
@@ -162,7 +162,7 @@ void process_check(struct process *process)
       agent->waiters[left++] = agent->waiters[i];
   }
   agent->n_waiters = left;
-  if (process->is_init)
+  if (process == agent->container.init)
     container_announce_end(agent);
 }
 
@@ -175,7 +175,7 @@ static void end(struct process *process, int status)
   } else {
     process->code = WEXITSTATUS(status);
   }
-  if (process->is_init)
+  if (process == process->agent->container.init)
     container_conclude(process->agent);
   for (int i = 0; i < STREAM_COUNT; i++)
     stream_settle(&process->streams[i]);

@@ -39,7 +39,7 @@ int process_new(struct agent *agent, struct process **ret, struct zl_error *err)
 void process_begin(struct process *process, struct zl_child *child);
 /* Frees the place; a process in it is killed. */
 void process_drop(struct process *process);
-/* Kills and forgets every one; who waits is told. */
+/* Kills and forgets every one of the container's; who waits is told. */
 void process_drop_all(struct agent *agent);
 
 /* NULL: none. */

@@ -14,7 +14,7 @@
 
 enum {
   ZL_VM_KEY_TEXT = 65,
-  ZL_VM_TEMPLATE_FORMAT = 3 /* of the files and the machine; another one is another key */
+  ZL_VM_TEMPLATE_FORMAT = 4 /* of the files and the machine; another one is another key */
 };
 
 /* What a machine's memory depends on. */

@@ -4,7 +4,9 @@
  * knows its image runs the image's shell for that; it serves no other image afterwards.
  */
 #include <string.h>
+#include <unistd.h>
 
+#include "base/fd.h"
 #include "base/json.h"
 #include "base/time.h"
 #include "bridge/guest.h"
@@ -12,6 +14,10 @@
 #include "shim/vm/stock.h"
 
 #define WARM_ID "warm-rep-0"
+
+enum {
+  PASSES = 3 /* of a pooled machine: what is translated at one is linked at the next */
+};
 
 static const struct zl_rpc_disk image = {
   .lun = ZL_GUEST_LUN_IMAGE, .mount_path = ZL_GUEST_IMAGE, .read_only = true, .filesystem = "erofs"
@@ -55,6 +61,7 @@ static void began(void *ctx, int r, const json_t *reply, const struct zl_error *
  * the one that is prepared. */
 struct pass {
   json_t *bundle, *amendment; /* one of them; borrowed */
+  json_t *another;            /* a program that is executed in it meanwhile; NULL: none */
   bool mounts_image;
 };
 
@@ -92,33 +99,89 @@ static int create(struct vm_shim *vm, const struct pass *pass, struct zl_error *
   return guest_batch_wait(&batch, err);
 }
 
-/* Its output goes where that of a container goes: through a port. */
-static int run_it(struct vm_shim *vm, struct zl_error *err)
+static int begin(struct vm_shim *vm, const struct zl_rpc_process *what, struct run *run,
+                 struct zl_error *err)
+{
+  struct zl_rpc_then then = guest_then(began, run, PATIENCE_GUEST);
+  int r = zl_rpc_execute(vm->guest.client, WARM_ID, what, &then, err);
+
+  guest_flush(&vm->guest);
+  while (r == 0 && !run->done && run->pid == 0)
+    r = loop_turn(&vm->shim.loop, err);
+  return r;
+}
+
+static int finish(struct vm_shim *vm, struct run *run, struct zl_error *err)
+{
+  struct zl_rpc_then then = guest_then(ended, run, PATIENCE_GUEST);
+  int r = 0;
+
+  if (!run->done) {
+    r = zl_rpc_wait(vm->guest.client, WARM_ID, run->pid, &then, err);
+    guest_flush(&vm->guest);
+  }
+  while (r == 0 && !run->done)
+    r = loop_turn(&vm->shim.loop, err);
+  if (r == 0 && run->failure.code != ZL_OK) {
+    *err = run->failure;
+    r = -(int)run->failure.code;
+  }
+  return r;
+}
+
+/* What `zlayer exec` asks for. */
+static int run_another(struct vm_shim *vm, json_t *program, struct zl_error *err)
 {
   struct run run = { 0 };
-  struct zl_rpc_then then = guest_then(began, &run, PATIENCE_GUEST);
-  struct zl_rpc_process what = { .oci = NULL };
+  struct zl_rpc_process what = { .oci = program };
   struct port *out = NULL;
   int r = port_to_nobody(&vm->ports, &out, err);
 
   what.out_port = port_number(out);
   if (r == 0)
-    r = zl_rpc_execute(vm->guest.client, WARM_ID, &what, &then, err);
-  guest_flush(&vm->guest);
-  while (r == 0 && !run.done && run.pid == 0)
-    r = loop_turn(&vm->shim.loop, err);
-  if (r == 0 && !run.done) {
-    then = guest_then(ended, &run, PATIENCE_GUEST);
-    r = zl_rpc_wait(vm->guest.client, WARM_ID, run.pid, &then, err);
-    guest_flush(&vm->guest);
-  }
-  while (r == 0 && !run.done)
-    r = loop_turn(&vm->shim.loop, err);
+    r = begin(vm, &what, &run, err);
+  if (r == 0)
+    r = finish(vm, &run, err);
   port_close(out);
-  if (r == 0 && run.failure.code != ZL_OK) {
-    *err = run.failure;
-    r = -(int)run.failure.code;
-  }
+  return r;
+}
+
+/* A program that waits for the end of its input. */
+static int open_input(struct vm_shim *vm, struct port **ret, int *ret_end, struct zl_error *err)
+{
+  int ends[2], r = zl_fd_pipe(ends, err);
+
+  if (r < 0)
+    return r;
+  r = port_from_fd(&vm->ports, ends[0], ret, err);
+  if (r < 0)
+    (void)close(ends[0]);
+  *ret_end = ends[1];
+  return r;
+}
+
+/* Its output goes where that of a container goes: through a port. */
+static int run_it(struct vm_shim *vm, const struct pass *pass, struct zl_error *err)
+{
+  struct run run = { 0 };
+  struct zl_rpc_process what = { .oci = NULL };
+  struct port *in = NULL, *out = NULL;
+  zl_autofd input = -1;
+  int r = port_to_nobody(&vm->ports, &out, err);
+
+  if (r == 0 && pass->another != NULL)
+    r = open_input(vm, &in, &input, err);
+  what.in_port = port_number(in);
+  what.out_port = port_number(out);
+  if (r == 0)
+    r = begin(vm, &what, &run, err);
+  if (r == 0 && pass->another != NULL && !run.done)
+    r = run_another(vm, pass->another, err);
+  zl_fd_closep(&input);
+  if (r == 0)
+    r = finish(vm, &run, err);
+  port_close(in);
+  port_close(out);
   return r;
 }
 
@@ -144,7 +207,7 @@ static int make_pass(struct vm_shim *vm, const struct pass *pass, bool *ret_ran,
 
   if (r < 0)
     return r;
-  r = run_it(vm, &why);
+  r = run_it(vm, pass, &why);
   *ret_ran = r == 0;
   if (r < 0 && r != -ZL_E_NO_COMMAND && r != -ZL_E_NOT_EXECUTABLE) {
     *err = why;
@@ -252,26 +315,44 @@ int warm_template(struct vm_shim *vm, json_t *bundle, struct zl_error *err)
   r = guest_batch_wait(&batch, err);
   if (r == 0)
     r = read_image(vm, err);
-  if (r == 0)
+  /* One is the container's, the others warm a pooled machine, which need not learn to prepare any.
+   */
+  for (int i = 0; r == 0 && i < PASSES + 1; i++)
     r = prepare_container(vm, bundle, err);
   return r < 0 ? zl_wrap(err, "warming the machine") : 0;
+}
+
+/* A shell that has a child, as most programs do, and goes on until its input ends. */
+static json_t *waiting_shell(void)
+{
+  return json_pack("[s, s, s]", "/bin/sh", "-c", "(:); echo warm; read word");
+}
+
+/* The process of an exec: as the first one's, with another command. */
+static json_t *other_program(const json_t *bundle)
+{
+  json_t *process = json_copy(json_object_get(bundle, "process"));
+
+  (void)json_object_del(process, "capabilities");
+  if (process != NULL && json_object_set_new(process, "args", shell()) < 0)
+    zl_json_decref(&process);
+  return process;
 }
 
 int warm_prepared(struct vm_shim *vm, struct zl_error *err)
 {
   zl_autojson *bundle = json_deep_copy(vm->prepared), *amendment = NULL;
-  struct pass pass = { .bundle = NULL };
+  zl_autojson *another = other_program(vm->prepared);
+  struct pass pass = { .another = another };
   bool ran = true;
-  int r = set_args(bundle, shell(), err);
+  int r = set_args(bundle, waiting_shell(), err);
 
+  (void)json_object_set_new(json_object_get(bundle, "zlayer"), "openStdin", json_true());
   amendment = r == 0 ? stock_amendment(bundle, vm->prepared) : NULL;
-  if (r == 0 && amendment == NULL)
+  if (r == 0 && (amendment == NULL || another == NULL))
     r = zl_fail_nomem(err, "bundle");
   pass.amendment = amendment;
-  for (int i = 0; r == 0 && ran && i < 3; i++) {
+  for (int i = 0; r == 0 && ran && i < PASSES; i++)
     r = make_pass(vm, &pass, &ran, err);
-    if (r == 0)
-      r = prepare_container(vm, vm->prepared, err);
-  }
   return r < 0 ? zl_wrap(err, "warming the machine") : 0;
 }

@@ -160,6 +160,57 @@ static void wrong_amendments_leave_nothing(void **state)
   box_free(box);
 }
 
+/* The newest is taken first, each has a writable layer of its own, and deleting one brings back the
+ * one before it. */
+static void several_wait_for_their_turn(void **state)
+{
+  struct host *host = host_new();
+  struct box *box = stock_box();
+  struct running r;
+
+  (void)state;
+  for (int i = 0; i < 4; i++)
+    assert_int_equal(host_prepare(host, box), 0);
+  assert_int_equal(host_prepare(host, box), -ZL_E_LIMIT);
+  for (int i = 0; i < 4; i++) {
+    assert_int_equal(
+        host_amend(host, box, "late-1", amendment("test -e /mine && exit 9; echo > /mine; exit 5")),
+        0);
+    r = host_execute(host, "late-1", false, false);
+    assert_int_equal(exit_code(host, "late-1", r.pid), 5);
+    assert_int_equal(HOST_CALL(host, NULL, zl_rpc_delete, "late-1"), 0);
+  }
+  assert_int_equal(host_amend(host, box, "late-1", amendment("true")), -ZL_E_CONFLICT);
+  host_free(host);
+  box_free(box);
+}
+
+/* An amendment that is refused costs one of them; one that needs another bundle all. */
+static void several_are_used_up(void **state)
+{
+  struct host *host = host_new();
+  struct box *box = stock_box(), *other = BOX_SH("exit 3");
+  struct running r;
+
+  (void)state;
+  for (int i = 0; i < 3; i++)
+    assert_int_equal(host_prepare(host, box), 0);
+  assert_true(
+      host_amend(host, box, "late-1", json_loads("{\"zlayer\":{\"stopSignal\":99}}", 0, NULL)) < 0);
+  assert_int_equal(host_amend(host, box, "late-1", amendment("exit 4")), 0);
+  r = host_execute(host, "late-1", false, false);
+  assert_int_equal(exit_code(host, "late-1", r.pid), 4);
+  assert_int_equal(HOST_CALL(host, NULL, zl_rpc_delete, "late-1"), 0);
+  assert_int_equal(host_prepare(host, box), 0);
+  r = host_start(host, other);
+  assert_int_equal(exit_code(host, other->id, r.pid), 3);
+  assert_int_equal(HOST_CALL(host, NULL, zl_rpc_delete, other->id), 0);
+  assert_int_equal(host_amend(host, box, "late-1", amendment("true")), -ZL_E_CONFLICT);
+  host_free(host);
+  box_free(other);
+  box_free(box);
+}
+
 static void no_such_program(void **state)
 {
   struct host *host = host_new();
@@ -187,6 +238,8 @@ int main(void)
     cmocka_unit_test(gives_way_to_one_that_it_cannot_become),
     cmocka_unit_test(is_of_one_use),
     cmocka_unit_test(wrong_amendments_leave_nothing),
+    cmocka_unit_test(several_wait_for_their_turn),
+    cmocka_unit_test(several_are_used_up),
     cmocka_unit_test(no_such_program),
   };
 
