@@ -15,6 +15,11 @@ enum {
   TCG_CACHE_MIB = 64 /* translated code; QEMU's default is a gigabyte of address space */
 };
 
+/* REP_GOOD (word 3, bit 16 of the kernel's features): with it pages are cleared and memory is
+ * copied by `rep stosq` and `rep movsq`, of which an emulated processor takes each step for a
+ * block. */
+#define NO_REP " clearcpuid=112"
+
 /* QEMU starts nothing and has no need of privileges beyond its descriptors; with 9p it keeps root's
  * right to the shared files. */
 #define SANDBOX "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
@@ -136,8 +141,9 @@ char *zl_vm_kernel_arguments(const struct zl_vm_machine *machine)
 {
   /* Without HPET and PM timer the guest measures its TSC against the PIT, which fails on a busy
    * host and leaves it hanging. It is the host's TSC, and its rate is known. */
-  return zl_asprintf("console=ttyS0 quiet panic=-1 reboot=t tsc_early_khz=%llu no_timer_check",
-                     (unsigned long long)machine->tsc_khz);
+  return zl_asprintf("console=ttyS0 quiet panic=-1 reboot=t tsc_early_khz=%llu no_timer_check%s",
+                     (unsigned long long)machine->tsc_khz,
+                     machine->accel == ZL_VM_TCG ? NO_REP : "");
 }
 
 static void add_machine(struct zl_arguments *args, const struct zl_vm_machine *m)

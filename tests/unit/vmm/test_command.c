@@ -108,7 +108,7 @@ static void a_boot_has_what_it_is_given(void **state)
            "-object memory-backend-ram,id=mem,size=256M\n"
            "-kernel /proc/self/fd/3\n"
            "-initrd /proc/self/fd/4\n"
-           "-append console=ttyS0 quiet panic=-1 reboot=t tsc_early_khz=2596103 no_timer_check\n"
+           "-append console=ttyS0 quiet panic=-1 reboot=t tsc_early_khz=2596103 no_timer_check clearcpuid=112\n"
            "-chardev socket,id=qmp,fd=5\n"
            "-mon chardev=qmp,mode=control\n"
            "-chardev socket,id=console,fd=6\n"
