@@ -8,7 +8,7 @@ MESON  := /usr/bin/meson
 V2_UNIT := $(addprefix unit/engine/test_engine_,cgroup cgroup_v2 devices_policy) unit/erofs/test_mount
 V2_OCI := $(filter-out %/fakebus.py %/ocibox.py %/schema.py %/systemd_real.py,$(wildcard tests/oci/*.py))
 
-.PHONY: help setup build run run-isolation test check bench bench-oci bench-vm format install clean images guest guest-kernel test-systemd test-v2
+.PHONY: help setup build run run-isolation test check bench bench-oci bench-pull bench-vm format install clean images guest guest-kernel test-powercut test-systemd test-v2
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
@@ -52,6 +52,12 @@ test-v2: setup ## cgroup, conformance and OCI command line tests where there is 
 	  zlayer-oci zlayer-shim zlayer-unpack
 	@$(PYTHON) tools/vmtest $(addprefix tests/,$(V2_UNIT)) "tests/conformance/conformance linux" $(V2_OCI)
 
+test-powercut: setup ## the power fails 30 times in the middle of a pull, in virtual machines (root; half an hour)
+	@sh tools/setup test vm guest
+	@test -e build-test/build.ninja || $(MESON) setup build-test -Dfaults=true >/dev/null
+	@ninja -C build-test --quiet zlayer zlayer-complete zlayer-unpack
+	@$(PYTHON) tests/powercut/powercut.py
+
 test-systemd: setup ## the OCI command line with --systemd-cgroup under a real systemd with cgroup v2, hybrid and v1, in virtual machines (root)
 	@sh tools/setup test vm guest systemd
 	@test -e build-test/build.ninja || $(MESON) setup build-test -Dfaults=true >/dev/null
@@ -72,6 +78,10 @@ bench: build images ## start, exec and memory against crun and podman, interleav
 bench-oci: build ## the OCI command line against crun, runc and the bare kernel, interleaved (root, quiet machine)
 	@sh tools/setup test
 	@$(PYTHON) bench/oci
+
+bench-pull: build ## cold pulls of each kind of layers against podman and containerd, interleaved (root, quiet machine)
+	@sh tools/setup test images
+	@$(PYTHON) bench/pull
 
 bench-vm: build images guest guest-kernel ## start, exec and memory of machines against bare QEMU, interleaved (root, quiet machine)
 	@sh tools/setup test vm
