@@ -176,7 +176,9 @@ int zl_pipeline_start(struct zl_pipeline *p, struct zl_error *err)
   (void)pthread_attr_setstacksize(&attr, THREAD_STACK);
   os_error = pthread_create(&p->decoding, &attr, decoding_thread, p);
   (void)pthread_attr_destroy(&attr);
-  return os_error == 0 ? 0 : zl_fail(err, ZL_E_SYSTEM, os_error, "starting the decoding thread");
+  if (os_error != 0)
+    return zl_fail(err, ZL_E_SYSTEM, os_error, "starting the decoding thread");
+  return p->ops->start != NULL ? p->ops->start(p->sink, err) : 0;
 }
 
 static int consume(struct zl_pipeline *p, struct zl_error *err)

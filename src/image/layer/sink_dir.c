@@ -16,6 +16,7 @@
 
 enum {
   CHECK_SPACE_EVERY = 16 << 20,
+  FILE_COST = 4096, /* of a file in bytes to be flushed, beside its content */
   ROOT_MODE = 0755
 };
 
@@ -50,6 +51,8 @@ void zl_sink_dir_free(struct zl_sink_dir *s)
 {
   if (s == NULL)
     return;
+  zl_file_writer_free(s->writer);
+  zl_early_flush_free(s->flush);
   zl_fd_closep(&s->dir.fd);
   zl_fd_closep(&s->file_fd);
   zl_buf_done(&s->xattrs);
@@ -141,6 +144,19 @@ static int make_node(struct zl_sink_dir *s, const struct zl_layer_entry *e, cons
   }
 }
 
+/* Content that the writer may get is gathered; `end` hands it over. */
+static int begin_small(struct zl_sink_dir *s, struct zl_error *err)
+{
+  int r;
+
+  if (s->writer == NULL || s->entry.size > ZL_SMALL_FILE || s->xattrs.len > 0)
+    return 0;
+  r = zl_file_writer_reserve(s->writer, &s->small, err);
+  if (r == 0)
+    s->small->len = 0;
+  return r;
+}
+
 /* A file stays open until `end`; all others are complete. */
 static int place_node(struct zl_sink_dir *s, const struct zl_layer_entry *e, const char *name,
                       struct zl_error *err)
@@ -156,7 +172,7 @@ static int place_node(struct zl_sink_dir *s, const struct zl_layer_entry *e, con
   if (r < 0)
     return zl__sink_dir_fail(s, err, r == -ENAMETOOLONG ? ZL_E_CORRUPT : ZL_E_SYSTEM, -r,
                              "making it");
-  return e->type == ZL_LAYER_FILE ? 0 : zl__sink_dir_set_attrs_at(s, name, err);
+  return e->type == ZL_LAYER_FILE ? begin_small(s, err) : zl__sink_dir_set_attrs_at(s, name, err);
 }
 
 static int place_device(struct zl_sink_dir *s, const struct zl_layer_entry *e, const char *name,
@@ -234,6 +250,8 @@ static int check_space(struct zl_sink_dir *s, size_t len, struct zl_error *err)
 {
   struct statfs fs;
 
+  if (s->flush != NULL)
+    zl_early_flush_add(s->flush, len + FILE_COST);
   s->unchecked += len;
   if (s->unchecked < CHECK_SPACE_EVERY)
     return 0;
@@ -249,14 +267,11 @@ static int check_space(struct zl_sink_dir *s, size_t len, struct zl_error *err)
   return 0;
 }
 
-static int sink_data(void *sink, uint64_t offset, const void *bytes, size_t len,
-                     struct zl_error *err)
+static int write_data(struct zl_sink_dir *s, uint64_t offset, const void *bytes, size_t len,
+                      struct zl_error *err)
 {
-  struct zl_sink_dir *s = sink;
   const char *p = bytes;
 
-  if (s->file_fd < 0)
-    return 0;
   while (len > 0) {
     ssize_t n = pwrite(s->file_fd, p, len, (off_t)offset);
     int r;
@@ -276,6 +291,32 @@ static int sink_data(void *sink, uint64_t offset, const void *bytes, size_t len,
   return 0;
 }
 
+/* A file with holes is not the writer's. */
+static int spill_small(struct zl_sink_dir *s, struct zl_error *err)
+{
+  const struct zl_small_file *small = zl_steal_ptr(&s->small);
+
+  return write_data(s, 0, small->data, small->len, err);
+}
+
+static int sink_data(void *sink, uint64_t offset, const void *bytes, size_t len,
+                     struct zl_error *err)
+{
+  struct zl_sink_dir *s = sink;
+  int r = 0;
+
+  if (s->file_fd < 0)
+    return 0;
+  if (s->small != NULL && offset == s->small->len && len <= ZL_SMALL_FILE - s->small->len) {
+    memcpy(s->small->data + s->small->len, bytes, len);
+    s->small->len += len;
+    return 0;
+  }
+  if (s->small != NULL)
+    r = spill_small(s, err);
+  return r < 0 ? r : write_data(s, offset, bytes, len, err);
+}
+
 /* A hole at the end has no data: the length is set where it differs. */
 static int set_length(struct zl_sink_dir *s, struct zl_error *err)
 {
@@ -291,14 +332,33 @@ static int set_length(struct zl_sink_dir *s, struct zl_error *err)
   return 0;
 }
 
+static int hand_over(struct zl_sink_dir *s, struct zl_error *err)
+{
+  struct zl_small_file *small = zl_steal_ptr(&s->small);
+  int r = check_space(s, small->len, err);
+
+  if (r < 0)
+    return r;
+  small->fd = zl_steal_fd(&s->file_fd);
+  memcpy(small->path, s->path, strlen(s->path) + 1);
+  zl__sink_dir_get_attrs(s, small);
+  zl_file_writer_commit(s->writer);
+  return 0;
+}
+
 static int sink_end(void *sink, struct zl_error *err)
 {
   struct zl_sink_dir *s = sink;
-  int r;
+  int r = 0;
 
   if (s->file_fd < 0)
     return 0;
-  r = s->entry.size > 0 ? set_length(s, err) : 0;
+  if (s->small != NULL && s->small->len == s->entry.size)
+    return hand_over(s, err);
+  if (s->small != NULL)
+    r = spill_small(s, err);
+  if (r == 0 && s->entry.size > 0)
+    r = set_length(s, err);
   if (r == 0)
     r = zl__sink_dir_set_attrs(s, s->file_fd, err);
   zl_fd_closep(&s->file_fd);
@@ -332,8 +392,10 @@ static int default_root(struct zl_sink_dir *s, struct zl_error *err)
 static int sink_finish(void *sink, struct zl_error *err)
 {
   struct zl_sink_dir *s = sink;
-  int r = zl__sink_dir_retry_links(s, err);
+  int r = s->writer != NULL ? zl_file_writer_drain(s->writer, err) : 0;
 
+  if (r == 0)
+    r = zl__sink_dir_retry_links(s, err);
   if (r == 0)
     r = zl__sink_dir_leave(s, err);
   if (r == 0 && !s->root_entry)
@@ -376,7 +438,17 @@ static void sink_free(void *sink)
   zl_sink_dir_free(sink);
 }
 
-const struct zl_sink_ops zl_sink_dir_ops = { .begin = sink_begin,
+static int sink_start(void *sink, struct zl_error *err)
+{
+  struct zl_sink_dir *s = sink;
+
+  int r = zl_file_writer_new(&s->writer, err);
+
+  return r < 0 ? r : zl_early_flush_new(s->options.root_fd, &s->flush, err);
+}
+
+const struct zl_sink_ops zl_sink_dir_ops = { .start = sink_start,
+                                             .begin = sink_begin,
                                              .data = sink_data,
                                              .end = sink_end,
                                              .finish = sink_finish,

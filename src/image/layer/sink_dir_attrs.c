@@ -78,6 +78,16 @@ int zl__sink_dir_set_attrs(struct zl_sink_dir *s, int fd, struct zl_error *err)
   return 0;
 }
 
+void zl__sink_dir_get_attrs(const struct zl_sink_dir *s, struct zl_small_file *ret)
+{
+  ret->set_owner = needs_owner(s);
+  ret->set_mode = ret->set_owner || s->entry.mode & SET_ID;
+  ret->uid = s->entry.uid;
+  ret->gid = s->entry.gid;
+  ret->mode = s->entry.mode;
+  entry_times(s, ret->times);
+}
+
 int zl__sink_dir_set_attrs_at(struct zl_sink_dir *s, const char *name, struct zl_error *err)
 {
   const int dir = s->dir.fd;

@@ -7,6 +7,8 @@
 
 #include <sys/stat.h>
 
+#include "image/layer/early_flush.h"
+#include "image/layer/file_writer.h"
 #include "image/layer/law.h"
 #include "image/layer/layer_path.h"
 #include "image/layer/lower.h"
@@ -30,6 +32,9 @@ struct zl_sink_dir {
   struct zl_layer_entry entry; /* path, link and xattrs are not valid here */
   struct zl_buf xattrs;        /* kept ones, packed */
   int file_fd;                 /* being written; -1: data is dropped */
+  struct zl_early_flush *flush;  /* NULL: none */
+  struct zl_file_writer *writer; /* NULL: none; it completes small files */
+  struct zl_small_file *small;   /* the one whose content is gathered; NULL: file_fd is written */
   uint64_t unchecked;          /* bytes written since the free space was looked at */
 
   struct zl_path_set implicit, opaque;
@@ -56,6 +61,9 @@ int zl__sink_dir_look(int dirfd, const char *name, struct stat *ret, struct zl_e
 /* Owner, mode, attributes and time of an open file or directory, in the order in which none undoes
  * another. */
 int zl__sink_dir_set_attrs(struct zl_sink_dir *s, int fd, struct zl_error *err);
+/* What the first of these would do, for the writer of small files to do. The entry has no extended
+ * attributes. */
+void zl__sink_dir_get_attrs(const struct zl_sink_dir *s, struct zl_small_file *ret);
 /* Owner, mode (not of a link) and time of `name` in the current directory. */
 int zl__sink_dir_set_attrs_at(struct zl_sink_dir *s, const char *name, struct zl_error *err);
 
