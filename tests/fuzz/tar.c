@@ -122,7 +122,9 @@ static int story_finish(void *sink, struct zl_error *err)
   return 0;
 }
 
-static const struct zl_sink_ops story_ops = { story_begin, story_data, story_end, story_finish };
+static const struct zl_sink_ops story_ops = {
+  .begin = story_begin, .data = story_data, .end = story_end, .finish = story_finish
+};
 
 /* Reads the archive in pieces of `step` bytes; the code that came of it. */
 static int tell(const uint8_t *data, size_t size, size_t step, struct story *story)

@@ -73,8 +73,9 @@ static int record_finish(void *sink, struct zl_error *err)
   return 0;
 }
 
-static const struct zl_sink_ops recorder_ops = { record_begin, record_data, record_end,
-                                                 record_finish };
+static const struct zl_sink_ops recorder_ops = {
+  .begin = record_begin, .data = record_data, .end = record_end, .finish = record_finish
+};
 
 /* One archive in the making. */
 struct archive {
