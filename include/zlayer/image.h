@@ -25,7 +25,8 @@ enum zl_pull_policy {
 
 enum zl_pull_phase {
   ZL_PULL_RESOLVING,   /* manifest being fetched; digest, index and total are 0 */
-  ZL_PULL_DOWNLOADING, /* one layer: done/total bytes of the compressed blob */
+  ZL_PULL_DOWNLOADING, /* one layer: done/total bytes of the compressed blob, also while none come
+                        */
   ZL_PULL_EXISTS,      /* one layer: already in the store */
   ZL_PULL_LAYER_DONE,  /* one layer: verified and published */
   ZL_PULL_DONE         /* the image is stored */
@@ -38,6 +39,7 @@ struct zl_pull_progress {
   size_t layers;      /* how many there are */
   uint64_t done;
   uint64_t total;
+  uint64_t resumed; /* of `done`: bytes that an earlier pull, which was interrupted, had left */
 };
 
 /* Called from any thread of the pull, one call at a time. Non-zero cancels: ZL_E_CANCELLED. */
@@ -60,7 +62,8 @@ struct zl_pull_options {
  * ZL_E_CORRUPT: digest, size or layer format wrong. ZL_E_LIMIT: over a documented limit.
  * ZL_E_UNSUPPORTED: docker's schema 1, an artifact that is no image, a compressed archive.
  * ZL_E_CANCELLED: by the progress function.
- * Nothing is half-made after an error: finished layers stay for the next try, the rest is removed.
+ * Nothing is half-made after an error: finished layers stay for the next try, and so does what came
+ * of the others when the network failed or the pull was cancelled; the rest is removed.
  */
 ZL_PUBLIC int zl_pull_image(struct zl_runtime *rt, const char *reference,
                             const struct zl_pull_options *options, char **ret_digest,

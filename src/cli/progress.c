@@ -14,8 +14,10 @@
 #include "cli/program.h"
 
 enum {
-  BAR = 24,
+  BAR = 16,
+  MIN_COLUMNS = 76, /* the longest line */
   DRAW_EVERY_MS = 100,
+  TELL_EVERY_S = 10,
   PICTURE_MAX = 128 << 10 /* ZL_MAX_LAYERS lines with room to spare */
 };
 
@@ -26,13 +28,31 @@ static void interrupt(int signal)
   interrupted = signal;
 }
 
-/* The picture, one line per layer, over the one before. */
-static int draw_layer(const struct zl_layer_progress *layer, uint64_t now_ns, struct zl_buf *out)
+/* What is known of a layer that comes: "12 MiB / 30 MiB  1.2 MiB/s  15 s left". */
+static int put_numbers(const struct zl_layer_progress *layer, const char *between,
+                       struct zl_buf *out)
 {
-  char done[ZL_HUMAN_TEXT], total[ZL_HUMAN_TEXT], speed[ZL_HUMAN_TEXT];
-  char bar[BAR + 1];
-  uint64_t ns = now_ns - layer->began_ns;
+  char done[ZL_HUMAN_TEXT], total[ZL_HUMAN_TEXT], speed[ZL_HUMAN_TEXT], left[ZL_HUMAN_TEXT];
+  int r = zl_buf_printf(out, NULL, "%s / %s", zl_human_size(layer->done, done),
+                        zl_human_size(layer->total, total));
+
+  if (r >= 0 && layer->done >= layer->total)
+    return zl_buf_printf(out, NULL, "%sunpacking", between);
+  (void)zl_rate_left(&layer->rate, layer->total - layer->done, left);
+  if (r >= 0 && layer->rate.per_second > 0)
+    r = zl_buf_printf(out, NULL, "%s%s/s", between,
+                      zl_human_size((uint64_t)layer->rate.per_second, speed));
+  if (r >= 0 && left[0] != '\0')
+    r = zl_buf_printf(out, NULL, "%s%s", between, left);
+  return r;
+}
+
+/* The picture, one line per layer, over the one before. */
+static int draw_layer(const struct zl_layer_progress *layer, struct zl_buf *out)
+{
+  char total[ZL_HUMAN_TEXT], bar[BAR + 1];
   size_t filled = layer->total > 0 ? (size_t)((double)layer->done / (double)layer->total * BAR) : 0;
+  int r;
 
   if (layer->phase == ZL_PULL_EXISTS)
     return zl_buf_printf(out, NULL, "\x1b[2K%s  exists\n", layer->digest);
@@ -44,10 +64,10 @@ static int draw_layer(const struct zl_layer_progress *layer, uint64_t now_ns, st
   for (size_t i = 0; i < BAR; i++)
     bar[i] = i < filled ? '#' : '.';
   bar[BAR] = '\0';
-  (void)zl_human_size(
-      ns > 0 ? (uint64_t)((double)(layer->done - layer->first_done) * 1e9 / (double)ns) : 0, speed);
-  return zl_buf_printf(out, NULL, "\x1b[2K%s  [%s] %s / %s  %s/s\n", layer->digest, bar,
-                       zl_human_size(layer->done, done), zl_human_size(layer->total, total), speed);
+  r = zl_buf_printf(out, NULL, "\x1b[2K%s  [%s] ", layer->digest, bar);
+  if (r >= 0)
+    r = put_numbers(layer, "  ", out);
+  return r < 0 ? r : zl_buf_puts(out, "\n", NULL);
 }
 
 static int draw(struct zl_progress *progress, struct zl_buf *out, uint64_t now_ns)
@@ -55,26 +75,46 @@ static int draw(struct zl_progress *progress, struct zl_buf *out, uint64_t now_n
   int r = progress->drawn > 0 ? zl_buf_printf(out, NULL, "\x1b[%zuA", progress->drawn) : 0;
 
   for (size_t i = 0; i < progress->n_layers && r >= 0; i++)
-    r = draw_layer(&progress->layers[i], now_ns, out);
+    r = draw_layer(&progress->layers[i], out);
   progress->drawn = progress->n_layers;
   progress->drawn_at_ns = now_ns;
   return r;
 }
 
-static int tell(const struct zl_progress *progress, const struct zl_pull_progress *step,
+/* "layer 2/5 0123456789ab: done, 30 MiB in 25 s", the time only when there was some. */
+static int tell_done(const struct zl_layer_progress *layer, uint64_t now_ns, struct zl_buf *out)
+{
+  const uint64_t seconds = (now_ns - layer->began_ns) / ZL_NS_PER_S;
+  char size[ZL_HUMAN_TEXT];
+  int r = zl_buf_printf(out, NULL, "done, %s", zl_human_size(layer->total, size));
+
+  if (r >= 0 && seconds > 0)
+    r = zl_buf_printf(out, NULL, " in %llu s", (unsigned long long)seconds);
+  if (r >= 0 && layer->first_done > 0)
+    r = zl_buf_printf(out, NULL, ", %s of it from an earlier pull",
+                      zl_human_size(layer->first_done, size));
+  return r < 0 ? r : zl_buf_puts(out, "\n", NULL);
+}
+
+static int tell(struct zl_progress *progress, const struct zl_pull_progress *step, uint64_t now_ns,
                 struct zl_buf *out)
 {
-  const char *digest = progress->layers[step->index].digest;
-  char size[ZL_HUMAN_TEXT];
+  struct zl_layer_progress *layer = &progress->layers[step->index];
+  int r;
 
+  if (step->phase == ZL_PULL_DOWNLOADING && now_ns - layer->told_ns < TELL_EVERY_S * ZL_NS_PER_S)
+    return 0;
+  layer->told_ns = now_ns;
+  r = zl_buf_printf(out, NULL, "layer %zu/%zu %s: ", step->index + 1, progress->n_layers,
+                    layer->digest);
+  if (r < 0)
+    return r;
   if (step->phase == ZL_PULL_EXISTS)
-    return zl_buf_printf(out, NULL, "layer %zu/%zu %s: exists\n", step->index + 1,
-                         progress->n_layers, digest);
+    return zl_buf_puts(out, "exists\n", NULL);
   if (step->phase == ZL_PULL_LAYER_DONE)
-    return zl_buf_printf(out, NULL, "layer %zu/%zu %s: done, %s\n", step->index + 1,
-                         progress->n_layers, digest,
-                         zl_human_size(progress->layers[step->index].total, size));
-  return 0;
+    return tell_done(layer, now_ns, out);
+  r = put_numbers(layer, ", ", out);
+  return r < 0 ? r : zl_buf_puts(out, "\n", NULL);
 }
 
 static int make_room(struct zl_progress *progress, size_t layers)
@@ -104,9 +144,11 @@ static void note_layer(struct zl_layer_progress *layer, const struct zl_pull_pro
   if (hex != NULL)
     (void)snprintf(layer->digest, sizeof(layer->digest), "%.12s", hex + 1);
   if (layer->began_ns == 0) {
-    layer->began_ns = now_ns;
-    layer->first_done = step->done;
+    layer->began_ns = layer->told_ns = now_ns;
+    layer->first_done = step->phase == ZL_PULL_DOWNLOADING ? step->resumed : 0;
   }
+  if (step->phase == ZL_PULL_DOWNLOADING)
+    zl_rate_note(&layer->rate, step->done, now_ns);
   layer->phase = step->phase;
   layer->done = step->done;
   if (step->total > 0)
@@ -130,7 +172,7 @@ int zl_progress_put(struct zl_progress *progress, const struct zl_pull_progress 
     note_layer(&progress->layers[step->index], step, now_ns);
   }
   if (!progress->moving)
-    return last ? 0 : tell(progress, step, out);
+    return last ? 0 : tell(progress, step, now_ns, out);
   if (last || progress->drawn_at_ns == 0 ||
       now_ns - progress->drawn_at_ns >= DRAW_EVERY_MS * ZL_NS_PER_MS)
     r = draw(progress, out, now_ns);
@@ -159,7 +201,7 @@ static bool can_draw(void)
   unsigned rows, cols;
 
   zl_console_size(STDERR_FILENO, &rows, &cols);
-  return zl_console_can_move(STDERR_FILENO) && rows >= 24 && cols >= 72;
+  return zl_console_can_move(STDERR_FILENO) && rows >= 24 && cols >= MIN_COLUMNS;
 }
 
 int zl_pull_shown(struct zl_runtime *rt, const char *reference, enum zl_pull_policy policy,

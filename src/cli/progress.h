@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Pulling with progress on standard error: one line per layer, updated in place at most ten times a
- * second on a terminal; one line per finished step elsewhere.
+ * second on a terminal; elsewhere one line per finished step, and one every ten seconds of a layer
+ * that takes longer. Both tell the speed and how long the rest takes.
  */
 #ifndef ZL_CLI_PROGRESS_H
 #define ZL_CLI_PROGRESS_H
 
 #include "cli/cli.h"
+#include "cli/rate.h"
 
 struct zl_layer_progress {
   char digest[20]; /* its first digits */
   enum zl_pull_phase phase;
   uint64_t done, total;
-  uint64_t began_ns, first_done; /* CLOCK_BOOTTIME and `done` at the first report: for the speed */
+  struct zl_rate rate;
+  uint64_t began_ns, told_ns; /* CLOCK_BOOTTIME of the first report, and of the last plain line */
+  uint64_t first_done;        /* what an earlier pull had left */
 };
 
 struct zl_progress {

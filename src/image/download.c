@@ -23,6 +23,7 @@ struct stream {
   struct zl_hash *hash;
   struct zl_unpack *unpack;
   uint64_t fed;       /* bytes that hash and helper have got */
+  uint64_t resumed;   /* bytes that were here before */
   bool helper_failed; /* and not the download */
 };
 
@@ -105,7 +106,7 @@ static int on_bytes(void *ctx, const void *data, size_t len, struct zl_error *er
   struct stream *s = ctx;
   int r = feed(s, data, len, err);
 
-  return r < 0 ? r : s->opt->report(s->opt->ctx, s->fed, err);
+  return r < 0 ? r : s->opt->report(s->opt->ctx, s->fed, s->resumed, err);
 }
 
 /* What is missing from s->fed on, straight through. */
@@ -138,7 +139,7 @@ static int feed_ready(struct stream *s, const struct zl_partial *partial, uint64
                      "reading what was downloaded");
     r = feed(s, piece, (size_t)n, err);
     if (r == 0)
-      r = s->opt->report(s->opt->ctx, total, err);
+      r = s->opt->report(s->opt->ctx, total, s->resumed, err);
   }
   return r;
 }
@@ -156,7 +157,7 @@ static int feed_all(struct stream *s, struct zl_blob_fetch *fetch, const struct 
     if (r == 0 && progress.ready == s->fed) {
       r = check_cancelled(s, err);
       if (r == 0)
-        r = s->opt->report(s->opt->ctx, progress.total, err);
+        r = s->opt->report(s->opt->ctx, progress.total, s->resumed, err);
     } else if (r == 0) {
       r = feed_ready(s, partial, progress.ready, progress.total, piece, err);
     }
@@ -225,7 +226,7 @@ int zl_download(const struct zl_download_options *options, struct zl_download *r
   ZL_CLEANUP(stream_done) struct stream s = { .opt = options };
   ZL_CLEANUP(zl_partial_close) struct zl_partial partial = ZL_PARTIAL_INIT;
   enum zl_digest_alg alg = ZL_SHA256;
-  bool resumed, kept;
+  bool kept;
   int r;
 
   *ret_again = false;
@@ -238,10 +239,10 @@ int zl_download(const struct zl_download_options *options, struct zl_download *r
   if (r < 0)
     return r;
   kept = partial.fd >= 0;
-  resumed = kept && zl_partial_map_total(&partial.map) > 0;
+  s.resumed = kept ? zl_partial_map_total(&partial.map) : 0;
   r = fetch_and_check(&s, &partial, ret, err);
   if (r < 0) {
-    *ret_again = (resumed && r == -ZL_E_CORRUPT) || (kept && zl_download_is_disk_full(err));
+    *ret_again = (s.resumed > 0 && r == -ZL_E_CORRUPT) || (kept && zl_download_is_disk_full(err));
     return r;
   }
   ret->partial = partial;

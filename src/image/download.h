@@ -26,8 +26,9 @@ struct zl_download_options {
   int partials_fd;                  /* ROOT/partial; -1: nothing is kept */
   atomic_uint *connections;         /* of the pull */
   int cancel_fd;                    /* readable: ZL_E_CANCELLED */
-  /* How many bytes of the blob are here; often, also while none come. < 0 ends the download. */
-  int (*report)(void *ctx, uint64_t done, struct zl_error *err);
+  /* How many bytes of the blob are here, and how many of them were here before; often, also while
+   * none come. < 0 ends the download. */
+  int (*report)(void *ctx, uint64_t done, uint64_t resumed, struct zl_error *err);
   void *ctx;
 };
 

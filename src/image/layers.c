@@ -81,14 +81,15 @@ static void fail_all(struct zl_layer_fetch *f, const struct zl_error *err)
 }
 
 static int tell(struct zl_layer_fetch *f, const struct job *job, enum zl_pull_phase phase,
-                uint64_t done, struct zl_error *err)
+                uint64_t done, uint64_t resumed, struct zl_error *err)
 {
   const struct zl_pull_progress progress = { .phase = phase,
                                              .digest = job->blob->digest,
                                              .index = job->index,
                                              .layers = f->count,
                                              .done = done,
-                                             .total = job->blob->size };
+                                             .total = job->blob->size,
+                                             .resumed = resumed };
   int r = 0;
 
   if (f->opt.pull == NULL || f->opt.pull->progress == NULL)
@@ -108,7 +109,7 @@ struct report {
   uint64_t reported_ns;
 };
 
-static int on_progress(void *ctx, uint64_t done, struct zl_error *err)
+static int on_progress(void *ctx, uint64_t done, uint64_t resumed, struct zl_error *err)
 {
   struct report *report = ctx;
   uint64_t now = zl_time_boot();
@@ -118,7 +119,7 @@ static int on_progress(void *ctx, uint64_t done, struct zl_error *err)
   if (done < report->job->blob->size && now - report->reported_ns < REPORT_EVERY_MS * ZL_NS_PER_MS)
     return 0;
   report->reported_ns = now;
-  return tell(report->fetch, report->job, ZL_PULL_DOWNLOADING, done, err);
+  return tell(report->fetch, report->job, ZL_PULL_DOWNLOADING, done, resumed, err);
 }
 
 static int download_once(struct zl_layer_fetch *f, struct job *job, int partials_fd,
@@ -205,7 +206,7 @@ static int make_layer(struct zl_layer_fetch *f, struct job *job, struct zl_error
   if (r < 0)
     return r;
   set_state(f, job, JOB_READY);
-  return tell(f, job, ZL_PULL_LAYER_DONE, job->blob->size, err);
+  return tell(f, job, ZL_PULL_LAYER_DONE, job->blob->size, 0, err);
 }
 
 static int get_layer(struct zl_layer_fetch *f, struct job *job, struct zl_error *err)
@@ -220,7 +221,7 @@ static int get_layer(struct zl_layer_fetch *f, struct job *job, struct zl_error 
     if (job->claim.key != NULL) {
       forget_partial(f, job);
       set_state(f, job, JOB_READY);
-      return tell(f, job, ZL_PULL_EXISTS, job->blob->size, err);
+      return tell(f, job, ZL_PULL_EXISTS, job->blob->size, 0, err);
     }
     r = make_layer(f, job, err);
     if (r != -ZL_E_CONFLICT)
@@ -275,7 +276,7 @@ static int go_on(struct zl_layer_fetch *f, struct zl_error *err)
       continue;
     r = fix_up(f, &f->jobs[i], err);
     if (r == 0)
-      r = tell(f, &f->jobs[i], ZL_PULL_LAYER_DONE, f->jobs[i].blob->size, err);
+      r = tell(f, &f->jobs[i], ZL_PULL_LAYER_DONE, f->jobs[i].blob->size, 0, err);
   }
   (void)pthread_mutex_unlock(&f->order);
   return r;

@@ -46,6 +46,84 @@ static void plain_lines(void **state)
   zl_progress_done(&progress);
 }
 
+/* A long layer says every ten seconds where it is; the speed is that of the last seconds. */
+static void plain_lines_of_a_slow_layer(void **state)
+{
+  struct zl_progress progress = { .reference = "busybox" };
+  struct zl_pull_progress s = step(ZL_PULL_DOWNLOADING, 0, 10 << 20);
+  zl_autobuf out = ZL_BUF_INIT(65536);
+
+  (void)state;
+  s.total = 40 << 20;
+  s.resumed = 10 << 20;
+  for (uint64_t second = 1; second <= 25; second++, s.done += 1 << 20)
+    put(&progress, &out, s, second * ZL_NS_PER_S);
+  s.done = s.total;
+  put(&progress, &out, s, 31 * ZL_NS_PER_S);
+  s.phase = ZL_PULL_LAYER_DONE;
+  put(&progress, &out, s, 32 * ZL_NS_PER_S);
+  assert_string_equal(
+      out.data,
+      "layer 1/2 0123456789ab: 20 MiB / 40 MiB, 1.0 MiB/s, 21 s left\n"
+      "layer 1/2 0123456789ab: 30 MiB / 40 MiB, 1.0 MiB/s, 11 s left\n"
+      "layer 1/2 0123456789ab: 40 MiB / 40 MiB, unpacking\n"
+      "layer 1/2 0123456789ab: done, 40 MiB in 31 s, 10 MiB of it from an earlier pull\n");
+  zl_progress_done(&progress);
+}
+
+static void rates(void **state)
+{
+  static const struct {
+    uint64_t left;
+    double per_second;
+    const char *text;
+  } cases[] = {
+    { 100, 0, "" },
+    { 0, 100, "" },
+    { 100, 100, "2 s left" },
+    { 9900, 100, "100 s left" },
+    { 10000, 100, "2 min left" },
+    { 7200 * 100, 100, "3 h left" },
+    { UINT64_MAX, 1, "" },
+  };
+  struct zl_rate rate = { 0 };
+  char text[ZL_HUMAN_TEXT];
+
+  (void)state;
+  for (size_t i = 0; i < ZL_COUNT(cases); i++) {
+    rate.per_second = cases[i].per_second;
+    assert_string_equal(zl_rate_left(&rate, cases[i].left, text), cases[i].text);
+  }
+  rate = (struct zl_rate){ 0 };
+  zl_rate_note(&rate, 5000, 1); /* what is there already was not fast */
+  zl_rate_note(&rate, 6000, 1 + ZL_NS_PER_S);
+  assert_int_equal((int)rate.per_second, 1000);
+  for (uint64_t i = 2; i < 30; i++)
+    zl_rate_note(&rate, 6000, 1 + i * ZL_NS_PER_S);
+  assert_true(rate.per_second < 1); /* a stall shows */
+}
+
+/* The longest line fits into the columns that are asked for. */
+static void lines_fit(void **state)
+{
+  struct zl_progress progress = { .reference = "busybox", .moving = true };
+  struct zl_pull_progress s = step(ZL_PULL_DOWNLOADING, 0, 0);
+  zl_autobuf out = ZL_BUF_INIT(65536);
+  const char *line;
+
+  (void)state;
+  s.total = UINT64_C(999) << 30;
+  for (uint64_t i = 1; i < 4; i++, s.done += UINT64_C(222) << 20) {
+    zl_buf_clear(&out);
+    put(&progress, &out, s, i * ZL_NS_PER_S);
+  }
+  line = strstr(out.data, "0123456789ab");
+  assert_non_null(line);
+  assert_non_null(strstr(line, "left\n"));
+  assert_in_range(strcspn(line, "\n"), 60, 76);
+  zl_progress_done(&progress);
+}
+
 static size_t count(const char *text, const char *part)
 {
   size_t n = 0;
@@ -141,9 +219,14 @@ static void log_json(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(plain_lines),        cmocka_unit_test(a_picture_at_most_ten_times_a_second),
-    cmocka_unit_test(quiet_says_nothing), cmocka_unit_test(log_lines),
+    cmocka_unit_test(plain_lines),
+    cmocka_unit_test(a_picture_at_most_ten_times_a_second),
+    cmocka_unit_test(quiet_says_nothing),
+    cmocka_unit_test(log_lines),
     cmocka_unit_test(log_json),
+    cmocka_unit_test(plain_lines_of_a_slow_layer),
+    cmocka_unit_test(rates),
+    cmocka_unit_test(lines_fit),
   };
 
   return cmocka_run_group_tests(tests, NULL, NULL);
