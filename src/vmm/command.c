@@ -146,6 +146,15 @@ char *zl_vm_kernel_arguments(const struct zl_vm_machine *machine)
                      machine->accel == ZL_VM_TCG ? NO_REP : "");
 }
 
+/* QEMU may translate code that another processor is just writing, and keep the old: a kernel that
+ * patches itself (Debian's, the one with ACPI) then runs into a breakpoint of its own that is not
+ * there any more, and panics. With one thread for all processors that cannot happen. */
+static void add_tcg(struct zl_arguments *args, const struct zl_vm_machine *m)
+{
+  zl__option(args, "-accel", "tcg,tb-size=%d%s", TCG_CACHE_MIB,
+             m->acpi && m->vcpus > 1 ? ",thread=single" : "");
+}
+
 static void add_machine(struct zl_arguments *args, const struct zl_vm_machine *m)
 {
   bool kvm = m->accel == ZL_VM_KVM;
@@ -156,7 +165,7 @@ static void add_machine(struct zl_arguments *args, const struct zl_vm_machine *m
   if (kvm)
     zl__option(args, "-accel", "kvm");
   else
-    zl__option(args, "-accel", "tcg,tb-size=%d", TCG_CACHE_MIB);
+    add_tcg(args, m);
   /* With "erms" the kernel clears and copies pages by `rep stosb` and `rep movsb`, which are
    * emulated byte by byte. */
   zl__option(args, "-cpu", "%s", kvm ? "host" : "max,-erms");

@@ -98,24 +98,24 @@ static void a_boot_has_what_it_is_given(void **state)
   struct built built = build(&sample);
 
   (void)state;
-  assert_string_equal(
-      built.argv,
-      HEAD "-M microvm,acpi=off,rtc=on,memory-backend=mem\n"
-           "-accel tcg,tb-size=64\n"
-           "-cpu max,-erms\n"
-           "-smp 2\n"
-           "-m 256M\n"
-           "-object memory-backend-ram,id=mem,size=256M\n"
-           "-kernel /proc/self/fd/3\n"
-           "-initrd /proc/self/fd/4\n"
-           "-append console=ttyS0 quiet panic=-1 reboot=t tsc_early_khz=2596103 no_timer_check clearcpuid=112\n"
-           "-chardev socket,id=qmp,fd=5\n"
-           "-mon chardev=qmp,mode=control\n"
-           "-chardev socket,id=console,fd=6\n"
-           "-serial chardev:console\n"
-           "-chardev socket,id=bridge,fd=7\n"
-           "-chardev socket,id=stdio,fd=8\n" PORTS "-add-fd fd=9,set=1\n" IMAGE
-           "-add-fd fd=10,set=2\n" SCRATCH "-netdev tap,id=net,fd=11\n" NIC);
+  assert_string_equal(built.argv,
+                      HEAD "-M microvm,acpi=off,rtc=on,memory-backend=mem\n"
+                           "-accel tcg,tb-size=64\n"
+                           "-cpu max,-erms\n"
+                           "-smp 2\n"
+                           "-m 256M\n"
+                           "-object memory-backend-ram,id=mem,size=256M\n"
+                           "-kernel /proc/self/fd/3\n"
+                           "-initrd /proc/self/fd/4\n"
+                           "-append console=ttyS0 quiet panic=-1 reboot=t tsc_early_khz=2596103 "
+                           "no_timer_check clearcpuid=112\n"
+                           "-chardev socket,id=qmp,fd=5\n"
+                           "-mon chardev=qmp,mode=control\n"
+                           "-chardev socket,id=console,fd=6\n"
+                           "-serial chardev:console\n"
+                           "-chardev socket,id=bridge,fd=7\n"
+                           "-chardev socket,id=stdio,fd=8\n" PORTS "-add-fd fd=9,set=1\n" IMAGE
+                           "-add-fd fd=10,set=2\n" SCRATCH "-netdev tap,id=net,fd=11\n" NIC);
   assert_string_equal(built.fds, " 101>3 102>4 110>5 109>6 107>7 108>8 104>9 105>10 106>11");
 }
 
@@ -191,6 +191,28 @@ static void a_clone_has_the_devices_of_its_template(void **state)
   keep_devices(&clone);
   assert_string_equal(template.argv, clone.argv);
   assert_true(strlen(clone.argv) > 500);
+}
+
+/* Debian's kernel changes its own code while other processors run. */
+static void debians_processors_share_a_thread(void **state)
+{
+  struct zl_vm_machine machine = sample;
+  const struct {
+    bool acpi;
+    unsigned vcpus;
+    bool shares;
+  } cases[] = { { true, 2, true }, { true, 1, false }, { false, 2, false } };
+
+  (void)state;
+  for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    struct built built;
+
+    machine.acpi = cases[i].acpi;
+    machine.vcpus = cases[i].vcpus;
+    built = build(&machine);
+    assert_non_null(strstr(built.argv, "-accel tcg,tb-size=64"));
+    assert_int_equal(strstr(built.argv, ",thread=single\n") != NULL, cases[i].shares);
+  }
 }
 
 static void acpi_and_kvm_are_asked_for(void **state)
@@ -314,6 +336,7 @@ int main(void)
     cmocka_unit_test(a_template_has_place_holders),
     cmocka_unit_test(a_clone_has_the_devices_of_its_template),
     cmocka_unit_test(acpi_and_kvm_are_asked_for),
+    cmocka_unit_test(debians_processors_share_a_thread),
     cmocka_unit_test(impossible_machines_are_refused),
     cmocka_unit_test(a_booted_machine_needs_no_disk),
     cmocka_unit_test(binds_have_a_maximum),
