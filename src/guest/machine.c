@@ -166,7 +166,6 @@ int machine_prepare(struct zl_error *err)
   int r = cover_root(err);
 
   take_precedence();
-
   if (r == 0)
     r = mount_all(err);
   if (r == 0)
