@@ -23,6 +23,8 @@ enum {
   ZL_MAX_SPEC_NODES = 200000,   /* values of a deployment file, aliases expanded */
   ZL_MAX_SPEC_TEXT = 16 << 20,  /* bytes of all its texts, aliases expanded */
   ZL_MAX_SPEC_ERRORS = 256,     /* errors kept of one file */
+  ZL_MAX_TOML = 1 << 20,        /* a hosts.toml or registries.conf; long alias lists have 10 KiB */
+  ZL_MAX_TOML_VALUES = 16384,   /* each new key of one is compared with all of its table */
   ZL_MAX_ENV_FILE = 1 << 20,    /* --env-file: the kernel takes no more at exec than some MiB */
   ZL_MAX_UNITS = 1024,          /* containers of one deployment on one node */
   ZL_MAX_SERVICES = 1024,       /* services in one deployment */

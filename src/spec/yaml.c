@@ -12,22 +12,7 @@
 #include "base/strv.h"
 #include "spec/node.h"
 #include "spec/report.h"
-
-enum {
-  CHUNK = 64 << 10
-};
-
-struct chunk {
-  struct chunk *next;
-  _Alignas(max_align_t) char data[];
-};
-
-/* A bump arena: one free() per chunk, whatever the depth of the tree. */
-struct zl_tree {
-  struct chunk *chunks;
-  size_t left; /* bytes free at the end of the newest chunk */
-  char *at;
-};
+#include "spec/tree.h"
 
 struct anchor {
   struct anchor *next;
@@ -47,42 +32,6 @@ struct reader {
   unsigned depth;
   bool failed; /* an error after which the rest cannot be read; it was reported */
 };
-
-static void *tree_alloc(struct zl_tree *tree, size_t size)
-{
-  struct chunk *chunk;
-  void *memory;
-  size_t fresh;
-
-  size = (size + sizeof(max_align_t) - 1) & ~(sizeof(max_align_t) - 1);
-  if (size > tree->left) {
-    fresh = size > CHUNK ? size : CHUNK;
-    chunk = malloc(sizeof(*chunk) + fresh);
-    if (chunk == NULL)
-      return NULL;
-    chunk->next = tree->chunks;
-    tree->chunks = chunk;
-    tree->at = chunk->data;
-    tree->left = fresh;
-  }
-  memory = tree->at;
-  tree->at += size;
-  tree->left -= size;
-  return memory;
-}
-
-void zl_tree_free(struct zl_tree *tree)
-{
-  if (tree == NULL)
-    return;
-  while (tree->chunks != NULL) {
-    struct chunk *next = tree->chunks->next;
-
-    free(tree->chunks);
-    tree->chunks = next;
-  }
-  free(tree);
-}
 
 static struct zl_mark mark_of(yaml_mark_t mark)
 {
@@ -155,7 +104,7 @@ static char *copy_text(struct reader *reader, const char *prefix, const yaml_cha
                        size_t len)
 {
   size_t skip = strlen(prefix);
-  char *copy = tree_alloc(reader->tree, skip + len + 1);
+  char *copy = zl_tree_alloc(reader->tree, skip + len + 1);
 
   if (copy == NULL) {
     out_of_memory(reader);
@@ -187,7 +136,7 @@ static void read_tag(struct reader *reader, const struct zl_at *at, struct zl_no
 
 static struct zl_node *new_node(struct reader *reader, enum zl_node_kind kind)
 {
-  struct zl_node *node = tree_alloc(reader->tree, sizeof(*node));
+  struct zl_node *node = zl_tree_alloc(reader->tree, sizeof(*node));
 
   if (node == NULL) {
     out_of_memory(reader);
@@ -204,7 +153,7 @@ static void keep_anchor(struct reader *reader, const yaml_char_t *name, const st
 
   if (name == NULL || reader->failed)
     return;
-  anchor = tree_alloc(reader->tree, sizeof(*anchor));
+  anchor = zl_tree_alloc(reader->tree, sizeof(*anchor));
   if (anchor == NULL) {
     out_of_memory(reader);
     return;
@@ -367,7 +316,7 @@ static bool fill_collection(struct reader *reader, const struct zl_at *at, struc
   if (map)
     check_duplicates(reader, at, &gather);
   node->count = gather.count;
-  node->entries = tree_alloc(reader->tree, gather.count * sizeof(*node->entries));
+  node->entries = zl_tree_alloc(reader->tree, gather.count * sizeof(*node->entries));
   if (node->entries == NULL) {
     out_of_memory(reader);
     return false;
