@@ -86,6 +86,12 @@ enum {
   ZL_MAX_HTTP_HEADERS = 64 << 10,  /* all header lines of one reply */
   ZL_MAX_HTTP_ERROR = 64 << 10,    /* body of an error reply, of which the first message is shown */
   ZL_MAX_HTTP_TOKEN = 64 << 10,    /* a token server's reply */
+  ZL_MAX_CA_BYTES = 4 << 20,       /* authorities for one server; all that exist have 250 KiB */
+  ZL_MAX_KEY_FILE = 256 << 10,     /* a PEM file of a key or of authorities, config.yaml names it */
+  ZL_MAX_SIGNATURES = 64,          /* of one image that are tried */
+  ZL_MAX_SIGNATURE = 64 << 10,     /* a cosign payload: some hundred bytes and annotations */
+  ZL_MAX_ENVELOPE = 1 << 20,       /* a notation envelope: its certificates are most of it */
+  ZL_MAX_CHAIN = 10,               /* certificates in one */
   ZL_MAX_REDIRECTS = 10,           /* of one request */
   ZL_MAX_CREDENTIALS = 1 << 20,    /* a docker config.json, or what a credential helper prints */
   ZL_MAX_ARCHIVE_MEMBERS =

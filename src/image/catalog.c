@@ -81,6 +81,15 @@ int zl_catalog_commit(struct zl_image_store *store, const char *reference,
   return zl_store_commit(store->store, err);
 }
 
+int zl_catalog_set_verified(struct zl_image_store *store, const char *reference, const char *digest,
+                            const char *print, uint64_t until, struct zl_error *err)
+{
+  return zl_store_run(store->store, err,
+                      "INSERT OR REPLACE INTO verified (reference, digest, policy, until)"
+                      " VALUES (?, ?, ?, ?)",
+                      "sssu", reference, digest, print, until < INT64_MAX ? until : INT64_MAX);
+}
+
 /* ---- Finding --------------------------------------------------------------------------------- */
 
 struct pair {
@@ -112,6 +121,24 @@ int zl_catalog_find(struct zl_image_store *store, const char *reference, char *r
   if (r == 0 && pair.rows == 0)
     return zl_fail(err, ZL_E_NOT_FOUND, 0, "no image '%s' is stored", reference);
   return r;
+}
+
+static int count_row(void *ctx, const struct zl_row *row, struct zl_error *err)
+{
+  (void)row;
+  (void)err;
+  *(bool *)ctx = true;
+  return 0;
+}
+
+int zl_catalog_is_verified(struct zl_image_store *store, const char *reference, const char *digest,
+                           const char *print, bool *ret, struct zl_error *err)
+{
+  *ret = false;
+  return zl_store_query(store->store, count_row, ret, err,
+                        "SELECT 1 FROM verified"
+                        " WHERE reference = ? AND digest = ? AND policy = ? AND until > ?",
+                        "sssu", reference, digest, print, zl_time_wall() / ZL_NS_PER_S);
 }
 
 /* "sha256:" + hex, or hex alone; a whole digest or a part of it. */

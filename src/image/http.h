@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/limits.h"
+#include "image/tls.h"
 #include "image/url.h"
 
 struct zl_http; /* a client: keeps its connections alive; one thread at a time */
@@ -55,8 +56,9 @@ struct zl_http_request {
   const struct zl_url *url;
   const char *const *headers; /* "Name: value"; may be NULL */
   const char *form;           /* POST this as application/x-www-form-urlencoded; NULL: GET */
-  const char *ca_file;        /* trusted besides the system's authorities; may be NULL */
-  bool skip_verify;           /* do not check the certificate */
+  const struct zl_tls *tls;   /* may be NULL */
+  bool skip_verify;           /* do not check the certificate, whatever `tls` says */
+  const char *proxy;          /* instead of the environment's, also for loopback; may be NULL */
   uint64_t max_body;          /* ZL_E_LIMIT past this; Content-Length is checked first */
   uint32_t connect_ms;        /* name, TCP and TLS */
   uint32_t stall_ms;          /* give up when less than 1 KiB per second comes that long */

@@ -5,11 +5,13 @@
  */
 #include <curl/curl.h>
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "base/fd.h"
 #include "base/limits.h"
 #include "base/strv.h"
 #include "base/time.h"
@@ -211,13 +213,49 @@ static int add_headers(struct exchange *x)
   return 0;
 }
 
-static void set_tls(CURL *easy, const struct zl_http_request *req)
+/* All in one text: libcurl takes one file. */
+static int set_authorities(CURL *easy, struct exchange *x, char *const *files)
 {
+  zl_autobuf text = ZL_BUF_INIT((size_t)ZL_MAX_CA_BYTES);
+  struct curl_blob blob;
+
+  for (; files != NULL && *files != NULL; files++) {
+    if (zl_file_read(AT_FDCWD, *files, &text, x->err) < 0 || zl_buf_puts(&text, "\n", x->err) < 0)
+      return zl_wrap(x->err, "authorities for %s: '%s'", x->req->url->host, *files);
+  }
+  if (text.len == 0)
+    return 0;
+  blob = (struct curl_blob){ .data = text.data, .len = text.len, .flags = CURL_BLOB_COPY };
+  (void)lib.easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
+  return 0;
+}
+
+static int set_tls(CURL *easy, struct exchange *x)
+{
+  const struct zl_http_request *req = x->req;
+  const bool verify = !req->skip_verify && (req->tls == NULL || !req->tls->skip_verify);
+
   (void)lib.easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-  (void)lib.easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, req->skip_verify ? 0L : 1L);
-  (void)lib.easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, req->skip_verify ? 0L : 2L);
-  if (req->ca_file != NULL)
-    (void)lib.easy_setopt(easy, CURLOPT_CAINFO, req->ca_file);
+  (void)lib.easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, verify ? 1L : 0L);
+  (void)lib.easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, verify ? 2L : 0L);
+  if (req->tls == NULL || !req->url->https)
+    return 0;
+  if (req->tls->cert_file != NULL) {
+    (void)lib.easy_setopt(easy, CURLOPT_SSLCERT, req->tls->cert_file);
+    (void)lib.easy_setopt(easy, CURLOPT_SSLKEY,
+                          req->tls->key_file != NULL ? req->tls->key_file : req->tls->cert_file);
+  }
+  return set_authorities(easy, x, req->tls->ca_files);
+}
+
+static void set_proxy(CURL *easy, const struct zl_http_request *req)
+{
+  if (req->proxy != NULL) {
+    (void)lib.easy_setopt(easy, CURLOPT_PROXY, req->proxy);
+    (void)lib.easy_setopt(easy, CURLOPT_NOPROXY, "");
+  } else if (zl_host_is_loopback(req->url->host)) {
+    (void)lib.easy_setopt(easy, CURLOPT_PROXY, "");
+  }
 }
 
 /* curl keeps its own copy of every string given here. */
@@ -245,15 +283,13 @@ static int set_options(CURL *easy, struct exchange *x)
   (void)lib.easy_setopt(easy, CURLOPT_HEADERDATA, x);
   (void)lib.easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
   (void)lib.easy_setopt(easy, CURLOPT_WRITEDATA, x);
-  set_tls(easy, req);
-  if (zl_host_is_loopback(req->url->host))
-    (void)lib.easy_setopt(easy, CURLOPT_PROXY, "");
+  set_proxy(easy, req);
   if (req->form != NULL)
     (void)lib.easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, req->form);
   if (add_headers(x) < 0)
     return -ZL_E_NO_MEMORY;
   (void)lib.easy_setopt(easy, CURLOPT_HTTPHEADER, x->headers);
-  return 0;
+  return set_tls(easy, x);
 }
 
 static int fail_curl(struct exchange *x, CURLcode code)

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/strv.h"
+#include "image/artifact.h"
 #include "image/files.h"
 #include "image/local.h"
 
@@ -147,11 +148,64 @@ static int layout_root(struct zl_source *source, struct zl_document *ret, struct
   return zl_source_document(source, item, ret, err);
 }
 
+/* ---- What is attached ------------------------------------------------------------------------ */
+
+static int read_index(const struct layout *l, struct zl_artifact *ret, struct zl_error *err)
+{
+  zl_autobuf text = ZL_BUF_INIT((size_t)ZL_MAX_JSON);
+  int r = zl_files_read(l->files, "index.json", &text, err);
+
+  if (r == 0)
+    r = zl_referrers_parse(text.data != NULL ? text.data : "", text.len, NULL, ret, err);
+  return r;
+}
+
+static size_t layout_places(const struct zl_source *source)
+{
+  (void)source;
+  return 1;
+}
+
+/* The entry of index.json with that name. */
+static int layout_tagged(struct zl_source *source, size_t place, const char *tag,
+                         struct zl_document *ret, struct zl_error *err)
+{
+  struct layout *l = (struct layout *)source;
+  zl_autoartifact index = { 0 };
+  int r = read_index(l, &index, err);
+
+  (void)place;
+  for (size_t i = 0; r == 0 && i < index.n_blobs; i++) {
+    const char *name = json_string_value(
+        json_object_get(index.blobs[i].annotations, "org.opencontainers.image.ref.name"));
+
+    if (name != NULL && strcmp(name, tag) == 0)
+      return zl_source_document(source, &index.blobs[i].blob, ret, err);
+  }
+  return r < 0 ? r : zl_fail(err, ZL_E_NOT_FOUND, 0, "'%s' holds no '%s'", l->ref->path, tag);
+}
+
+/* All entries of index.json: which of them refer to the digest their manifests tell. */
+static int layout_referrers(struct zl_source *source, size_t place, const char *digest,
+                            const char *artifact_type, struct zl_document *ret,
+                            struct zl_error *err)
+{
+  struct layout *l = (struct layout *)source;
+
+  (void)place;
+  (void)digest;
+  (void)artifact_type;
+  return zl_files_read(l->files, "index.json", &ret->text, err);
+}
+
 static const struct zl_source_ops layout_ops = {
   .root = layout_root,
   .document = layout_document,
   .blob = layout_blob,
   .free = layout_free,
+  .places = layout_places,
+  .tagged = layout_tagged,
+  .referrers = layout_referrers,
 };
 
 int zl_layout_open(const struct zl_image_ref *ref, struct zl_source **ret, struct zl_error *err)

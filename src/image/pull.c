@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/strv.h"
 #include "image/local.h"
+#include "image/signature.h"
 #include "image/store_internal.h"
 
 /* One pull: what it opened, in the order in which it goes. */
@@ -13,6 +14,8 @@ struct pull {
   const struct zl_pull_options *options;
   struct zl_image_ref ref;
   struct zl_registries registries;
+  const struct zl_policy_rule *rule; /* that wants a signature; NULL: none does */
+  char print[ZL_POLICY_PRINT];       /* of the rule */
   int cancel_fd;
   struct zl_source *source;
   struct zl_document root;
@@ -49,9 +52,8 @@ static int open_registry(struct pull *p, struct zl_error *err)
                                                .password = p->options->password,
                                                .patience = &p->store->patience,
                                                .cancel_fd = p->cancel_fd };
-  int r = zl_registries_load(p->store->root_fd, p->store->root, &p->registries, err);
 
-  return r < 0 ? r : zl_registry_open(&options, &p->source, err);
+  return zl_registry_open(&options, &p->source, err);
 }
 
 static int open_source(struct pull *p, struct zl_error *err)
@@ -77,6 +79,28 @@ static int open_root(struct pull *p, struct zl_error *err)
   return r < 0 ? r : zl_source_root(p->source, &p->root, err);
 }
 
+/* Before any layer is fetched. Kept, so that later starts need neither network nor libcrypto. */
+static int check_signature(struct pull *p, struct zl_error *err)
+{
+  const char *manifest = p->selection.document.digest;
+  const char *root = p->selection.source_digest;
+  const struct zl_signature_request request = {
+    .rule = p->rule,
+    .ref = &p->ref,
+    .source = p->source,
+    .digests = { root, strcmp(root, manifest) != 0 ? manifest : NULL },
+  };
+  uint64_t until = 0;
+  int r;
+
+  if (p->rule == NULL)
+    return 0;
+  r = zl_signature_check(&request, &until, err);
+  return r < 0
+             ? r
+             : zl_catalog_set_verified(p->store, p->ref.canonical, manifest, p->print, until, err);
+}
+
 static int fetch(struct pull *p, struct zl_error *err)
 {
   ZL_CLEANUP(zl_layer_fetch_freep) struct zl_layer_fetch *layers = NULL;
@@ -85,6 +109,8 @@ static int fetch(struct pull *p, struct zl_error *err)
 
   zl_platform_of_node(&node);
   r = zl_image_select(p->source, &p->root, p->ref.canonical, &node, &p->selection, err);
+  if (r == 0)
+    r = check_signature(p, err);
   if (r == 0) {
     const struct zl_layer_fetch_options options = { .store = p->store,
                                                     .source = p->source,
@@ -104,7 +130,8 @@ static int fetch(struct pull *p, struct zl_error *err)
 /* ---- Policies -------------------------------------------------------------------------------- */
 
 struct stored {
-  bool whole; /* with all its layers */
+  bool whole;      /* with all its layers, and as the signature policy wants it */
+  bool unverified; /* whole but for that */
   char digest[ZL_DIGEST_TEXT], source_digest[ZL_DIGEST_TEXT];
 };
 
@@ -115,21 +142,50 @@ static int find_stored(struct pull *p, struct stored *ret, struct zl_error *err)
 
   if (r == 0)
     r = zl_image_resolve(p->store, p->ref.canonical, &image, err);
-  ret->whole = r == 0;
-  return r == -ZL_E_NOT_FOUND ? 0 : r;
+  if (r < 0)
+    return r == -ZL_E_NOT_FOUND ? 0 : r;
+  ret->whole = true;
+  if (p->rule != NULL)
+    r = zl_catalog_is_verified(p->store, p->ref.canonical, ret->digest, p->print, &ret->whole, err);
+  ret->unverified = !ret->whole;
+  return r;
+}
+
+static int find_rule(struct pull *p, struct zl_error *err)
+{
+  const struct zl_policy_rule *rule;
+  int r = zl_registries_load(p->store->root_fd, p->store->root, &p->registries, err);
+
+  if (r < 0)
+    return r;
+  rule = zl_policy_find(&p->registries.policy, &p->ref);
+  p->rule = rule != NULL && !rule->accept_unsigned ? rule : NULL;
+  return p->rule != NULL ? zl_policy_print(p->rule, p->print, err) : 0;
+}
+
+static int fail_never(const struct pull *p, const struct stored *stored, struct zl_error *err)
+{
+  if (!stored->unverified)
+    return zl_fail(err, ZL_E_NOT_FOUND, 0, "it is not stored here and the pull policy is never");
+  return zl_fail(err, ZL_E_NOT_FOUND, 0,
+                 "it is stored here, but under this name no signature of it has been verified "
+                 "with the present rule for '%s' in config.yaml, and the pull policy is never",
+                 p->rule->prefix);
 }
 
 static int run(struct pull *p, char digest[ZL_DIGEST_TEXT], struct zl_error *err)
 {
   const enum zl_pull_policy policy = p->options->policy;
   struct stored stored = { 0 };
-  int r = find_stored(p, &stored, err);
+  int r = find_rule(p, err);
 
+  if (r == 0)
+    r = find_stored(p, &stored, err);
   if (r < 0)
     return r;
   memcpy(digest, stored.digest, ZL_DIGEST_TEXT);
   if (policy == ZL_PULL_NEVER && !stored.whole)
-    return zl_fail(err, ZL_E_NOT_FOUND, 0, "it is not stored here and the pull policy is never");
+    return fail_never(p, &stored, err);
   if (stored.whole && (policy == ZL_PULL_NEVER || policy == ZL_PULL_IF_NOT_PRESENT))
     return 0;
   r = open_root(p, err);

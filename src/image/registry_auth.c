@@ -278,7 +278,7 @@ static int ask_token_server(struct zl_auth *auth, struct zl_http *http, struct t
     .url = url,
     .headers = headers,
     .form = form,
-    .ca_file = config != NULL ? config->ca_file : NULL,
+    .tls = config != NULL ? &config->tls : target->tls,
     .skip_verify = (config != NULL && config->insecure) || target->insecure,
     .max_body = ZL_MAX_HTTP_TOKEN,
     .connect_ms = CONNECT_MS,

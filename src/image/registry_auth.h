@@ -29,9 +29,11 @@ ZL_DEFINE_CLEANUP(struct zl_auth, zl_auth_free)
 
 /* Whom a request goes to. */
 struct zl_auth_target {
-  const char *host;       /* as in references and configuration */
-  const char *repository; /* "library/busybox": scope repository:…:pull */
-  bool insecure;          /* this registry is configured so: its realm may be plain HTTP */
+  const char *host;         /* as in references and configuration */
+  const char *repository;   /* "library/busybox": scope repository:…:pull */
+  bool insecure;            /* this registry is configured so: its realm may be plain HTTP */
+  const struct zl_tls *tls; /* of the registry: its token server is reached the same way, unless
+                               config.yaml has an entry for that */
 };
 
 /* "Authorization: …" as known so far for the target, a new string; NULL in *ret: send none. */

@@ -82,27 +82,22 @@ void zl_caller_give(struct zl_caller *caller, struct zl_http *http)
 
 /* ---- Endpoints ------------------------------------------------------------------------------- */
 
-int zl_endpoint_init(struct zl_endpoint *endpoint, const char *host, const char *repository,
-                     bool http, const struct zl_registries *registries, struct zl_error *err)
+int zl_endpoint_init(struct zl_endpoint *endpoint, const struct zl_stop *stop, struct zl_error *err)
 {
-  const struct zl_registry_config *config = zl_registries_find(registries, host);
   /* The name in references is not the name of the machine; docker's client knows this one too. */
-  const char *machine = strcmp(host, "docker.io") == 0 ? "registry-1.docker.io" : host;
-  struct zl_endpoint e = { .insecure = config != NULL && config->insecure };
+  const char *machine = strcmp(stop->host, "docker.io") == 0 ? "registry-1.docker.io" : stop->host;
+  struct zl_endpoint e = { .insecure = stop->insecure, .tags = stop->resolves, .stop = stop };
   int r = zl_host_parse(machine, e.origin.host, &e.origin.port, err);
 
   if (r < 0)
     return r;
-  if (http && !e.insecure)
-    return zl_fail(err, ZL_E_INVALID, 0,
-                   "%s: plain HTTP is used only for registries with 'insecure: true'", host);
-  e.origin.https = !http;
-  e.may_fall_back = e.insecure && !http;
+  e.origin.https = !stop->http;
+  e.may_fall_back = e.insecure && !stop->http;
   e.default_port = e.origin.port == 0;
   if (e.default_port)
-    e.origin.port = http ? 80 : 443;
-  e.host = strdup(host);
-  e.repository = strdup(repository);
+    e.origin.port = stop->http ? 80 : 443;
+  e.host = strdup(stop->host);
+  e.repository = strdup(stop->repository);
   if (e.host == NULL || e.repository == NULL) {
     zl_endpoint_done(&e);
     return zl_fail_nomem(err, "a registry");
@@ -117,10 +112,24 @@ void zl_endpoint_done(struct zl_endpoint *endpoint)
   zl_freep(&endpoint->repository);
 }
 
+/* "/v2/…" below the API of that server, and for whom it stands in. */
+static char *path_of(const struct zl_call *call)
+{
+  const struct zl_stop *stop = call->endpoint != NULL ? call->endpoint->stop : NULL;
+
+  if (stop == NULL)
+    return strdup(call->url->path);
+  return zl_asprintf("%s%s%s%s", stop->api != NULL ? stop->api : "/v2", call->path + strlen("/v2"),
+                     stop->ns == NULL                  ? ""
+                     : strchr(call->path, '?') != NULL ? "&ns="
+                                                       : "?ns=",
+                     stop->ns != NULL ? stop->ns : "");
+}
+
 static int endpoint_url(struct zl_caller *caller, const struct zl_call *call, struct zl_url *ret,
                         struct zl_error *err)
 {
-  char *path = strdup(call->url != NULL ? call->url->path : call->path);
+  char *path = path_of(call);
 
   if (path == NULL)
     return zl_fail_nomem(err, "an address");
@@ -184,27 +193,55 @@ static int on_body(void *ctx, const struct zl_http_reply *reply, const void *dat
   return len < room ? 0 : 1; /* an endless error page has said enough */
 }
 
-static int exchange(struct zl_caller *caller, struct zl_http *http, const struct zl_call *call,
-                    const struct zl_url *url, const char *auth, struct body *body,
-                    struct zl_http_reply *reply, struct zl_error *err)
+/* Certificates for whoever is asked: the endpoint's own go to its host alone, also when it
+ * redirects to itself. */
+static const struct zl_tls *tls_for(const struct zl_call *call, const struct zl_url *url,
+                                    const struct zl_registry_config *config)
 {
-  const struct zl_registry_config *config = zl_registries_find_url(caller->registries, url);
-  const struct zl_patience *patience = caller->patience;
-  const char *headers[ZL_MAX_CALL_HEADERS + 2] = { NULL };
+  const struct zl_endpoint *e = call->endpoint;
+
+  if (e != NULL && !zl_tls_is_empty(&e->stop->tls) && strcmp(url->host, e->origin.host) == 0)
+    return &e->stop->tls;
+  return config != NULL ? &config->tls : NULL;
+}
+
+/* The call's, the credentials, and those that configuration wants sent to this very server. */
+static const char **gather_headers(const struct zl_call *call, const char *auth, bool own)
+{
+  char *const *more = own ? call->endpoint->stop->headers : NULL;
+  const size_t max = ZL_MAX_CALL_HEADERS + 2 + zl_strv_len((const char *const *)more);
+  const char **headers = calloc(max, sizeof(*headers));
   size_t n = 0;
 
+  if (headers == NULL)
+    return NULL;
   while (n < ZL_MAX_CALL_HEADERS && call->headers[n] != NULL) {
     headers[n] = call->headers[n];
     n++;
   }
+  for (; more != NULL && *more != NULL; more++)
+    headers[n++] = *more;
   headers[n] = auth;
+  return headers;
+}
+
+/* `own`: the request goes where configuration says, not where a reply has sent us. */
+static int exchange(struct zl_caller *caller, struct zl_http *http, const struct zl_call *call,
+                    const struct zl_url *url, const char *auth, bool own, struct body *body,
+                    struct zl_http_reply *reply, struct zl_error *err)
+{
+  const struct zl_registry_config *config = zl_registries_find_url(caller->registries, url);
+  const struct zl_patience *patience = caller->patience;
+  const uint32_t dial_ms = own ? call->endpoint->stop->dial_ms : 0;
+  zl_autofree const char **headers = gather_headers(call, auth, own);
   const struct zl_http_request request = {
     .url = url,
     .headers = headers,
-    .ca_file = config != NULL ? config->ca_file : NULL,
-    .skip_verify = config != NULL && config->insecure,
+    .tls = tls_for(call, url, config),
+    .skip_verify = (config != NULL && config->insecure) || (own && call->endpoint->insecure),
+    .proxy = own ? call->endpoint->stop->proxy : NULL,
     .max_body = call->max_body,
-    .connect_ms = patience->connect_ms,
+    .connect_ms = dial_ms != 0 ? dial_ms : patience->connect_ms,
     .stall_ms = patience->stall_ms,
     .total_ms = call->total_ms,
     .cancel_fd = call->cancel_fd,
@@ -212,6 +249,8 @@ static int exchange(struct zl_caller *caller, struct zl_http *http, const struct
     .ctx = body,
   };
 
+  if (headers == NULL)
+    return zl_fail_nomem(err, "request headers");
   zl_buf_clear(&body->text);
   return zl_http_run(http, &request, reply, err);
 }
@@ -290,11 +329,19 @@ static int check_status(const struct zl_call *call, const struct zl_url *url,
   return zl_fail(err, ZL_E_REMOTE, 0, "%s answers with status %d%s", url->host, status, message);
 }
 
+static struct zl_auth_target target_of(const struct zl_endpoint *endpoint)
+{
+  return (struct zl_auth_target){ .host = endpoint->host,
+                                  .repository = endpoint->repository,
+                                  .insecure = endpoint->insecure,
+                                  .tls = &endpoint->stop->tls };
+}
+
 static int respond_auth(struct zl_caller *caller, struct zl_http *http,
                         const struct zl_endpoint *endpoint, const struct zl_http_reply *reply,
                         const char *sent, struct zl_error *err)
 {
-  const struct zl_auth_target target = { endpoint->host, endpoint->repository, endpoint->insecure };
+  const struct zl_auth_target target = target_of(endpoint);
 
   return zl_auth_respond(caller->auth, http, &target, zl_http_header(reply, "www-authenticate"),
                          sent, err);
@@ -303,7 +350,7 @@ static int respond_auth(struct zl_caller *caller, struct zl_http *http,
 static int own_header(struct zl_caller *caller, const struct zl_endpoint *endpoint, char **ret,
                       struct zl_error *err)
 {
-  const struct zl_auth_target target = { endpoint->host, endpoint->repository, endpoint->insecure };
+  const struct zl_auth_target target = target_of(endpoint);
 
   return zl_auth_header(caller->auth, &target, ret, err);
 }
@@ -323,7 +370,7 @@ int zl_call_run(struct zl_caller *caller, struct zl_http *http, const struct zl_
 
     if (own && own_header(caller, call->endpoint, &auth, err) < 0)
       return -ZL_E_NO_MEMORY;
-    r = exchange(caller, http, call, &url, auth, &body, reply, err);
+    r = exchange(caller, http, call, &url, auth, own, &body, reply, err);
     if (r < 0) {
       if (!own || !fall_back(caller, call->endpoint, reply))
         break;

@@ -28,8 +28,9 @@ struct zl_endpoint {
   bool insecure;
   bool may_fall_back; /* nothing has answered yet: plain HTTP may be tried after TLS */
   bool default_port;
-  bool tags;           /* also asked for tags */
-  atomic_bool useless; /* a mirror that failed to send a blob */
+  bool tags;                  /* also asked for tags */
+  atomic_bool useless;        /* a mirror that failed to send a blob */
+  const struct zl_stop *stop; /* how it is reached: certificates, headers, timeout; borrowed */
 };
 
 /* Shared by all threads of a pull. */

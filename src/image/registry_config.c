@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/strv.h"
+#include "image/config_read.h"
 #include "spec/node.h"
 #include "spec/report.h"
 
@@ -14,6 +15,7 @@
 
 enum {
   MAX_REGISTRIES = 256,
+  MAX_CERTS_DIRS = 8,
   MAX_MIRRORS = 8 /* each is asked in turn before an image is said not to be there */
 };
 
@@ -31,10 +33,14 @@ void zl_registries_done(struct zl_registries *registries)
     }
     free(item->mirrors);
     free(item->host);
-    free(item->ca_file);
+    zl_tls_done(&item->tls);
   }
   zl_freep(&registries->items);
   registries->count = 0;
+  zl_freep(&registries->registries_conf);
+  zl_freep(&registries->hosts_dir);
+  zl_strv_freep(&registries->certs_dirs);
+  zl_policy_done(&registries->policy);
 }
 
 static struct zl_registry_config *find(const struct zl_registries *registries, const char *host)
@@ -89,64 +95,21 @@ static int ensure(struct zl_registries *registries, const char *host,
 
 /* ---- The file -------------------------------------------------------------------------------- */
 
-static void unknown_key(struct zl_spec_ctx *ctx, const struct zl_at *up,
-                        const struct zl_entry *entry, const char *known)
-{
-  zl_report_mark(ctx, up, entry->mark, ZL_E_INVALID, "unknown key '%s': it has %s", entry->key,
-                 known);
-}
-
-static void wrong_kind(struct zl_spec_ctx *ctx, const struct zl_at *at, const char *what)
-{
-  char text[ZL_DESCRIBE_TEXT];
-
-  zl_report(ctx, at, ZL_E_INVALID, "expected %s, not %s", what, zl_node_describe(at->node, text));
-}
-
-static const struct zl_node *expect(struct zl_spec_ctx *ctx, const struct zl_at *at,
-                                    enum zl_node_kind kind, const char *what)
-{
-  if (at->node->kind == kind)
-    return at->node;
-  wrong_kind(ctx, at, what);
-  return NULL;
-}
-
-static bool read_bool(struct zl_spec_ctx *ctx, const struct zl_at *at)
-{
-  if (at->node->kind == ZL_NODE_SCALAR && zl_scalar_of(at->node) == ZL_SCALAR_BOOL)
-    return at->node->text[0] == 't' || at->node->text[0] == 'T';
-  wrong_kind(ctx, at, "true or false");
-  return false;
-}
-
-static struct zl_at child(const struct zl_at *up, const struct zl_entry *entry)
-{
-  return (
-      struct zl_at){ .up = up, .key = entry->key, .node = entry->value, .key_mark = entry->mark };
-}
-
 static void read_ca_file(struct zl_spec_ctx *ctx, const struct zl_at *at,
                          struct zl_registry_config *config)
 {
-  const struct zl_node *node = expect(ctx, at, ZL_NODE_SCALAR, "a path");
+  zl_autofree char *path = NULL;
 
-  if (node == NULL)
-    return;
-  if (node->text[0] != '/') {
-    zl_report(ctx, at, ZL_E_INVALID, "expected an absolute path");
-    return;
-  }
-  free(config->ca_file);
-  config->ca_file = strdup(node->text);
-  ctx->no_memory |= config->ca_file == NULL;
+  zl_read_path(ctx, at, &path);
+  if (path != NULL && zl_strv_push(&config->tls.ca_files, path, NULL) < 0)
+    ctx->no_memory = true;
 }
 
 /* "[http[s]://]host[:port][/prefix]". */
 static void read_mirror_url(struct zl_spec_ctx *ctx, const struct zl_at *at,
                             struct zl_mirror *mirror)
 {
-  const struct zl_node *node = expect(ctx, at, ZL_NODE_SCALAR, "an address");
+  const struct zl_node *node = zl_read_kind(ctx, at, ZL_NODE_SCALAR, "an address");
   zl_autofree char *full = NULL;
   zl_autourl url = { 0 };
   const char *text, *prefix;
@@ -177,18 +140,18 @@ static void read_mirror(struct zl_spec_ctx *ctx, const struct zl_at *at, struct 
     read_mirror_url(ctx, at, mirror);
     return;
   }
-  if (expect(ctx, at, ZL_NODE_MAP, "an address, or a mapping with 'url'") == NULL)
+  if (zl_read_kind(ctx, at, ZL_NODE_MAP, "an address, or a mapping with 'url'") == NULL)
     return;
   for (size_t i = 0; i < at->node->count; i++) {
     const struct zl_entry *entry = &at->node->entries[i];
-    const struct zl_at field = child(at, entry);
+    const struct zl_at field = zl_read_child(at, entry);
 
     if (strcmp(entry->key, "url") == 0)
       read_mirror_url(ctx, &field, mirror);
     else if (strcmp(entry->key, "tags") == 0)
-      mirror->tags = read_bool(ctx, &field);
+      mirror->tags = zl_read_bool(ctx, &field);
     else
-      unknown_key(ctx, at, entry, "url and tags");
+      zl_read_unknown_key(ctx, at, entry, "url and tags");
   }
   if (mirror->host == NULL)
     zl_report(ctx, at, ZL_E_INVALID, "'url' is missing");
@@ -197,7 +160,7 @@ static void read_mirror(struct zl_spec_ctx *ctx, const struct zl_at *at, struct 
 static void read_mirrors(struct zl_spec_ctx *ctx, const struct zl_at *at,
                          struct zl_registry_config *config)
 {
-  const struct zl_node *list = expect(ctx, at, ZL_NODE_LIST, "a list of mirrors");
+  const struct zl_node *list = zl_read_kind(ctx, at, ZL_NODE_LIST, "a list of mirrors");
 
   if (list == NULL || list->count == 0)
     return;
@@ -221,31 +184,37 @@ static void read_mirrors(struct zl_spec_ctx *ctx, const struct zl_at *at,
 static void read_registry(struct zl_spec_ctx *ctx, const struct zl_at *at,
                           struct zl_registry_config *config)
 {
-  const struct zl_node *map = expect(ctx, at, ZL_NODE_MAP, "a mapping");
+  const struct zl_node *map = zl_read_kind(ctx, at, ZL_NODE_MAP, "a mapping");
 
   for (size_t i = 0; map != NULL && i < map->count; i++) {
     const struct zl_entry *entry = &map->entries[i];
-    const struct zl_at field = child(at, entry);
+    const struct zl_at field = zl_read_child(at, entry);
 
     if (strcmp(entry->key, "insecure") == 0)
-      config->insecure = read_bool(ctx, &field);
+      config->insecure = zl_read_bool(ctx, &field);
     else if (strcmp(entry->key, "ca_file") == 0)
       read_ca_file(ctx, &field, config);
     else if (strcmp(entry->key, "mirrors") == 0)
       read_mirrors(ctx, &field, config);
+    else if (strcmp(entry->key, "client_cert") == 0)
+      zl_read_path(ctx, &field, &config->tls.cert_file);
+    else if (strcmp(entry->key, "client_key") == 0)
+      zl_read_path(ctx, &field, &config->tls.key_file);
     else
-      unknown_key(ctx, at, entry, "insecure, ca_file and mirrors");
+      zl_read_unknown_key(ctx, at, entry, "insecure, ca_file, client_cert, client_key and mirrors");
   }
+  if (config->tls.key_file != NULL && config->tls.cert_file == NULL)
+    zl_report(ctx, at, ZL_E_INVALID, "'client_key' is there without 'client_cert'");
 }
 
 static void read_registries(struct zl_spec_ctx *ctx, const struct zl_at *at,
                             struct zl_registries *ret)
 {
-  const struct zl_node *map = expect(ctx, at, ZL_NODE_MAP, "a mapping of registries by host");
+  const struct zl_node *map = zl_read_kind(ctx, at, ZL_NODE_MAP, "a mapping of registries by host");
 
   for (size_t i = 0; map != NULL && i < map->count; i++) {
     const struct zl_entry *entry = &map->entries[i];
-    const struct zl_at field = child(at, entry);
+    const struct zl_at field = zl_read_child(at, entry);
     struct zl_registry_config *config = NULL;
     char host[ZL_URL_HOST];
     uint16_t port;
@@ -260,24 +229,64 @@ static void read_registries(struct zl_spec_ctx *ctx, const struct zl_at *at,
   }
 }
 
+/* An absolute path; `none` turns the reading of it off. */
+static void read_source(struct zl_spec_ctx *ctx, const struct zl_at *at, char **ret)
+{
+  const char *text = zl_read_text(ctx, at, "a path, or none");
+
+  if (text == NULL)
+    return;
+  if (strcmp(text, "none") == 0)
+    zl_freep(ret);
+  else
+    zl_read_path(ctx, at, ret);
+}
+
+static void read_certs_dirs(struct zl_spec_ctx *ctx, const struct zl_at *at, char ***ret)
+{
+  const struct zl_node *list = zl_read_kind(ctx, at, ZL_NODE_LIST, "a list of paths");
+
+  zl_strv_freep(ret);
+  if (list != NULL && list->count > MAX_CERTS_DIRS)
+    zl_report(ctx, at, ZL_E_LIMIT, "more than %d directories", MAX_CERTS_DIRS);
+  for (size_t i = 0; list != NULL && i < list->count; i++) {
+    const struct zl_at item = zl_at_index(at, i);
+    zl_autofree char *path = NULL;
+
+    zl_read_path(ctx, &item, &path);
+    if (path != NULL && zl_strv_push(ret, path, NULL) < 0)
+      ctx->no_memory = true;
+  }
+}
+
 static void read_file(struct zl_spec_ctx *ctx, const struct zl_node *root,
                       struct zl_registries *ret)
 {
   const struct zl_at top = { .node = root };
 
-  if (expect(ctx, &top, ZL_NODE_MAP, "a mapping") == NULL)
+  if (zl_read_kind(ctx, &top, ZL_NODE_MAP, "a mapping") == NULL)
     return;
   for (size_t i = 0; i < root->count; i++) {
     const struct zl_entry *entry = &root->entries[i];
-    const struct zl_at field = child(&top, entry);
+    const struct zl_at field = zl_read_child(&top, entry);
     bool known = false;
 
     for (size_t k = 0; k < ZL_COUNT(other_keys); k++)
       known |= strcmp(entry->key, other_keys[k]) == 0;
     if (strcmp(entry->key, "registries") == 0)
       read_registries(ctx, &field, ret);
+    else if (strcmp(entry->key, "registries_conf") == 0)
+      read_source(ctx, &field, &ret->registries_conf);
+    else if (strcmp(entry->key, "hosts_dir") == 0)
+      read_source(ctx, &field, &ret->hosts_dir);
+    else if (strcmp(entry->key, "certs_dirs") == 0)
+      read_certs_dirs(ctx, &field, &ret->certs_dirs);
+    else if (strcmp(entry->key, "signatures") == 0)
+      zl_policy_read(ctx, &field, &ret->policy);
     else if (!known)
-      unknown_key(ctx, &top, entry, "registries, slice_cidr, layers and vm");
+      zl_read_unknown_key(ctx, &top, entry,
+                          "registries, registries_conf, hosts_dir, certs_dirs, signatures, "
+                          "slice_cidr, layers and vm");
   }
 }
 
@@ -300,6 +309,20 @@ static void free_tree(struct zl_tree **tree)
     zl_tree_free(*tree);
 }
 
+/* Where other tools of this host have theirs. */
+static int set_defaults(struct zl_registries *registries, struct zl_error *err)
+{
+  int r = zl_strv_push(&registries->certs_dirs, "/etc/containers/certs.d", err);
+
+  if (r == 0)
+    r = zl_strv_push(&registries->certs_dirs, "/etc/docker/certs.d", err);
+  registries->registries_conf = strdup("/etc/containers/registries.conf");
+  registries->hosts_dir = strdup("/etc/containerd/certs.d");
+  return r < 0 || (registries->registries_conf != NULL && registries->hosts_dir != NULL)
+             ? r
+             : zl_fail_nomem(err, "registries");
+}
+
 int zl_registries_parse(const char *text, size_t len, const char *file_name,
                         struct zl_registries *ret, struct zl_error *err)
 {
@@ -307,9 +330,9 @@ int zl_registries_parse(const char *text, size_t len, const char *file_name,
   ZL_CLEANUP(free_tree) struct zl_tree *tree = NULL;
   struct zl_spec_ctx ctx = { .from_file = true };
   const struct zl_node *root = NULL;
-  int r = 0, finished;
+  int r = set_defaults(&registries, err), finished;
 
-  if (!says_nothing(text, len))
+  if (r == 0 && !says_nothing(text, len))
     r = zl_tree_parse(text, len, &ctx, &tree, &root, err);
   if (r == 0 && root != NULL)
     read_file(&ctx, root, &registries);
@@ -375,9 +398,10 @@ int zl_registries_load(int root_fd, const char *root, struct zl_registries *ret,
   const char *insecure = getenv("ZLAYER_INSECURE_REGISTRIES");
   int r = zl_node_config_read(root_fd, root, &text, &file, err);
 
-  if (r == 0 && text.len > 0)
-    r = zl_registries_parse(text.data, text.len, file, &registries, err);
-  if (r < 0 && r != -ZL_E_NOT_FOUND)
+  if (r == 0 || r == -ZL_E_NOT_FOUND)
+    r = zl_registries_parse(text.data != NULL ? text.data : "", text.len,
+                            file != NULL ? file : "config.yaml", &registries, err);
+  if (r < 0)
     return r;
   if (insecure != NULL) {
     r = zl_registries_add_insecure(&registries, insecure, err);

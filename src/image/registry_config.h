@@ -6,10 +6,14 @@
  *     "127.0.0.1:5000": {insecure: true}
  *     docker.io:
  *       mirrors: [mirror.example.com, {url: "https://cache.example.com/hub", tags: true}]
- *     registry.example.com: {ca_file: /etc/zlayer/example-ca.pem}
+ *     registry.example.com: {ca_file: /etc/zlayer/example-ca.pem, client_cert: /etc/zlayer/me.pem}
+ *   registries_conf: /etc/containers/registries.conf     # these three are the defaults; `none`, or
+ *   hosts_dir: /etc/containerd/certs.d                   # an empty list, turns one off
+ *   certs_dirs: [/etc/containers/certs.d, /etc/docker/certs.d]
+ *   signatures: [{prefix: registry.example.com/prod, key: /etc/zlayer/cosign.pub}]
  *
  * in ROOT/config.yaml, or /etc/zlayer/config.yaml when ROOT has none.
- * $ZLAYER_INSECURE_REGISTRIES=host:port,… adds to either.
+ * $ZLAYER_INSECURE_REGISTRIES=host:port,… adds to either. How these go together: image/route.h.
  */
 #ifndef ZL_IMAGE_REGISTRY_CONFIG_H
 #define ZL_IMAGE_REGISTRY_CONFIG_H
@@ -20,6 +24,8 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "image/policy_config.h"
+#include "image/tls.h"
 #include "image/url.h"
 
 struct zl_mirror {
@@ -30,9 +36,9 @@ struct zl_mirror {
 };
 
 struct zl_registry_config {
-  char *host;                /* as in references: "docker.io", "127.0.0.1:5000" */
-  bool insecure;             /* plain HTTP and unverified certificates are accepted */
-  char *ca_file;             /* trusted besides the system's authorities, or NULL */
+  char *host;    /* as in references: "docker.io", "127.0.0.1:5000" */
+  bool insecure; /* plain HTTP and unverified certificates are accepted */
+  struct zl_tls tls;
   struct zl_mirror *mirrors; /* in the order they are tried */
   size_t n_mirrors;
 };
@@ -40,6 +46,10 @@ struct zl_registry_config {
 struct zl_registries {
   struct zl_registry_config *items;
   size_t count;
+  char *registries_conf; /* podman's file; NULL: none is read */
+  char *hosts_dir;       /* containerd's directories by host; NULL */
+  char **certs_dirs;     /* directories of certificates by host; a string vector */
+  struct zl_policy policy;
 };
 
 /* The text of the configuration, and the name of its file for errors. ZL_E_NOT_FOUND: there is

@@ -17,8 +17,11 @@ struct registry {
   struct zl_source base;
   struct zl_caller caller;
   const struct zl_image_ref *ref;
-  struct zl_endpoint *endpoints; /* mirrors in their order, the registry itself last */
-  size_t n_endpoints;
+  struct zl_route route;
+  struct zl_endpoint *endpoints; /* of stops that pull: mirrors first; then of those that do not */
+  size_t n_endpoints;            /* that pull */
+  size_t n_all;
+  size_t *by_stop; /* the endpoint of each stop of the route */
 };
 
 bool zl__registry_is_last(const struct registry *reg, size_t i);

@@ -100,6 +100,23 @@ int zl_source_part(struct zl_source *source, const struct zl_descriptor *descrip
   return source->ops->part(source, descriptor, part, fn, ctx, err);
 }
 
+size_t zl_source_places(const struct zl_source *source)
+{
+  return source->ops->places != NULL ? source->ops->places(source) : 0;
+}
+
+int zl_source_tagged(struct zl_source *source, size_t place, const char *tag,
+                     struct zl_document *ret, struct zl_error *err)
+{
+  return source->ops->tagged(source, place, tag, ret, err);
+}
+
+int zl_source_referrers(struct zl_source *source, size_t place, const char *digest,
+                        const char *artifact_type, struct zl_document *ret, struct zl_error *err)
+{
+  return source->ops->referrers(source, place, digest, artifact_type, ret, err);
+}
+
 void zl_source_free(struct zl_source *source)
 {
   if (source != NULL)

@@ -59,6 +59,15 @@ struct zl_source_ops {
   int (*part)(struct zl_source *source, const struct zl_descriptor *descriptor,
               struct zl_blob_part *part, zl_blob_fn fn, void *ctx, struct zl_error *err);
   void (*free)(struct zl_source *source);
+  /* Of how many servers what is attached to a manifest may be asked. NULL, as the two below then:
+   * this kind of source holds nothing attached. */
+  size_t (*places)(const struct zl_source *source);
+  /* Another tag of the same repository. Text and media_type only, to be distrusted. */
+  int (*tagged)(struct zl_source *source, size_t place, const char *tag, struct zl_document *ret,
+                struct zl_error *err);
+  /* An index of the manifests that refer to a digest. Text only, to be distrusted. */
+  int (*referrers)(struct zl_source *source, size_t place, const char *digest,
+                   const char *artifact_type, struct zl_document *ret, struct zl_error *err);
 };
 
 struct zl_source {
@@ -79,6 +88,14 @@ int zl_source_blob(struct zl_source *source, const struct zl_descriptor *descrip
 bool zl_source_has_parts(const struct zl_source *source);
 int zl_source_part(struct zl_source *source, const struct zl_descriptor *descriptor,
                    struct zl_blob_part *part, zl_blob_fn fn, void *ctx, struct zl_error *err);
+/* What is attached to a manifest, as servers 0 to zl_source_places - 1 have it: a manifest by
+ * another tag of the repository, and the index of those that refer to a digest. Nothing of it is
+ * verified. ZL_E_NOT_FOUND: that server has none. */
+size_t zl_source_places(const struct zl_source *source);
+int zl_source_tagged(struct zl_source *source, size_t place, const char *tag,
+                     struct zl_document *ret, struct zl_error *err);
+int zl_source_referrers(struct zl_source *source, size_t place, const char *digest,
+                        const char *artifact_type, struct zl_document *ret, struct zl_error *err);
 void zl_source_free(struct zl_source *source);
 ZL_DEFINE_CLEANUP(struct zl_source, zl_source_free)
 

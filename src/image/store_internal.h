@@ -50,6 +50,13 @@ int zl_catalog_commit(struct zl_image_store *store, const char *reference,
 /* What a reference named when it was last pulled; ZL_E_NOT_FOUND. Both texts are ZL_DIGEST_TEXT. */
 int zl_catalog_find(struct zl_image_store *store, const char *reference, char *ret_digest,
                     char *ret_source_digest, struct zl_error *err);
+/* That a signature of `digest` was valid for this name, under the policy that `print` stands for,
+ * until second `until`. Goes with the image's reference. */
+int zl_catalog_set_verified(struct zl_image_store *store, const char *reference, const char *digest,
+                            const char *print, uint64_t until, struct zl_error *err);
+/* Whether that was said, and still counts. */
+int zl_catalog_is_verified(struct zl_image_store *store, const char *reference, const char *digest,
+                           const char *print, bool *ret, struct zl_error *err);
 /* The manifest's digest for a reference, a digest or a prefix of one; *ret_reference is the
  * canonical reference if that is what was given, else NULL. Errors of zl_image_resolve. */
 int zl_catalog_look_up(struct zl_image_store *store, const char *image,

@@ -54,6 +54,14 @@ static const char *const zl_store_schema[] = {
   " name TEXT PRIMARY KEY, created_at INTEGER NOT NULL) WITHOUT ROWID;"
   "CREATE TABLE volume_users ("
   " name TEXT NOT NULL, container TEXT NOT NULL, PRIMARY KEY (name, container)) WITHOUT ROWID;",
+  /* 2: a valid signature was seen for `digest` under the name `reference`. It counts while the
+   * node's policy for that name is still the one of `policy` (a hash of rule and keys), and before
+   * second `until`. */
+  "CREATE TABLE verified ("
+  " reference TEXT NOT NULL, digest TEXT NOT NULL, policy TEXT NOT NULL, until INTEGER NOT NULL,"
+  " PRIMARY KEY (reference, digest)) WITHOUT ROWID;"
+  "CREATE TRIGGER verified_goes AFTER DELETE ON images"
+  " BEGIN DELETE FROM verified WHERE reference = OLD.reference; END;",
 };
 
 #endif

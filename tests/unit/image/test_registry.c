@@ -192,7 +192,7 @@ static void reads_the_configuration(void **state)
   hub = zl_registries_find(&regs, "docker.io");
   assert_non_null(hub);
   assert_false(hub->insecure);
-  assert_string_equal(hub->ca_file, "/etc/ca.pem");
+  assert_string_equal(hub->tls.ca_files[0], "/etc/ca.pem");
   assert_int_equal(hub->n_mirrors, 2);
   assert_string_equal(hub->mirrors[0].host, "mirror.example.com");
   assert_string_equal(hub->mirrors[0].prefix, "");
