@@ -53,13 +53,12 @@ static bool is_local(const char *prefix)
 static bool is_remote(const char *prefix)
 {
   const size_t len = strcspn(prefix, "/");
-  zl_autofree char *host = strndup(prefix, len);
-  zl_autofree char *example = zl_asprintf("%s%s:x", prefix, prefix[len] == '\0' ? "/x" : "");
+  zl_autofree char *host = strndup(prefix, len), *below = zl_asprintf("%s/x", prefix);
   zl_auto_image_ref ref = { 0 };
 
-  return host != NULL && example != NULL && zl_image_ref_parse(example, &ref, NULL) == 0 &&
+  return host != NULL && below != NULL && zl_image_ref_parse(below, &ref, NULL) == 0 &&
          ref.kind == ZL_IMAGE_REF_REGISTRY && strcasecmp(ref.registry, host) == 0 &&
-         (prefix[len] == '\0' || strcmp(ref.repository, prefix + len + 1) == 0);
+         (prefix[len] == '\0' || strcmp(ref.repository, below + len + 1) == 0);
 }
 
 static void read_prefix(struct zl_spec_ctx *ctx, const struct zl_at *at, char **ret)
@@ -87,12 +86,14 @@ static void read_files(struct zl_spec_ctx *ctx, const struct zl_at *at, char ***
     zl_report(ctx, at, ZL_E_INVALID, "both 'key' and 'cert': give one");
   if (count == 0 || count > MAX_FILES)
     zl_report(ctx, at, ZL_E_LIMIT, "%zu files: expected 1 to %d", count, MAX_FILES);
+  if (count == 0 && zl_strv_push(ret, "", NULL) < 0) /* a wrong list is not missing, too */
+    ctx->no_memory = true;
   for (size_t i = 0; i < count && i < MAX_FILES; i++) {
     const struct zl_at item = list ? zl_at_index(at, i) : *at;
     zl_autofree char *path = NULL;
 
     zl_read_path(ctx, &item, &path);
-    if (path != NULL && zl_strv_push(ret, path, NULL) < 0)
+    if (zl_strv_push(ret, path != NULL ? path : "", NULL) < 0)
       ctx->no_memory = true;
   }
 }
@@ -224,12 +225,21 @@ static bool path_covers(const char *prefix, const char *path)
          (path[len] == '\0' || path[len] == '/' || (len > 0 && prefix[len - 1] == '/'));
 }
 
+/* "docker.io/busybox" is docker.io/library/busybox, and may be a namespace. */
+static bool hub_covers(const char *path, const char *registry, const char *repository)
+{
+  return strcmp(registry, "docker.io") == 0 && strchr(path, '/') == NULL &&
+         zl_has_prefix(repository, "library/") &&
+         strcmp(repository + strlen("library/"), path) == 0;
+}
+
 bool zl_policy_covers(const char *prefix, const char *registry, const char *repository)
 {
   const size_t host = strcspn(prefix, "/");
+  const char *path = prefix[host] != '\0' ? prefix + host + 1 : NULL;
 
   return same_host(prefix, host, registry) &&
-         (prefix[host] == '\0' || path_covers(prefix + host + 1, repository));
+         (path == NULL || path_covers(path, repository) || hub_covers(path, registry, repository));
 }
 
 static const char *kind_name(enum zl_image_ref_kind kind)
@@ -248,6 +258,18 @@ static const char *kind_name(enum zl_image_ref_kind kind)
 }
 
 /* 0: it does not match; else the more, the longer. */
+static size_t match_remote(const char *prefix, const struct zl_image_ref *ref)
+{
+  const char *slash = strchr(prefix, '/');
+
+  if (is_local(prefix) || !zl_policy_covers(prefix, ref->registry, ref->repository))
+    return 0;
+  return 1 + strlen(prefix) +
+         (slash != NULL && hub_covers(slash + 1, ref->registry, ref->repository)
+              ? strlen("library/")
+              : 0);
+}
+
 static size_t match(const struct zl_policy_rule *rule, const struct zl_image_ref *ref)
 {
   const char *prefix = rule->prefix, *kind = kind_name(ref->kind);
@@ -255,9 +277,7 @@ static size_t match(const struct zl_policy_rule *rule, const struct zl_image_ref
   if (strcmp(prefix, "*") == 0)
     return 1;
   if (ref->kind == ZL_IMAGE_REF_REGISTRY)
-    return !is_local(prefix) && zl_policy_covers(prefix, ref->registry, ref->repository)
-               ? 1 + strlen(prefix)
-               : 0;
+    return match_remote(prefix, ref);
   if (!zl_has_prefix(prefix, kind))
     return 0;
   prefix += strlen(kind);

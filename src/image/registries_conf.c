@@ -74,10 +74,8 @@ static void read_location(struct file *f, const struct zl_at *at, bool wildcard,
 
   if (text == NULL)
     return;
-  if (!is_location(text, wildcard)) {
+  if (!is_location(text, wildcard)) /* kept, so that it is not called missing, too */
     zl_report(&f->ctx, at, ZL_E_INVALID, "'%s' is not 'host[:port][/path]'", text);
-    return;
-  }
   len = strlen(text);
   while (len > 0 && text[len - 1] == '/')
     len--;
