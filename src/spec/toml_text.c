@@ -306,7 +306,7 @@ static bool close_lines_string(struct zl_toml *t, char quote)
   while (n < 5 && t->pos + n < t->len && t->text[t->pos + n] == quote)
     n++;
   t->pos += n;
-  return gather(t, "\"\"''" + (quote == '"' ? 0 : 2), n - 3);
+  return gather(t, quote == '"' ? "\"\"" : "''", n - 3);
 }
 
 static bool read_lines_string(struct zl_toml *t, char quote)
