@@ -89,11 +89,14 @@ class QuietServer(http.server.ThreadingHTTPServer):
 
 
 class Server:
-    def __init__(self, behave, images=None, host='127.0.0.1', tls=None):
+    def __init__(self, behave, images=None, host='127.0.0.1', tls=None, client_ca=None):
         self.http = QuietServer((host, 0), Handler)
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(tls)
+            if client_ca:
+                context.verify_mode = ssl.CERT_REQUIRED
+                context.load_verify_locations(client_ca)
             self.http.socket = context.wrap_socket(self.http.socket, server_side=True,
                                                    do_handshake_on_connect=False)
         self.http.daemon_threads = True
