@@ -58,10 +58,13 @@ struct zl_pull_options {
  * "oci-archive:FILE[:TAG]" or "docker-archive:FILE[:REF]". ret_digest (may be NULL) receives a new
  * string, the manifest's digest; the caller frees it. Idempotent.
  * ZL_E_INVALID: bad reference. ZL_E_NOT_FOUND: not at the source, or policy never and not stored.
- * ZL_E_AUTH, ZL_E_REMOTE, ZL_E_TIMEOUT: the registry. ZL_E_WRONG_PLATFORM: names both platforms.
- * ZL_E_CORRUPT: digest, size or layer format wrong. ZL_E_LIMIT: over a documented limit.
- * ZL_E_UNSUPPORTED: docker's schema 1, an artifact that is no image, a compressed archive.
- * ZL_E_CANCELLED: by the progress function.
+ * ZL_E_AUTH, ZL_E_REMOTE, ZL_E_TIMEOUT: the registry. ZL_E_AUTH also when the node's configuration
+ * wants a signature (docs/registries.md) and there is no valid one; with policy never, a stored
+ * image that was not verified so is ZL_E_NOT_FOUND. ZL_E_PERMISSION: podman's registries.conf
+ * blocks it. ZL_E_INVALID also names what is wrong in a configuration file. ZL_E_WRONG_PLATFORM:
+ * names both platforms. ZL_E_CORRUPT: digest, size or layer format wrong. ZL_E_LIMIT: over a
+ * documented limit. ZL_E_UNSUPPORTED: docker's schema 1, an artifact that is no image, a compressed
+ * archive. ZL_E_CANCELLED: by the progress function.
  * Nothing is half-made after an error: finished layers stay for the next try, and so does what came
  * of the others when the network failed or the pull was cancelled; the rest is removed.
  */
