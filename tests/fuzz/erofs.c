@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/cleanup.h"
 #include "image/erofs/disk.h"
 #include "image/layer/sink_erofs.h"
 #include "image/layer/tar.h"
@@ -23,7 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum {
   MAX_BYTES = 1 << 20,
   MAX_ENTRIES = 1000,
-  MAX_DEPTH = 300
+  MAX_DEPTH = 300,
+  MAX_IMAGE = 8 << 20 /* what the two limits allow, and room */
 };
 
 static void require(bool condition)
@@ -109,23 +109,19 @@ static void walk(const struct image *image, uint64_t nid, uint64_t parent, int d
   }
 }
 
-static void check(int fd)
+static void check(int fd, const uint8_t *map)
 {
-  struct image image;
+  struct image image = { .data = map };
   struct stat st;
   uint64_t root;
-  void *map;
 
-  require(fstat(fd, &st) == 0 && st.st_size >= ZL_EROFS_BLOCK);
-  map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-  require(map != MAP_FAILED);
-  image = (struct image){ .data = map, .size = (size_t)st.st_size };
+  require(fstat(fd, &st) == 0 && st.st_size >= ZL_EROFS_BLOCK && st.st_size <= MAX_IMAGE);
+  image.size = (size_t)st.st_size;
   require(number(image.data + ZL_EROFS_SUPER_AT, 4) == ZL_EROFS_MAGIC);
   require(number(image.data + ZL_EROFS_SUPER_AT + ZL_EROFS_SB_BLOCKS, 4) * ZL_EROFS_BLOCK ==
           image.size);
   root = number(image.data + ZL_EROFS_SUPER_AT + ZL_EROFS_SB_ROOT, 2);
   walk(&image, root, root, 0);
-  (void)munmap(map, image.size);
 }
 
 /* ---- Writing --------------------------------------------------------------------------------- */
@@ -145,7 +141,7 @@ static int feed(void *sink, const uint8_t *data, size_t size)
   return r;
 }
 
-static void make(int fd, const uint8_t *data, size_t size)
+static void make(int fd, const uint8_t *map, const uint8_t *data, size_t size)
 {
   const struct zl_sink_erofs_options options = { .fd = fd, .reserve_bytes = 1, .devices = true };
   ZL_CLEANUP(zl_sink_erofs_freep) struct zl_sink_erofs *sink = NULL;
@@ -159,14 +155,22 @@ static void make(int fd, const uint8_t *data, size_t size)
   if (cut < size && feed(sink, data + cut, size - cut) < 0)
     return;
   if (zl_sink_erofs_ops.seal(sink, NULL) == 0)
-    check(fd);
+    check(fd, map);
 }
 
+/* One file in memory and one map of it serve all inputs: only its length is set anew. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-  zl_autofd fd = memfd_create("erofs", MFD_CLOEXEC);
+  static const uint8_t *map;
+  static int fd = -1;
 
-  require(fd >= 0);
-  make(fd, data, size);
+  if (fd < 0) {
+    fd = memfd_create("erofs", MFD_CLOEXEC);
+    require(fd >= 0);
+    map = mmap(NULL, MAX_IMAGE, PROT_READ, MAP_SHARED, fd, 0);
+    require(map != MAP_FAILED);
+  }
+  require(ftruncate(fd, 0) == 0);
+  make(fd, map, data, size);
   return 0;
 }
