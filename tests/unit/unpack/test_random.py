@@ -4,9 +4,10 @@
 programs read alike, GNU tar. All trees must be the same: types, modes, owners, times, attributes,
 links, devices, content. What one sink refuses the other refuses as well.
 usage: test_random.py TOOL HELPER
-environment: ZL_TEST_ITERATIONS (default 40), ZL_TEST_SEED (default: random, printed)"""
+environment: ZL_TEST_ITERATIONS (default 40), ZL_TEST_SEED (default: random, printed), ZL_TEST_JOBS (1)"""
 import ctypes
 import json
+import multiprocessing
 import os
 import random
 import shutil
@@ -169,9 +170,10 @@ def without_whiteouts(names, tree):
     return [g for g in names if not (tree[g[0]]["type"] == stat.S_IFCHR and tree[g[0]]["rdev"] == 0)]
 
 
-def unpack(tool, helper, blob, staging, lower):
+def unpack(tool, helper, archive, staging, lower):
     args = [tool, helper, "none", str(1 << 30), "100000", "1", staging, lower or "-"]
-    done = subprocess.run(args, input=blob, stdout=subprocess.PIPE, timeout=120, check=False)
+    with open(archive, "rb") as stdin:
+        done = subprocess.run(args, stdin=stdin, stdout=subprocess.PIPE, timeout=120, check=False)
     return json.loads(done.stdout)
 
 
@@ -187,11 +189,12 @@ def check(tool, helper, top, seed, lower, refused):
     rng = random.Random(seed)
     maker = Maker(rng, plain=rng.random() < 0.5)
     below = None if maker.plain or rng.random() < 0.3 else lower
-    blob = maker.make()
-    image, folder, again = (os.path.join(top, n) for n in ("image", "folder", "again"))
+    archive, image, folder, again = (os.path.join(top, n) for n in ("archive", "image", "folder", "again"))
+    with open(archive, "wb") as f:
+        f.write(maker.make())
     os.mkdir(folder, 0o700)
-    a = unpack(tool, helper, blob, folder, below)
-    b = unpack(tool, helper, blob, "erofs:" + image, below)
+    a = unpack(tool, helper, archive, folder, below)
+    b = unpack(tool, helper, archive, "erofs:" + image, below)
     if a["code"] != b["code"]:
         return [f"directory: {a['code']} {a['message']}; image: {b['code']} {b['message']}"]
     if a["code"] != "OK":
@@ -207,49 +210,61 @@ def check(tool, helper, top, seed, lower, refused):
     fsck = subprocess.run(["fsck.erofs", image], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     if fsck.returncode != 0 or b"<E>" in fsck.stdout:
         wrong.append("fsck.erofs: " + fsck.stdout.decode(errors="replace"))
-    unpack(tool, helper, blob, "erofs:" + again, below)
+    unpack(tool, helper, archive, "erofs:" + again, below)
     with open(image, "rb") as f, open(again, "rb") as g:
         if f.read() != g.read():
             wrong.append("the same layer made two different images")
     if maker.plain:
         reference = os.path.join(top, "reference")
         os.mkdir(reference)
-        subprocess.run(["tar", "-xp", "--same-owner", "--numeric-owner", "--delay-directory-restore",
-                        "--xattrs", "--xattrs-include=*", "-C",
-                        reference], input=blob, stderr=subprocess.DEVNULL, check=True)
+        subprocess.run(["tar", "-xpf", archive, "--same-owner", "--numeric-owner", "--delay-directory-restore",
+                        "--xattrs", "--xattrs-include=*", "-C", reference], stderr=subprocess.DEVNULL, check=True)
         wrong += T.compare("tar", ours, T.tree(reference))
     return wrong
 
 
+def try_seed(tool, helper, base, seed, refused):
+    top = os.path.join(base, "work")
+    os.mkdir(top)
+    try:
+        wrong = check(tool, helper, top, seed, os.path.join(base, "lower"), refused)
+    except erofs_reader.Wrong as why:
+        wrong = [f"reader: {why}"]
+    for text in wrong[:10]:
+        print(f"# seed {seed}: {text}", flush=True)
+    shutil.rmtree(top)
+    return bool(wrong)
+
+
+def run_chunk(tool, helper, base, seeds):
+    """(differ, refused) of these seeds, on a tmpfs that goes with this process."""
+    private_tmpfs(base)
+    lower, archive = os.path.join(base, "lower"), os.path.join(base, "lower.tar")
+    os.mkdir(lower, 0o700)
+    with open(archive, "wb") as f:
+        f.write(LOWER)
+    unpack(tool, helper, archive, lower, None)
+    refused = []
+    failed = sum(try_seed(tool, helper, base, seed, refused) for seed in seeds)
+    return failed, len(refused)
+
+
 def main():
-    tool, helper = sys.argv[1:3]
+    tool, helper = map(os.path.abspath, sys.argv[1:3])
     iterations = int(os.environ.get("ZL_TEST_ITERATIONS", "40"))
     first = int(os.environ.get("ZL_TEST_SEED", random.SystemRandom().randrange(2**32)))
+    jobs = int(os.environ.get("ZL_TEST_JOBS", "1"))
     print(f"# ZL_TEST_SEED={first} ZL_TEST_ITERATIONS={iterations}", flush=True)
     base = tempfile.mkdtemp(prefix="zl-random-")
-    failed, refused = 0, []
-    try:
-        private_tmpfs(base)
-        lower = os.path.join(base, "lower")
-        os.mkdir(lower, 0o700)
-        unpack(tool, helper, LOWER, lower, None)
-        for i in range(iterations):
-            top = os.path.join(base, "work")
-            os.mkdir(top)
-            try:
-                wrong = check(tool, helper, top, first + i, lower, refused)
-            except erofs_reader.Wrong as why:
-                wrong = [f"reader: {why}"]
-            for text in wrong[:10]:
-                print(f"# seed {first + i}: {text}")
-            failed += bool(wrong)
-            shutil.rmtree(top)
-    finally:
-        subprocess.run(["umount", "-l", base], check=False)
-        os.rmdir(base)
+    chunks = [range(first + i, first + iterations, jobs) for i in range(jobs)]
+    # A process for each chunk alone: a mount namespace cannot be left again.
+    with multiprocessing.Pool(jobs, maxtasksperchild=1) as pool:
+        done = pool.starmap(run_chunk, [(tool, helper, base, chunk) for chunk in chunks], chunksize=1)
+    os.rmdir(base)
+    failed, refused = (sum(column) for column in zip(*done))
     # Layers that are all refused would show nothing.
-    failed += iterations >= 20 and len(refused) > iterations // 2
-    print(f"{'not ok' if failed else 'ok'} 1 - {iterations} random layers, {len(refused)} refused by both sinks, "
+    failed += iterations >= 20 and refused > iterations // 2
+    print(f"{'not ok' if failed else 'ok'} 1 - {iterations} random layers, {refused} refused by both sinks, "
           f"{failed} differ")
     return 1 if failed else 0
 
