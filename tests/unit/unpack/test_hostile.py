@@ -23,6 +23,11 @@ RSS_KIB = 48 << 10
 RSS_ZSTD_KIB = (128 << 10) + RSS_KIB
 
 
+def attributes(path):
+    return tuple((name, os.getxattr(path, name, follow_symlinks=False))
+                 for name in os.listxattr(path, follow_symlinks=False))
+
+
 def snapshot(top):
     """All that an attack could change about a tree, access times aside."""
     seen = {}
@@ -34,7 +39,7 @@ def snapshot(top):
                 with open(path, "rb") as f:
                     content = hashlib.sha256(f.read()).digest()
             seen[path] = (st.st_ino, st.st_mode, st.st_uid, st.st_gid, st.st_nlink, st.st_mtime_ns,
-                          st.st_ctime_ns, content, tuple(os.listxattr(path, follow_symlinks=False)))
+                          st.st_ctime_ns, content, attributes(path))
     return seen
 
 
@@ -44,6 +49,10 @@ def make_canary(top):
         with open(os.path.join(top, name), "w") as f:
             f.write("canary " + name)
         os.chmod(os.path.join(top, name), 0o600)
+        os.setxattr(os.path.join(top, name), "trusted.canary", b"as it was")
+    os.link(os.path.join(top, "file"), os.path.join(top, "second name"))
+    os.chown(os.path.join(top, "dir/inner"), 7, 8)
+    os.symlink("file", os.path.join(top, "link"))
 
 
 def describe(path):
