@@ -54,8 +54,6 @@ struct zl_buf;
 /* begin, then for a file any number of data with rising offsets (what is left out is a hole), then
  * end; finish once after the last entry of an archive. A failure ends the whole layer. */
 struct zl_sink_ops {
-  /* Starts threads that help; NULL: there are none. Without the call there are none either. */
-  int (*start)(void *sink, struct zl_error *err);
   int (*begin)(void *sink, const struct zl_layer_entry *entry, struct zl_error *err);
   int (*data)(void *sink, uint64_t offset, const void *bytes, size_t len, struct zl_error *err);
   int (*end)(void *sink, struct zl_error *err);
@@ -68,6 +66,10 @@ struct zl_sink_ops {
   int (*seal)(void *sink, struct zl_error *err);
   /* Also before the seal: the layer is rubbish then. NULL is fine. */
   void (*free)(void *sink);
+
+  /* Starts threads that help, before the first entry; NULL: there are none. Without the call there
+   * are none either. */
+  int (*start)(void *sink, struct zl_error *err);
 };
 
 #endif

@@ -29,13 +29,13 @@ struct zl_sink_dir {
 
   /* The entry being handled: its clean path, and its attributes until `end` sets them. */
   char path[ZL_LAYER_PATH];
-  struct zl_layer_entry entry; /* path, link and xattrs are not valid here */
-  struct zl_buf xattrs;        /* kept ones, packed */
-  int file_fd;                 /* being written; -1: data is dropped */
+  struct zl_layer_entry entry;   /* path, link and xattrs are not valid here */
+  struct zl_buf xattrs;          /* kept ones, packed */
+  int file_fd;                   /* being written; -1: data is dropped */
   struct zl_early_flush *flush;  /* NULL: none */
   struct zl_file_writer *writer; /* NULL: none; it completes small files */
   struct zl_small_file *small;   /* the one whose content is gathered; NULL: file_fd is written */
-  uint64_t unchecked;          /* bytes written since the free space was looked at */
+  uint64_t unchecked;            /* bytes written since the free space was looked at */
 
   struct zl_path_set implicit, opaque;
   struct zl_link_list deferred;
