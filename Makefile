@@ -52,10 +52,8 @@ test-v2: setup ## cgroup, conformance and OCI command line tests where there is 
 	  zlayer-oci zlayer-shim zlayer-unpack
 	@$(PYTHON) tools/vmtest $(addprefix tests/,$(V2_UNIT)) "tests/conformance/conformance linux" $(V2_OCI)
 
-test-powercut: setup ## the power fails 30 times in the middle of a pull, in virtual machines (root; half an hour)
+test-powercut: build ## the power fails 30 times in the middle of a pull, in virtual machines (root; half an hour)
 	@sh tools/setup test vm guest
-	@test -e build-test/build.ninja || $(MESON) setup build-test -Dfaults=true >/dev/null
-	@ninja -C build-test --quiet zlayer zlayer-complete zlayer-unpack
 	@$(PYTHON) tests/powercut/powercut.py
 
 test-systemd: setup ## the OCI command line with --systemd-cgroup under a real systemd with cgroup v2, hybrid and v1, in virtual machines (root)
