@@ -90,6 +90,7 @@ static int parse_config(const json_t *root, const char *what, struct zl_image_co
   r = zl_json_get_object(root, what, "config", &c, err);
   if (r < 0 || (r = zl_json_get_strv(c, path, "Entrypoint", ZL_MAX_LIST, &ret->entrypoint, err)) ||
       (r = zl_json_get_strv(c, path, "Cmd", ZL_MAX_LIST, &ret->cmd, err)) ||
+      (r = zl_json_get_bool(c, path, "ArgsEscaped", false, &ret->args_escaped, err)) ||
       (r = zl_json_get_strv(c, path, "Env", ZL_MAX_LIST, &ret->env, err)) ||
       (r = copy_text(c, path, "WorkingDir", &ret->working_dir, err)) ||
       (r = copy_text(c, path, "User", &ret->user, err)) ||

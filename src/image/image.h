@@ -56,7 +56,8 @@ int zl_image_pull(struct zl_image_store *store, const char *reference,
 struct zl_image_config {
   char **entrypoint;
   char **cmd;
-  char **env; /* "KEY=value" */
+  bool args_escaped; /* Windows: the first word of these is a command line, not one word of it */
+  char **env;        /* "KEY=value" */
   char *working_dir;
   char *user;           /* "user[:group]" as written */
   char *stop_signal;    /* as written: "SIGTERM", "15" */

@@ -262,6 +262,23 @@ static void reads_a_config(void **state)
   assert_string_equal(image.config.user, "u:g");
   assert_string_equal(image.config.exposed_ports[0], "80/tcp");
   assert_string_equal(image.config.labels[0], "k=v=w");
+  assert_false(image.config.args_escaped);
+}
+
+static void reads_a_config_for_windows(void **state)
+{
+  static const char text[] =
+      "{\"architecture\":\"amd64\",\"os\":\"windows\",\"os.version\":\"10.0.20348.2966\","
+      "\"rootfs\":{"
+      "\"type\":\"layers\",\"diff_ids\":[\"" D1 "\"]},\"config\":{\"ArgsEscaped\":true,"
+      "\"Cmd\":[\"cmd /S /C dir\"]}}";
+  zl_autoimage image = { 0 };
+  zl_autostrv ids = NULL;
+
+  (void)state;
+  assert_int_equal(zl_image_config_parse(text, strlen(text), "test", &image, &ids, NULL), 0);
+  assert_string_equal(image.os_version, "10.0.20348.2966");
+  assert_true(image.config.args_escaped);
 }
 
 static void refuses_a_bad_config(void **state)
@@ -279,6 +296,7 @@ static void refuses_a_bad_config(void **state)
     "{" OS ",\"config\":{\"Cmd\":[1]}}",
     "{" OS ",\"config\":{\"Cmd\":[null]}}",
     "{" OS ",\"config\":{\"User\":0}}",
+    "{" OS ",\"config\":{\"ArgsEscaped\":1}}",
     "{" OS ",\"config\":{\"Labels\":{\"a\":1}}}",
     "{" OS ",\"config\":{\"Labels\":[]}}",
     "{" OS ",\"config\":{\"Volumes\":[\"/x\"]}}",
@@ -309,6 +327,7 @@ int main(void)
     cmocka_unit_test(limits_layers_and_entries),
     cmocka_unit_test(selects_the_platform),
     cmocka_unit_test(reads_a_config),
+    cmocka_unit_test(reads_a_config_for_windows),
     cmocka_unit_test(refuses_a_bad_config),
   };
 
