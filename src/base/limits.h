@@ -14,6 +14,8 @@
 #define ZL_LAYER_RESERVE     (UINT64_C(256) << 20)
 /* What interrupted downloads may hold together until somebody continues them. */
 #define ZL_MAX_PARTIAL_BYTES (UINT64_C(16) << 30)
+/* One document for Windows' compute service: all layers, mounts and variables are less. */
+#define ZL_MAX_HCS_DOCUMENT  (UINT32_C(1) << 20)
 
 enum {
   ZL_MAX_ID = 128,              /* display id of a container: becomes a directory and cgroup name */
