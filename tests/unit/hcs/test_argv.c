@@ -21,7 +21,7 @@
 enum {
   MAX_ARGS = 64,
   MAX_TEXT = 4096,
-  ROUNDS = 50000
+  ROUNDS = 10000
 };
 
 /* ---- Readers ---- */
