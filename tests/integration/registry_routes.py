@@ -36,7 +36,7 @@ class Case(evil.Case):
         self.put('certs.d/%s/hosts.toml' % host, text)
 
     def get(self, reference, env=None):
-        code, _, err = self.tool.run('pull', '--impatient', '--always', reference, env=env)
+        code, _, err = self.tool.run('pull', '--always', reference, env=env, timeout=300)
         assert 'Sanitizer' not in err, err
         return code, err
 
