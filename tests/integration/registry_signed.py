@@ -5,7 +5,6 @@ docker-registry and from a registry with the referrers API. Usage: registry_sign
 $ZLAYER_BUILD. Needs root, docker-registry, skopeo and openssl.
 Everything happens in a temporary directory and on loopback."""
 import base64
-import calendar
 import contextlib
 import copy
 import hashlib
@@ -670,13 +669,15 @@ def test_expiry_of_what_is_stored(box):
     reference, digest, _ = box.image(tag='short')
     rules = [{'prefix': box.registry.host + '/prod', 'format': 'notation', 'cert': ca.cert}]
     leaf, expiry = ca.issue(key), {'crit': (SCHEME, EXPIRY)}
-    attach_notation(box, digest, envelope(key, 'ES256', [leaf], digest, header={EXPIRY: '2090-01-01T00:00:00Z'}, **expiry))
+    end = int(time.time()) + 5 * 86400  # before the authority's own
+    text = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(end))
+    attach_notation(box, digest, envelope(key, 'ES256', [leaf], digest, header={EXPIRY: text}, **expiry))
     node = Node(box, rules)
     node.good(reference)
     node.good(reference, '--never')
     with contextlib.closing(sqlite3.connect(node.tool.root + '/zlayer.db')) as db:
         until = db.execute('SELECT until FROM verified').fetchall()
-        assert until == [(calendar.timegm((2090, 1, 1, 0, 0, 0)),)], until
+        assert until == [(end,)], until
         db.execute('UPDATE verified SET until = ?', (int(time.time()) - 1,))
         db.commit()
     node.bad(reference, 'NOT_FOUND', 'verified', args=('--never',))
