@@ -8,6 +8,7 @@ one the power fails. Rounds take the two kinds of layers in turn. Prints its see
 instants and the same losses, though the machine is not the same each time.
 usage: tests/powercut/powercut.py [--cuts N] [--seed N] [--kinds erofs,directory] [--build DIR]"""
 import argparse
+import contextlib
 import importlib.machinery
 import importlib.util
 import json
@@ -86,8 +87,9 @@ def wait_for_port(port):
     sys.exit("powercut: docker-registry does not start")
 
 
-def make_registry(layout, storage, work):
-    """Files of a docker-registry with the image `cut`."""
+@contextlib.contextmanager
+def registry(layout, storage, work):
+    """A docker-registry that is given the image `cut`; its files stay. The image's reference."""
     host = f"127.0.0.1:{free_port()}"
     (work / "registry.yml").write_text(f"version: 0.1\nlog: {{level: error}}\nstorage:\n  filesystem: "
                                        f"{{rootdirectory: {storage}}}\nhttp: {{addr: \"{host}\"}}\n")
@@ -96,17 +98,20 @@ def make_registry(layout, storage, work):
             wait_for_port(int(host.rsplit(":", maxsplit=1)[1]))
             subprocess.run(["skopeo", "copy", "-q", "--insecure-policy", "--dest-tls-verify=false",
                             f"oci:{layout}:cut", f"docker://{host}/cut:latest"], check=True)
+            yield f"{host}/cut:latest"
         finally:
             server.terminate()
 
 
-def facts_of(build, layout, kind, work):
+def facts_of(build, reference, kind, work):
     """What a pull leaves that nobody interrupted."""
     root = work / f"reference-{kind}"
     root.mkdir()
-    (root / "config.yaml").write_text(f"layers: {kind}\n")
-    for command in (["pull", "-q", f"oci:{layout}:cut"], ["system", "check", "--repair"], ["system", "check"]):
-        subprocess.run(["unshare", "--net", build / "zlayer", "--root", root, *command], check=True, stdout=subprocess.DEVNULL)
+    (root / "config.yaml").write_text(f"layers: {kind}\nregistries: {{ \"{reference.split('/')[0]}\": {{ insecure: true }} }}\n")
+    zlayer = [build / "zlayer", "--root", root]
+    subprocess.run([*zlayer, "pull", "-q", reference], check=True, stdout=subprocess.DEVNULL)
+    for command in (["system", "check", "--repair"], ["system", "check"]):
+        subprocess.run(["unshare", "--net", *zlayer, *command], check=True, stdout=subprocess.DEVNULL)
     found = layers.published(root)
     names = layers.names(root)
     shutil.rmtree(root)
@@ -135,8 +140,8 @@ class Machine:
         tree.add(REGISTRY)
         (tree.top / "registry").mkdir()
         (tree.top / "victim").mkdir()
-        make_registry(self.layout, tree.top / "registry", self.work)
-        facts = {kind: facts_of(build, self.layout, kind, self.work) for kind in ("erofs", "directory")}
+        with registry(self.layout, tree.top / "registry", self.work) as reference:
+            facts = {kind: facts_of(build, reference, kind, self.work) for kind in ("erofs", "directory")}
         facts["zlayer"] = str(build / "zlayer")
         (tree.top / "powercut.json").write_text(json.dumps(facts))
         vmtest.make_disk(tree.top, self.work / "disk", 1024)
