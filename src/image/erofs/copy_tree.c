@@ -14,20 +14,13 @@
 #include "base/limits.h"
 #include "base/path.h"
 #include "image/erofs/disk.h"
+#include "image/erofs/link_map.h"
 #include "image/erofs/writer.h"
 #include "image/erofs/xattr.h"
 
 enum {
   COPY = 256 << 10,
-  NAMES = 64 << 10, /* XATTR_LIST_MAX */
-  FIRST_LINKS = 256
-};
-
-/* A file with several names, of which one has been seen. */
-struct seen {
-  dev_t dev;
-  ino_t ino;
-  uint32_t inode; /* of the image, + 1; 0: a free slot */
+  NAMES = 64 << 10 /* XATTR_LIST_MAX */
 };
 
 struct copying {
@@ -37,8 +30,7 @@ struct copying {
   uint8_t *data;
   char *names, *value;
   struct zl_buf xattrs;
-  struct seen *seen;
-  size_t n_seen, cap_seen;
+  struct zl_link_map links; /* inode of the image, + 1 */
 };
 
 static void copying_done(struct copying *c)
@@ -47,53 +39,8 @@ static void copying_done(struct copying *c)
   free(c->data);
   free(c->names);
   free(c->value);
-  free(c->seen);
+  zl_link_map_done(&c->links);
   zl_buf_done(&c->xattrs);
-}
-
-/* ---- Hard links ------------------------------------------------------------------------------ */
-
-static struct seen *slot_of(struct seen *slots, size_t cap, dev_t dev, ino_t ino)
-{
-  size_t at = (size_t)((ino * UINT64_C(0x9e3779b97f4a7c15)) >> 32 ^ dev) & (cap - 1);
-
-  while (slots[at].inode != 0 && (slots[at].dev != dev || slots[at].ino != ino))
-    at = (at + 1) & (cap - 1);
-  return &slots[at];
-}
-
-static int grow_seen(struct copying *c, struct zl_error *err)
-{
-  size_t cap = c->cap_seen == 0 ? FIRST_LINKS : c->cap_seen * 2;
-  struct seen *slots;
-
-  if (c->n_seen * 2 < c->cap_seen)
-    return 0;
-  slots = calloc(cap, sizeof(*slots));
-  if (slots == NULL)
-    return zl_fail_nomem(err, "hard links");
-  for (size_t i = 0; i < c->cap_seen; i++)
-    if (c->seen[i].inode != 0)
-      *slot_of(slots, cap, c->seen[i].dev, c->seen[i].ino) = c->seen[i];
-  free(c->seen);
-  c->seen = slots;
-  c->cap_seen = cap;
-  return 0;
-}
-
-/* The place of a file in the list; its inode is 0 when this is its first name. */
-static int look_up(struct copying *c, const struct stat *st, struct seen **ret,
-                   struct zl_error *err)
-{
-  int r = grow_seen(c, err);
-
-  if (r < 0)
-    return r;
-  *ret = slot_of(c->seen, c->cap_seen, st->st_dev, st->st_ino);
-  c->n_seen += (*ret)->inode == 0;
-  (*ret)->dev = st->st_dev;
-  (*ret)->ino = st->st_ino;
-  return 0;
 }
 
 /* ---- Attributes and content ------------------------------------------------------------------ */
@@ -219,21 +166,21 @@ static int add_node(struct copying *c, int dir, const char *name, const struct s
                     uint32_t *ret_inode, struct zl_error *err)
 {
   char text[ZL_MAX_LAYER_PATH + 1];
-  struct seen *seen = NULL;
+  uint32_t *seen = NULL;
   uint64_t nid = 0;
-  int r = st->st_nlink > 1 ? look_up(c, st, &seen, err) : 0;
+  int r = st->st_nlink > 1 ? zl_link_map_find(&c->links, st, &seen, err) : 0;
 
   if (r < 0)
     return r;
-  if (seen != NULL && seen->inode != 0) {
-    *ret_inode = seen->inode - 1;
+  if (seen != NULL && *seen != 0) {
+    *ret_inode = *seen - 1;
     return 0;
   }
   r = copy_node(c, dir, name, st, &nid, text, err);
   if (r == 0)
     r = zl_erofs_add_inode(c->tree, st->st_mode, nid, NULL, ret_inode, err);
   if (r == 0 && seen != NULL)
-    seen->inode = *ret_inode + 1;
+    *seen = *ret_inode + 1;
   return r;
 }
 

@@ -11,10 +11,7 @@
 #include <stddef.h>
 #include <zlayer/error.h>
 
-struct zl_byte_sink {
-  int (*write)(void *ctx, const void *data, size_t len, struct zl_error *err);
-  void *ctx;
-};
+#include "image/layer/tar_object.h"
 
 /* lower_fds: the trees of the layers below, nearest first. `fixup` is the text of
  * zl_unpack_result. ZL_E_CORRUPT: the target of a hard link is in no layer, or cannot be linked. */

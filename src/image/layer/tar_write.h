@@ -7,8 +7,9 @@
 #include "base/buf.h"
 #include "image/layer/sink.h"
 
-/* Appends the headers of a member, PAX with every value spelled out in its records. For a file
- * e->size bytes of content must follow, and zl_tar_padding of them. */
+/* Appends the headers of a member: ustar, and before it PAX records for what does not fit into its
+ * fields. The same entry gives the same bytes. For a file entry->size bytes of content must follow,
+ * and zl_tar_padding of them. */
 int zl_tar_write_entry(struct zl_buf *out, const struct zl_layer_entry *entry,
                        struct zl_error *err);
 /* Zeros up to the next block. */
