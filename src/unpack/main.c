@@ -3,7 +3,7 @@
  * zlayer-unpack COMPRESSION DIGEST MAX_BYTES MAX_ENTRIES RESERVE_BYTES DEVICES KIND
  *   descriptor 0: the compressed layer; 3: the staging directory; 4: where the report goes; for
  * KIND "erofs" 5: the image file; 6: the archive of what lower layers give; 7: where the answer to
- *   that goes.
+ *   that goes. KIND "plain" decompresses into 5, which is no layer.
  *
  * Not for people: zl_unpack_start runs one for every layer. It has no orders but these, and ends
  * when its input ends, which the death of the caller brings about as well. (A parent-death signal
@@ -58,7 +58,8 @@ static int parse_arguments(int argc, char **argv, struct zl_pipeline_options *o,
       !zl_parse_u64(argv[5], INT64_MAX, &o->reserve_bytes) || !zl_parse_u64(argv[6], 1, &devices))
     return zl_fail(err, ZL_E_INVALID, 0, "a limit is not a number");
   o->devices = devices != 0;
-  o->image_fd = strcmp(argv[7], "erofs") == 0 ? IMAGE_FD : -1;
+  o->plain = strcmp(argv[7], "plain") == 0;
+  o->image_fd = o->plain || strcmp(argv[7], "erofs") == 0 ? IMAGE_FD : -1;
   return 0;
 }
 

@@ -5,8 +5,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "image/layer/decoder.h"
 #include "image/layer/sink_dir.h"
 #include "image/layer/sink_erofs.h"
@@ -155,9 +157,9 @@ int zl_pipeline_new(const struct zl_pipeline_options *options, struct zl_pipelin
   r = zl_ring_new(&p->ring, err);
   if (r == 0)
     r = zl_hash_new(options->diff_alg, &p->hash, err);
-  if (r == 0)
+  if (r == 0 && !options->plain)
     r = new_sink(p, err);
-  if (r == 0)
+  if (r == 0 && !options->plain)
     r = new_tar(p, err);
   if (r < 0)
     return r;
@@ -181,6 +183,23 @@ int zl_pipeline_start(struct zl_pipeline *p, struct zl_error *err)
   return p->ops->start != NULL ? p->ops->start(p->sink, err) : 0;
 }
 
+static int put_plain(struct zl_pipeline *p, const uint8_t *bytes, size_t len, struct zl_error *err)
+{
+  struct statfs fs;
+  int r;
+
+  if (fstatfs(p->options.image_fd, &fs) < 0)
+    return zl_fail_errno(err, "looking at the disk");
+  if ((uint64_t)fs.f_bavail < p->options.reserve_bytes / (uint64_t)fs.f_bsize)
+    return zl_fail(err, ZL_E_LIMIT, ENOSPC, "the disk has less than the reserve of %llu MiB left",
+                   (unsigned long long)(p->options.reserve_bytes >> 20));
+  if (p->stream_bytes > p->options.max_bytes)
+    return zl_fail(err, ZL_E_LIMIT, 0, "more than %llu bytes",
+                   (unsigned long long)p->options.max_bytes);
+  r = zl_fd_write_full(p->options.image_fd, bytes, len);
+  return r < 0 ? zl_fail(err, ZL_E_SYSTEM, -r, "writing what was decompressed") : 0;
+}
+
 static int consume(struct zl_pipeline *p, struct zl_error *err)
 {
   const uint8_t *bytes;
@@ -190,11 +209,11 @@ static int consume(struct zl_pipeline *p, struct zl_error *err)
   while ((r = zl_ring_next(p->ring, &bytes, &len, err)) > 0) {
     zl_hash_update(p->hash, bytes, len);
     p->stream_bytes += len;
-    r = zl_tar_feed(p->tar, bytes, len, err);
+    r = p->options.plain ? put_plain(p, bytes, len, err) : zl_tar_feed(p->tar, bytes, len, err);
     if (r < 0)
       return r;
   }
-  return r < 0 ? r : zl_tar_finish(p->tar, err);
+  return r < 0 || p->options.plain ? r : zl_tar_finish(p->tar, err);
 }
 
 /* A directory is put right by the caller, who can change it afterwards; an image is not. */
@@ -218,11 +237,13 @@ int zl_pipeline_run(struct zl_pipeline *p, struct zl_pipeline_result *ret, struc
   r = consume(p, err);
   if (r == 0)
     r = zl_hash_final(p->hash, ret->diff_id, err);
+  ret->stream_bytes = p->stream_bytes;
+  if (r == 0 && p->options.plain)
+    return 0;
   if (r == 0)
     r = p->ops->write_notes(p->sink, notes, err);
   if (r < 0)
     return r;
-  ret->stream_bytes = p->stream_bytes;
   ret->tar = zl_tar_get_totals(p->tar);
   p->ops->get_totals(p->sink, &ret->sink);
   ret->pending = needs_lower(p, &ret->sink, notes);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Compressed bytes in, a layer (a directory or an EROFS file) out: one thread reads and inflates,
+ * Compressed bytes in, a layer (a directory or an EROFS file) or the plain bytes out: one thread
+ * reads and inflates,
  * the other hashes, parses and writes. The two are about equally busy with a typical layer.
  */
 #ifndef ZL_UNPACK_PIPELINE_H
@@ -20,6 +21,7 @@ struct zl_pipeline_options {
   int input_fd;
   int staging_fd;
   int image_fd; /* where an EROFS image goes; -1: a directory is made in staging_fd */
+  bool plain;   /* no layer: what is decoded goes to image_fd as it is */
   enum zl_compression compression;
   const char *engine; /* of gzip; NULL: the fastest */
   enum zl_digest_alg diff_alg;

@@ -63,7 +63,9 @@ static int spawn(const struct zl_unpack_options *o, const struct child_fds *chil
                          entries,
                          reserve,
                          o->devices ? "1" : "0",
-                         o->image ? "erofs" : "directory",
+                         o->plain   ? "plain"
+                         : o->image ? "erofs"
+                                    : "directory",
                          NULL };
   const struct zl_proc_fd fds[] = { { child->input, 0 },  { child->staging, 3 },
                                     { child->report, 4 }, { child->image, 5 },

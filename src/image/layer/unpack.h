@@ -29,6 +29,7 @@ struct zl_unpack_options {
   int staging_fd;                  /* directory, O_RDONLY | O_DIRECTORY, not kept; empty, unless
                                     * the layer becomes an image: then nothing is made in it */
   bool image;                      /* make an EROFS image in image_fd */
+  bool plain;                      /* with `image`: only decompress, into image_fd */
   int image_fd;                    /* an empty file open for writing; not kept */
   enum zl_compression compression; /* other bytes than promised are ZL_E_CORRUPT */
   enum zl_digest_alg diff_alg;     /* algorithm of the diff id */
