@@ -3,7 +3,7 @@
 _zlayer_containers() { zlayer "${globals[@]}" ps -aq 2>/dev/null; }
 _zlayer_images() { zlayer "${globals[@]}" images -q 2>/dev/null; }
 
-_zlayer_verbs() { echo 'run exec ps logs inspect stats wait stop kill pause unpause rm up down validate pull images rmi events info system vm oci version completion help'; }
+_zlayer_verbs() { echo 'run exec ps logs inspect stats wait stop kill pause unpause rm up down validate pull push images rmi image events info system vm oci version completion help'; }
 _zlayer_options() {
   case $1 in
     '') echo '--root --slice-cidr --log-level --help --version' ;;
@@ -23,8 +23,15 @@ _zlayer_options() {
     'down') echo ' --time --quiet --root --slice-cidr --log-level --help' ;;
     'validate') echo ' --quiet --json --root --slice-cidr --log-level --help' ;;
     'pull') echo ' --policy --quiet --root --slice-cidr --log-level --help' ;;
+    'push') echo ' --compression --quiet --json --root --slice-cidr --log-level --help' ;;
     'images') echo ' --quiet --no-trunc --json --root --slice-cidr --log-level --help' ;;
     'rmi') echo ' --force --quiet --root --slice-cidr --log-level --help' ;;
+    'image') echo ' --root --slice-cidr --log-level --help' ;;
+    'image save') echo ' --output --compression --quiet --root --slice-cidr --log-level --help' ;;
+    'image load') echo ' --input --quiet --root --slice-cidr --log-level --help' ;;
+    'image tag') echo ' --root --slice-cidr --log-level --help' ;;
+    'image inspect') echo ' --json --root --slice-cidr --log-level --help' ;;
+    'image history') echo ' --no-trunc --json --root --slice-cidr --log-level --help' ;;
     'events') echo ' --since --follow --json --root --slice-cidr --log-level --help' ;;
     'info') echo ' --json --root --slice-cidr --log-level --help' ;;
     'system') echo ' --root --slice-cidr --log-level --help' ;;
@@ -60,8 +67,15 @@ _zlayer_operands() {
     'down') echo '@file' ;;
     'validate') echo '@file' ;;
     'pull') echo '@image' ;;
+    'push') echo '@image' ;;
     'images') echo '' ;;
     'rmi') echo '@image' ;;
+    'image') echo 'save load tag inspect history' ;;
+    'image save') echo '@image' ;;
+    'image load') echo '' ;;
+    'image tag') echo '@image' ;;
+    'image inspect') echo '@image' ;;
+    'image history') echo '@image' ;;
     'events') echo '' ;;
     'info') echo '' ;;
     'system') echo 'check prune df' ;;
@@ -129,6 +143,10 @@ _zlayer_value() {
     'kill --signal'|'kill -s') echo '-' ;;
     'down --time'|'down -t') echo '-' ;;
     'pull --policy') echo 'always newer if_not_present never' ;;
+    'push --compression') echo 'gzip zstd' ;;
+    'image save --output'|'image save -o') echo '@file' ;;
+    'image save --compression') echo 'gzip zstd none' ;;
+    'image load --input'|'image load -i') echo '@file' ;;
     'events --since') echo '-' ;;
     *' --root') echo '@directory' ;;
     *' --slice-cidr') echo '-' ;;

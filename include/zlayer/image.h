@@ -93,8 +93,109 @@ ZL_PUBLIC void zl_images_free(struct zl_image_info *images, size_t count);
 ZL_PUBLIC int zl_remove_image(struct zl_runtime *rt, const char *image, bool force,
                               struct zl_error *err);
 
-/* The image's stored config and manifest as one JSON object (a new string, the caller frees it). */
+/* Everything known about an image as one JSON object (a new string, the caller frees it):
+ * "reference", "digest", "references", "platform", "layers" (paths, top first) with "layerBytes",
+ * and "manifest" and "config" as they were pulled. */
 ZL_PUBLIC int zl_inspect_image(struct zl_runtime *rt, const char *image, char **ret_json,
                                struct zl_error *err);
+
+/* Another name for a stored image: the next zl_images lists both. `image` as for zl_remove_image;
+ * `name` is a registry name without a digest, and is taken from the image that had it. ret_name
+ * (may be NULL) receives its canonical form, a new string. ZL_E_NOT_FOUND; ZL_E_INVALID. */
+ZL_PUBLIC int zl_tag_image(struct zl_runtime *rt, const char *image, const char *name,
+                           char **ret_name, struct zl_error *err);
+
+/* ---- Images for others --------------------------------------------------------------------- */
+
+/* The store keeps layers unpacked, so a layer that leaves this node is written anew: the same tree,
+ * the same bytes each time, but not the bytes that were pulled. Such an image has another digest.
+ */
+
+enum zl_image_compression {
+  ZL_IMAGE_GZIP,
+  ZL_IMAGE_ZSTD,
+  ZL_IMAGE_PLAIN /* none: archives for tools that know neither */
+};
+
+enum zl_push_phase {
+  ZL_PUSH_CHECKING,   /* the target is asked what it has; digest, index and total are 0 */
+  ZL_PUSH_PACKING,    /* one layer is written: `done` bytes of its content so far, total 0 */
+  ZL_PUSH_UPLOADING,  /* one layer: done/total bytes of its blob */
+  ZL_PUSH_EXISTS,     /* one layer: the target has it */
+  ZL_PUSH_LAYER_DONE, /* one layer: sent, or in the archive */
+  ZL_PUSH_DONE        /* digest is the manifest's */
+};
+
+struct zl_push_progress {
+  enum zl_push_phase phase;
+  const char *digest; /* of the layer's blob where it is known, or of the manifest; borrowed */
+  size_t index;       /* of the layer, base first, 0-based */
+  size_t layers;      /* how many there are */
+  uint64_t done;
+  uint64_t total;
+};
+
+/* Non-zero cancels: ZL_E_CANCELLED. */
+typedef int (*zl_push_fn)(void *payload, const struct zl_push_progress *progress);
+
+struct zl_push_options {
+  enum zl_image_compression compression; /* of layers that are written anew */
+  const char *username; /* with password: used instead of stored credentials; NULL: look them up */
+  const char *password;
+  zl_push_fn progress; /* may be NULL */
+  void *payload;
+};
+
+struct zl_push_result {
+  char digest[136];          /* of the manifest at the target */
+  bool unchanged;            /* the manifest as it was pulled */
+  size_t existing, uploaded; /* layers that the target had, mounted ones included; that were sent */
+  uint64_t uploaded_bytes;   /* of those */
+};
+
+/* Sends a stored image to a registry. `target` is a registry name with a tag (NULL: the image's own
+ * name). Blobs that the target has, or can mount from a repository of the same registry from which
+ * the image was pulled, are not sent; when that is all of them the manifest goes out as it was
+ * pulled. Other layers are written anew, one after the other, in a file below the runtime's root.
+ * ZL_E_NOT_FOUND: not stored. ZL_E_INVALID: target. ZL_E_AUTH, ZL_E_REMOTE, ZL_E_TIMEOUT: the
+ * registry. ZL_E_UNSUPPORTED: a layer that may not be redistributed. ZL_E_CANCELLED. Nothing is
+ * left on this node after an error; blobs that were sent stay at the registry, which collects them.
+ */
+ZL_PUBLIC int zl_push_image(struct zl_runtime *rt, const char *image, const char *target,
+                            const struct zl_push_options *options, struct zl_push_result *ret,
+                            struct zl_error *err);
+
+struct zl_save_options {
+  enum zl_image_compression compression;
+  zl_push_fn progress; /* may be NULL */
+  void *payload;
+};
+
+/* Writes stored images (NULL-terminated, as for zl_remove_image) to `fd` as one tar archive: an OCI
+ * image layout with the `manifest.json` of docker in it. Names of registries go along. The same
+ * images give the same bytes. ZL_E_NOT_FOUND, ZL_E_UNSUPPORTED, ZL_E_CANCELLED, ZL_E_SYSTEM: after
+ * an error what was written is rubbish. */
+ZL_PUBLIC int zl_save_images(struct zl_runtime *rt, const char *const *images, int fd,
+                             const struct zl_save_options *options, struct zl_error *err);
+
+struct zl_loaded_image {
+  const char *name;   /* canonical; NULL: the archive has none for it, it is stored by its digest */
+  const char *digest; /* of the manifest */
+};
+typedef int (*zl_loaded_fn)(void *payload, const struct zl_loaded_image *image);
+
+struct zl_load_options {
+  zl_pull_fn progress; /* may be NULL */
+  zl_loaded_fn loaded; /* once per image; non-zero cancels; may be NULL */
+  void *payload;       /* of both */
+};
+
+/* Stores every image of an archive that is read from `fd` (a file or a pipe, from where it stands):
+ * an OCI image layout or what `docker save` and `podman save` write, plain or compressed with gzip
+ * or zstd. Names are the archive's own; those of another platform are passed over unless none is
+ * left. ZL_E_CORRUPT, ZL_E_LIMIT, ZL_E_UNSUPPORTED, ZL_E_WRONG_PLATFORM, ZL_E_CANCELLED. Images
+ * that were reported as loaded stay after an error, nothing of the others does. */
+ZL_PUBLIC int zl_load_images(struct zl_runtime *rt, int fd, const struct zl_load_options *options,
+                             struct zl_error *err);
 
 #endif

@@ -316,12 +316,17 @@ struct zl_prune_options {
   bool containers; /* ended ones */
   bool images;     /* without containers */
   bool volumes;    /* named volumes without containers */
-  bool dry_run;
+  bool dry_run;    /* count only: what the same call without it would remove now */
 };
 struct zl_prune_result {
   size_t containers, images, layers, volumes;
-  uint64_t bytes;
+  size_t leftovers; /* unfinished work of pulls and loads that died; with `images` also downloads
+                       that a pull could go on with */
+  uint64_t bytes;   /* of all that */
+  uint64_t container_bytes, layer_bytes, volume_bytes, leftover_bytes;
+  uint64_t machine_bytes; /* disks and templates of images that are gone */
 };
+/* Layers that no image needs, and left-overs, go whatever the options say. */
 ZL_PUBLIC int zl_prune(struct zl_runtime *rt, const struct zl_prune_options *options,
                        struct zl_prune_result *ret, struct zl_error *err);
 
@@ -346,7 +351,11 @@ ZL_PUBLIC int zl_vm_template_build(struct zl_runtime *rt, bool rebuild, struct z
 
 /* ---- Disk ---------------------------------------------------------------------------------- */
 
-/* Disk usage by kind as one JSON object (a new string). */
+/* Disk usage by kind as one JSON object (a new string): "images" (with "layers", "bytes",
+ * "sharedBytes" of layers that several images have, "reclaimableBytes"), "containers" (with
+ * "running", "bytes", "logBytes", "reclaimableBytes"), "volumes" and "machines" (templates, pools
+ * and disks), each with "count", "bytes" and "reclaimableBytes", and "leftovers" of pulls that
+ * died. Reclaimable is what zl_prune with all its options would give back. */
 ZL_PUBLIC int zl_disk_usage(struct zl_runtime *rt, char **ret_json, struct zl_error *err);
 
 #endif

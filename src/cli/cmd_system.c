@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "cli/cli.h"
 #include "cli/human.h"
+#include "cli/table.h"
 #include "cli/verbs.h"
 
 /* ---- check --------------------------------------------------------------------------------- */
@@ -82,32 +85,60 @@ static const struct zl_verb verb_check = {
 
 /* ---- prune --------------------------------------------------------------------------------- */
 
+static int put_prune(struct zl_buf *out, const struct zl_prune_result *result, bool dry_run,
+                     struct zl_error *err)
+{
+  char size[ZL_HUMAN_TEXT];
+
+  return zl_buf_printf(out, err,
+                       "%s containers: %zu, images: %zu, layers: %zu, volumes: %zu, left-overs: "
+                       "%zu; %s\n",
+                       dry_run ? "would remove" : "removed", result->containers, result->images,
+                       result->layers, result->volumes, result->leftovers,
+                       zl_human_size(result->bytes, size));
+}
+
+static json_t *prune_json(const struct zl_prune_result *r, bool dry_run)
+{
+  return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "containers",
+                   (json_int_t)r->containers, "images", (json_int_t)r->images, "layers",
+                   (json_int_t)r->layers, "volumes", (json_int_t)r->volumes, "leftovers",
+                   (json_int_t)r->leftovers, "bytes", (json_int_t)r->bytes, "containerBytes",
+                   (json_int_t)r->container_bytes, "layerBytes", (json_int_t)r->layer_bytes,
+                   "volumeBytes", (json_int_t)r->volume_bytes, "leftoverBytes",
+                   (json_int_t)r->leftover_bytes, "machineBytes", (json_int_t)r->machine_bytes,
+                   "dryRun", dry_run);
+}
+
 static int report_prune(const struct zl_prune_result *result, bool dry_run, bool as_json,
                         struct zl_error *err)
 {
   zl_autobuf out = ZL_BUF_INIT(ZL_MAX_SMALL_FILE);
-  char size[ZL_HUMAN_TEXT];
   int r;
 
   if (as_json)
-    return zl_cli_write_json(
-        json_pack("{s:I, s:I, s:I, s:I, s:I, s:b}", "containers", (json_int_t)result->containers,
-                  "images", (json_int_t)result->images, "layers", (json_int_t)result->layers,
-                  "volumes", (json_int_t)result->volumes, "bytes", (json_int_t)result->bytes,
-                  "dryRun", dry_run),
-        err);
-  r = zl_buf_printf(&out, err, "%s containers: %zu, images: %zu, layers: %zu, volumes: %zu; %s\n",
-                    dry_run ? "would remove" : "removed", result->containers, result->images,
-                    result->layers, result->volumes, zl_human_size(result->bytes, size));
+    return zl_cli_write_json(prune_json(result, dry_run), err);
+  r = put_prune(&out, result, dry_run, err);
   return r < 0 ? r : zl_cli_write(&out, err);
 }
 
-static int confirm_prune(const struct zl_prune_options *options, struct zl_error *err)
+/* The question comes with what a dry run has found. */
+static int confirm_prune(struct zl_runtime *rt, const struct zl_prune_options *options,
+                         struct zl_error *err)
 {
-  char question[128];
+  zl_autobuf found = ZL_BUF_INIT(ZL_MAX_SMALL_FILE);
+  struct zl_prune_options dry = *options;
+  struct zl_prune_result result = { 0 };
+  char question[192];
+  int r;
 
-  if (!isatty(STDIN_FILENO))
-    return zl_fail(err, ZL_E_INVALID, 0, "nobody to ask without a terminal: give --force");
+  dry.dry_run = true;
+  r = zl_prune(rt, &dry, &result, err);
+  if (r == 0)
+    r = put_prune(&found, &result, true, err);
+  if (r < 0)
+    return r;
+  (void)zl_fd_write_full(STDERR_FILENO, found.data, found.len);
   (void)snprintf(question, sizeof(question), "Remove all ended containers%s%s?",
                  options->images ? ", all images without containers" : "",
                  options->volumes ? ", all named volumes without containers" : "");
@@ -126,13 +157,17 @@ static int run_prune(struct zl_cli *cli, const struct zl_args *args)
     .volumes = zl_args_has(args, "volumes"),
     .dry_run = zl_args_has(args, "dry-run"),
   };
+  const bool ask = !options.dry_run && !zl_args_has(args, "force");
   struct zl_prune_result result = { 0 };
-  int r = options.dry_run || zl_args_has(args, "force") ? 0 : confirm_prune(&options, &err);
+  int r;
 
-  if (r == -ZL_E_INVALID)
+  if (ask && !isatty(STDIN_FILENO)) {
+    (void)zl_fail(&err, ZL_E_INVALID, 0, "nobody to ask without a terminal: give --force");
     return zl_cli_usage(cli, &err);
-  if (r >= 0)
-    r = zl_cli_open(cli, &rt, &err);
+  }
+  r = zl_cli_open(cli, &rt, &err);
+  if (r >= 0 && ask)
+    r = confirm_prune(rt, &options, &err);
   if (r >= 0)
     r = zl_prune(rt, &options, &result, &err);
   if (r >= 0)
@@ -143,7 +178,7 @@ static int run_prune(struct zl_cli *cli, const struct zl_args *args)
 static const struct zl_verb verb_prune = {
   .name = "prune",
   .group = "Verbs",
-  .summary = "Remove ended containers; more with options",
+  .summary = "Remove ended containers, and what no image needs; more with options",
   .usage = "[OPTIONS]",
   .options =
       (const struct zl_option[]){
@@ -159,6 +194,55 @@ static const struct zl_verb verb_prune = {
 
 /* ---- df ------------------------------------------------------------------------------------ */
 
+static json_int_t number_of(const json_t *kind, const char *key)
+{
+  return json_integer_value(json_object_get(kind, key));
+}
+
+static int add_kind(struct zl_table *table, const json_t *facts, const char *key, const char *title,
+                    const char *detail, const char *what, struct zl_error *err)
+{
+  const json_t *kind = json_object_get(facts, key);
+  char size[ZL_HUMAN_TEXT];
+  int r = zl_table_add(table, title, err);
+
+  if (r >= 0)
+    r = zl_table_addf(table, err, "%lld", (long long)number_of(kind, "count"));
+  if (r >= 0)
+    r = zl_table_add(table, zl_human_size((uint64_t)number_of(kind, "bytes"), size), err);
+  if (r >= 0)
+    r = zl_table_add(table, zl_human_size((uint64_t)number_of(kind, "reclaimableBytes"), size),
+                     err);
+  if (r < 0 || detail == NULL)
+    return r < 0 ? r : zl_table_add(table, "", err);
+  return zl_table_addf(table, err, "%s %s", zl_human_size((uint64_t)number_of(kind, detail), size),
+                       what);
+}
+
+static int print_df(const char *text, struct zl_error *err)
+{
+  static const char *const titles[] = { "TYPE", "COUNT", "SIZE", "RECLAIMABLE", "OF WHICH" };
+  zl_autojson *facts = NULL;
+  zl_autobuf out = ZL_BUF_INIT(ZL_MAX_SMALL_FILE);
+  zl_autotable table;
+  int r = zl_json_parse(text, strlen(text), "disk usage", &facts, err);
+
+  zl_table_init(&table, titles, ZL_COUNT(titles));
+  if (r >= 0)
+    r = add_kind(&table, facts, "images", "images", "sharedBytes", "shared", err);
+  if (r >= 0)
+    r = add_kind(&table, facts, "containers", "containers", "logBytes", "logs", err);
+  if (r >= 0)
+    r = add_kind(&table, facts, "volumes", "volumes", NULL, NULL, err);
+  if (r >= 0)
+    r = add_kind(&table, facts, "machines", "machines", NULL, NULL, err);
+  if (r >= 0)
+    r = add_kind(&table, facts, "leftovers", "left-overs", NULL, NULL, err);
+  if (r >= 0)
+    r = zl_table_render(&table, &out, err);
+  return r < 0 ? r : zl_cli_write(&out, err);
+}
+
 static int run_df(struct zl_cli *cli, const struct zl_args *args)
 {
   struct zl_error err = { 0 };
@@ -169,7 +253,7 @@ static int run_df(struct zl_cli *cli, const struct zl_args *args)
   if (r >= 0)
     r = zl_disk_usage(rt, &text, &err);
   if (r >= 0)
-    r = zl_cli_write_facts(text, zl_args_has(args, "json"), &err);
+    r = zl_args_has(args, "json") ? zl_cli_write_facts(text, true, &err) : print_df(text, &err);
   return zl_cli_finish(cli, r, &err);
 }
 

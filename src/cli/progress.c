@@ -61,6 +61,9 @@ static int draw_layer(const struct zl_layer_progress *layer, struct zl_buf *out)
                          zl_human_size(layer->total, total));
   if (layer->phase != ZL_PULL_DOWNLOADING)
     return zl_buf_printf(out, NULL, "\x1b[2K%s  waiting\n", layer->digest);
+  if (layer->total == 0)
+    return zl_buf_printf(out, NULL, "\x1b[2K%s  packing %s\n", layer->digest,
+                         zl_human_size(layer->done, done));
   for (size_t i = 0; i < BAR; i++)
     bar[i] = i < filled ? '#' : '.';
   bar[BAR] = '\0';
@@ -163,8 +166,10 @@ int zl_progress_put(struct zl_progress *progress, const struct zl_pull_progress 
 
   if (progress->quiet)
     return 0;
-  if (step->phase == ZL_PULL_RESOLVING)
-    return progress->moving ? 0 : zl_buf_printf(out, NULL, "pulling %s\n", progress->reference);
+  if (step->phase == ZL_PULL_RESOLVING) /* said once, at the beginning */
+    return progress->moving || step->done > 0
+               ? 0
+               : zl_buf_printf(out, NULL, "%s %s\n", progress->doing, progress->reference);
   if (!last) {
     r = make_room(progress, step->layers > step->index ? step->layers : step->index + 1);
     if (r < 0)
@@ -186,7 +191,7 @@ void zl_progress_done(struct zl_progress *progress)
   progress->n_layers = 0;
 }
 
-static int show(void *payload, const struct zl_pull_progress *step)
+int zl_pull_show(void *payload, const struct zl_pull_progress *step)
 {
   zl_autobuf out = ZL_BUF_INIT(PICTURE_MAX);
 
@@ -204,17 +209,13 @@ static bool can_draw(void)
   return zl_console_can_move(STDERR_FILENO) && rows >= 24 && cols >= MIN_COLUMNS;
 }
 
-int zl_pull_shown(struct zl_runtime *rt, const char *reference, enum zl_pull_policy policy,
-                  bool quiet, char **ret_digest, struct zl_error *err)
+/* The first signal ends the work in order, a second one the program. */
+int zl_cli_interruptible(zl_interruptible_fn fn, void *ctx, struct zl_error *err)
 {
-  struct zl_progress progress = { .reference = reference, .quiet = quiet, .moving = can_draw() };
-  struct zl_pull_options options = { .policy = policy, .progress = show, .payload = &progress };
-  /* The first Ctrl-C ends the pull in order, a second one the program. */
   struct sigaction action = { .sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND }, old[2];
   sigset_t both, mask;
   int r;
 
-  zl_program_complete();
   (void)sigemptyset(&both);
   (void)sigaddset(&both, SIGINT);
   (void)sigaddset(&both, SIGTERM);
@@ -222,10 +223,66 @@ int zl_pull_shown(struct zl_runtime *rt, const char *reference, enum zl_pull_pol
   (void)sigaction(SIGINT, &action, &old[0]);
   (void)sigaction(SIGTERM, &action, &old[1]);
   (void)pthread_sigmask(SIG_UNBLOCK, &both, &mask);
-  r = zl_pull_image(rt, reference, &options, ret_digest, err);
+  r = fn(ctx, err);
   (void)pthread_sigmask(SIG_SETMASK, &mask, NULL);
   (void)sigaction(SIGINT, &old[0], NULL);
   (void)sigaction(SIGTERM, &old[1], NULL);
+  return r;
+}
+
+void zl_progress_init(struct zl_progress *progress, const char *doing, const char *reference,
+                      bool quiet)
+{
+  *progress = (struct zl_progress){
+    .doing = doing, .reference = reference, .quiet = quiet, .moving = can_draw()
+  };
+}
+
+/* A push goes through the same steps the other way. */
+int zl_push_show(void *payload, const struct zl_push_progress *step)
+{
+  static const enum zl_pull_phase phases[] = {
+    [ZL_PUSH_CHECKING] = ZL_PULL_RESOLVING,    [ZL_PUSH_PACKING] = ZL_PULL_DOWNLOADING,
+    [ZL_PUSH_UPLOADING] = ZL_PULL_DOWNLOADING, [ZL_PUSH_EXISTS] = ZL_PULL_EXISTS,
+    [ZL_PUSH_LAYER_DONE] = ZL_PULL_LAYER_DONE, [ZL_PUSH_DONE] = ZL_PULL_DONE
+  };
+  const struct zl_pull_progress as_pull = { .phase = phases[step->phase],
+                                            .digest = step->digest,
+                                            .index = step->index,
+                                            .layers = step->layers,
+                                            .done = step->done,
+                                            .total = step->total };
+
+  return zl_pull_show(payload, &as_pull);
+}
+
+struct pulling {
+  struct zl_runtime *rt;
+  const char *reference;
+  const struct zl_pull_options *options;
+  char **ret_digest;
+};
+
+static int run_pull(void *ctx, struct zl_error *err)
+{
+  const struct pulling *p = ctx;
+
+  return zl_pull_image(p->rt, p->reference, p->options, p->ret_digest, err);
+}
+
+int zl_pull_shown(struct zl_runtime *rt, const char *reference, enum zl_pull_policy policy,
+                  bool quiet, char **ret_digest, struct zl_error *err)
+{
+  struct zl_progress progress;
+  struct zl_pull_options options = { .policy = policy,
+                                     .progress = zl_pull_show,
+                                     .payload = &progress };
+  struct pulling pulling = { rt, reference, &options, ret_digest };
+  int r;
+
+  zl_program_complete();
+  zl_progress_init(&progress, "pulling", reference, quiet);
+  r = zl_cli_interruptible(run_pull, &pulling, err);
   zl_progress_done(&progress);
   return r;
 }

@@ -20,8 +20,8 @@ struct zl_layer_progress {
 };
 
 struct zl_progress {
-  const char *reference;
-  bool quiet, moving; /* nothing at all; the cursor may be moved */
+  const char *doing, *reference; /* "pulling", what */
+  bool quiet, moving;            /* nothing at all; the cursor may be moved */
   struct zl_layer_progress *layers;
   size_t n_layers;
   size_t drawn; /* lines on the terminal that belong to the picture */
@@ -32,6 +32,16 @@ struct zl_progress {
  * caller has the signal blocked. The digest (may be NULL) is a new string. */
 int zl_pull_shown(struct zl_runtime *rt, const char *reference, enum zl_pull_policy policy,
                   bool quiet, char **ret_digest, struct zl_error *err);
+
+/* For other transfers: progress functions whose payload is a struct zl_progress. */
+void zl_progress_init(struct zl_progress *progress, const char *doing, const char *reference,
+                      bool quiet);
+int zl_pull_show(void *payload, const struct zl_pull_progress *step);
+int zl_push_show(void *payload, const struct zl_push_progress *step);
+
+/* Runs fn; the first Ctrl-C or SIGTERM meanwhile makes the functions above cancel. */
+typedef int (*zl_interruptible_fn)(void *ctx, struct zl_error *err);
+int zl_cli_interruptible(zl_interruptible_fn fn, void *ctx, struct zl_error *err);
 
 /* Follows the image's pull policy; says nothing about an image that is stored and may be used. */
 int zl_image_ensure(struct zl_runtime *rt, const struct zl_image_spec *image, bool quiet,

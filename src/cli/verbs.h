@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One verb per file cmd_<verb>.c.
+ * One verb per file cmd_<verb>.c; those of `zlayer image` in cmd_image_<verb>.c.
  */
 #ifndef ZL_CLI_VERBS_H
 #define ZL_CLI_VERBS_H
@@ -12,6 +12,12 @@ extern const struct zl_verb zl_verb_down;
 extern const struct zl_verb zl_verb_events;
 extern const struct zl_verb zl_verb_exec;
 extern const struct zl_verb zl_verb_help;
+extern const struct zl_verb zl_verb_image;
+extern const struct zl_verb zl_verb_image_history;
+extern const struct zl_verb zl_verb_image_inspect;
+extern const struct zl_verb zl_verb_image_load;
+extern const struct zl_verb zl_verb_image_save;
+extern const struct zl_verb zl_verb_image_tag;
 extern const struct zl_verb zl_verb_images;
 extern const struct zl_verb zl_verb_info;
 extern const struct zl_verb zl_verb_inspect;
@@ -21,6 +27,7 @@ extern const struct zl_verb zl_verb_oci;
 extern const struct zl_verb zl_verb_pause;
 extern const struct zl_verb zl_verb_ps;
 extern const struct zl_verb zl_verb_pull;
+extern const struct zl_verb zl_verb_push;
 extern const struct zl_verb zl_verb_rm;
 extern const struct zl_verb zl_verb_rmi;
 extern const struct zl_verb zl_verb_run;

@@ -21,10 +21,15 @@ struct blob {
   uint64_t size;
 };
 
+enum {
+  ANY = -1
+};
+
 struct docker_archive {
   struct zl_source base;
   const struct zl_image_ref *ref;
   struct zl_files *files;
+  size_t position;                      /* of the image in the list; ANY: what the reference says */
   struct blob blobs[ZL_MAX_LAYERS + 1]; /* the configuration, then the layers, base first */
   size_t n_blobs;
 };
@@ -63,6 +68,10 @@ static int choose(const struct docker_archive *a, const json_t *images, const js
 
   if (!json_is_array(images) || json_array_size(images) == 0)
     return zl_fail(err, ZL_E_CORRUPT, 0, "'%s': manifest.json lists no image", a->ref->path);
+  if (a->position != (size_t)ANY && a->position < json_array_size(images)) {
+    *ret = json_array_get(images, a->position);
+    return 0;
+  }
   if (tag == NULL && json_array_size(images) > 1)
     return zl_fail(err, ZL_E_INVALID, 0, "'%s' holds several images: name one, '%s:NAME:TAG'",
                    a->ref->path, a->ref->path);
@@ -261,21 +270,47 @@ static const struct zl_source_ops docker_archive_ops = {
   .free = docker_archive_free,
 };
 
-int zl_docker_archive_open(const struct zl_image_ref *ref, struct zl_source **ret,
-                           struct zl_error *err)
+static int archive_new(const struct zl_image_ref *ref, struct docker_archive **ret,
+                       struct zl_error *err)
 {
   struct docker_archive *a = calloc(1, sizeof(*a));
-  int r;
 
   if (a == NULL)
     return zl_fail_nomem(err, "an archive");
   a->base.ops = &docker_archive_ops;
   a->ref = ref;
-  r = zl_files_open_archive(ref->path, &a->files, err);
-  if (r < 0) {
-    docker_archive_free(&a->base);
-    return r;
-  }
-  *ret = &a->base;
+  a->position = (size_t)ANY;
+  *ret = a;
   return 0;
+}
+
+static int keep(struct docker_archive *a, int r, struct zl_source **ret)
+{
+  if (r < 0)
+    docker_archive_free(&a->base);
+  else
+    *ret = &a->base;
+  return r;
+}
+
+int zl_docker_archive_open(const struct zl_image_ref *ref, struct zl_source **ret,
+                           struct zl_error *err)
+{
+  struct docker_archive *a = NULL;
+  int r = archive_new(ref, &a, err);
+
+  return r < 0 ? r : keep(a, zl_files_open_archive(ref->path, &a->files, err), ret);
+}
+
+int zl_docker_archive_open_at(int fd, size_t position, struct zl_source **ret, struct zl_error *err)
+{
+  static char name[] = "the archive";
+  static const struct zl_image_ref ref = { .kind = ZL_IMAGE_REF_DOCKER_ARCHIVE, .path = name };
+  struct docker_archive *a = NULL;
+  int r = archive_new(&ref, &a, err);
+
+  if (r < 0)
+    return r;
+  a->position = position;
+  return keep(a, zl_files_open_fd(fd, name, &a->files, err), ret);
 }

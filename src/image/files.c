@@ -70,19 +70,41 @@ static int regular_size(int fd, const char *name, uint64_t *ret, struct zl_error
   return 0;
 }
 
+static int read_archive(struct zl_files *files, const char *name, struct zl_error *err)
+{
+  uint64_t size = 0;
+  int r = regular_size(files->fd, name, &size, err);
+
+  return r < 0 ? r : zl_archive_open(files->fd, size, &files->archive, err);
+}
+
 int zl_files_open_archive(const char *path, struct zl_files **ret, struct zl_error *err)
 {
   ZL_CLEANUP(zl_files_freep) struct zl_files *files = NULL;
-  uint64_t size = 0;
   int r = open_host(path, 0, &files, err);
 
   if (r < 0 || files == NULL)
     return r;
-  r = regular_size(files->fd, path, &size, err);
-  if (r == 0)
-    r = zl_archive_open(files->fd, size, &files->archive, err);
+  r = read_archive(files, path, err);
   if (r < 0)
     return zl_wrap(err, "archive '%s'", path);
+  *ret = zl_steal_ptr(&files);
+  return 0;
+}
+
+int zl_files_open_fd(int fd, const char *name, struct zl_files **ret, struct zl_error *err)
+{
+  ZL_CLEANUP(zl_files_freep) struct zl_files *files = calloc(1, sizeof(*files));
+  int r;
+
+  if (files == NULL)
+    return zl_fail_nomem(err, name);
+  files->fd = zl_fd_copy(fd);
+  if (files->fd < 0)
+    return zl_fail(err, ZL_E_SYSTEM, -files->fd, "copying a descriptor");
+  r = read_archive(files, name, err);
+  if (r < 0)
+    return r;
   *ret = zl_steal_ptr(&files);
   return 0;
 }

@@ -20,6 +20,8 @@ struct zl_files; /* any number of threads may read */
  * ZL_E_UNSUPPORTED when it is compressed, ZL_E_CORRUPT, ZL_E_LIMIT. */
 int zl_files_open_dir(const char *path, struct zl_files **ret, struct zl_error *err);
 int zl_files_open_archive(const char *path, struct zl_files **ret, struct zl_error *err);
+/* An archive that is open already; `fd` is copied, `name` is for messages. */
+int zl_files_open_fd(int fd, const char *name, struct zl_files **ret, struct zl_error *err);
 void zl_files_free(struct zl_files *files);
 ZL_DEFINE_CLEANUP(struct zl_files, zl_files_free)
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/path.h"
 #include "base/strv.h"
 #include "image/layer_store.h"
 #include "image/partial.h"
@@ -165,10 +166,16 @@ static int collect(struct gc *gc, const char *key, struct zl_error *err)
 
 static int sweep_staging(struct gc *gc, const char *name, struct zl_error *err)
 {
-  int r = gc->options->dry_run ? 0 : zl_staging_sweep(gc->store->layers_fd, name, err);
+  uint64_t bytes = 0, files = 0;
+  int r;
 
-  if (r > 0)
+  (void)zl_path_tree_usage(gc->store->layers_fd, name, &bytes, &files);
+  r = gc->options->dry_run ? zl_staging_is_left(gc->store->layers_fd, name)
+                           : zl_staging_sweep(gc->store->layers_fd, name, err);
+  if (r > 0) {
     gc->result->staging++;
+    gc->result->staging_bytes += bytes;
+  }
   return r < 0 ? r : 0;
 }
 
@@ -200,7 +207,7 @@ static void sweep_partials(struct gc *gc)
   else
     r = zl_partial_sweep(dir, gc->options->partials, gc->options->dry_run, &swept, &err);
   gc->result->staging += swept.files;
-  gc->result->bytes += swept.bytes;
+  gc->result->staging_bytes += swept.bytes;
   if (r < 0)
     note(gc, &err);
 }

@@ -52,7 +52,19 @@ const char *zl_http_header(const struct zl_http_reply *reply, const char *name);
 typedef int (*zl_http_body_fn)(void *ctx, const struct zl_http_reply *reply, const void *data,
                                size_t len, struct zl_error *err);
 
+/* What is sent along: memory, or a part of a file, which is read as the network takes it. */
+struct zl_http_upload {
+  const void *data; /* NULL: from fd */
+  int fd;
+  uint64_t offset, size;
+  /* Told how much of this exchange is sent; < 0 ends it with that code. May be NULL. */
+  int (*sent)(void *ctx, uint64_t sent, struct zl_error *err);
+  void *ctx;
+};
+
 struct zl_http_request {
+  const char *method; /* "HEAD", "POST", "PUT", "PATCH", "DELETE"; NULL: GET, or POST of a form */
+  const struct zl_http_upload *upload; /* POST, PUT and PATCH; NULL: an empty body */
   const struct zl_url *url;
   const char *const *headers; /* "Name: value"; may be NULL */
   const char *form;           /* POST this as application/x-www-form-urlencoded; NULL: GET */

@@ -5,11 +5,13 @@
  */
 #include <curl/curl.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/limits.h"
@@ -123,6 +125,7 @@ struct exchange {
   struct zl_error *err;
   int verdict; /* what a callback decided: > 0 enough, < 0 failed, *err filled */
   struct curl_slist *headers;
+  uint64_t sent;                   /* bytes of the upload */
   uint64_t waited_ns;              /* spent waiting for the network */
   uint64_t window_ns, window_from; /* since the last stall check, and the bytes it began with */
   char why[CURL_ERROR_SIZE];
@@ -199,6 +202,64 @@ static size_t on_body(char *data, size_t size, size_t n, void *ctx)
   else
     x->verdict = x->req->body(x->req->ctx, x->reply, data, n, x->err);
   return x->verdict == 0 ? n : 0;
+}
+
+/* The next bytes of the upload. An abort leaves its reason in the verdict. */
+static size_t on_send(char *data, size_t size, size_t n, void *ctx)
+{
+  struct exchange *x = ctx;
+  const struct zl_http_upload *up = x->req->upload;
+  uint64_t left = up != NULL ? up->size - x->sent : 0;
+  size_t len = size * n < left ? size * n : (size_t)left;
+  ssize_t got = (ssize_t)len;
+
+  if (len == 0)
+    return 0;
+  if (up->data != NULL)
+    memcpy(data, (const char *)up->data + x->sent, len);
+  else
+    got = pread(up->fd, data, len, (off_t)(up->offset + x->sent));
+  if (got <= 0)
+    x->verdict = zl_fail(x->err, ZL_E_SYSTEM, got < 0 ? errno : EIO, "reading what is sent");
+  else if (up->sent != NULL)
+    x->verdict = up->sent(up->ctx, x->sent + (uint64_t)got, x->err);
+  if (x->verdict != 0)
+    return CURL_READFUNC_ABORT;
+  x->sent += (uint64_t)got;
+  return (size_t)got;
+}
+
+/* An exchange that libcurl wants to begin again, on another connection. */
+static int on_rewind(void *ctx, curl_off_t offset, int origin)
+{
+  struct exchange *x = ctx;
+
+  if (origin != SEEK_SET || offset != 0)
+    return CURL_SEEKFUNC_FAIL;
+  x->sent = 0;
+  return CURL_SEEKFUNC_OK;
+}
+
+static void set_method(CURL *easy, struct exchange *x)
+{
+  const char *method = x->req->method;
+
+  if (method == NULL)
+    return;
+  if (strcmp(method, "HEAD") == 0) {
+    (void)lib.easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    return;
+  }
+  (void)lib.easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+  if (strcmp(method, "DELETE") == 0)
+    return;
+  (void)lib.easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+  (void)lib.easy_setopt(easy, CURLOPT_READFUNCTION, on_send);
+  (void)lib.easy_setopt(easy, CURLOPT_READDATA, x);
+  (void)lib.easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_rewind);
+  (void)lib.easy_setopt(easy, CURLOPT_SEEKDATA, x);
+  (void)lib.easy_setopt(easy, CURLOPT_INFILESIZE_LARGE,
+                        (curl_off_t)(x->req->upload != NULL ? x->req->upload->size : 0));
 }
 
 static int add_headers(struct exchange *x)
@@ -286,6 +347,7 @@ static int set_options(CURL *easy, struct exchange *x)
   set_proxy(easy, req);
   if (req->form != NULL)
     (void)lib.easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, req->form);
+  set_method(easy, x);
   if (add_headers(x) < 0)
     return -ZL_E_NO_MEMORY;
   (void)lib.easy_setopt(easy, CURLOPT_HTTPHEADER, x->headers);
@@ -329,7 +391,7 @@ static int check_stall(struct exchange *x, uint64_t waited_ns)
 {
   const struct zl_http_request *req = x->req;
   const uint64_t stall_ns = req->stall_ms * ZL_NS_PER_MS;
-  uint64_t got = x->reply->received - x->window_from;
+  uint64_t got = x->sent + x->reply->received - x->window_from;
 
   x->waited_ns += waited_ns;
   x->window_ns += waited_ns;
@@ -346,7 +408,7 @@ static int check_stall(struct exchange *x, uint64_t waited_ns)
                    (unsigned long long)got, req->stall_ms);
   }
   x->window_ns = 0;
-  x->window_from = x->reply->received;
+  x->window_from = x->sent + x->reply->received;
   return 0;
 }
 
@@ -383,7 +445,12 @@ static int run_to_end(CURLM *multi, struct exchange *x)
     return x->verdict < 0 ? x->verdict : 0;
   if (msg == NULL || msg->msg != CURLMSG_DONE)
     return zl_fail(x->err, ZL_E_INTERNAL, 0, "%s: the transfer has no result", x->req->url->host);
-  return msg->data.result == CURLE_OK ? 0 : fail_curl(x, msg->data.result);
+  if (msg->data.result == CURLE_OK)
+    return 0;
+  /* A server that refuses an upload may hang up on the rest of it: what it said counts. */
+  if (x->req->upload != NULL && x->reply->status >= 400)
+    return 0;
+  return fail_curl(x, msg->data.result);
 }
 
 int zl_http_run(struct zl_http *http, const struct zl_http_request *request,

@@ -103,6 +103,17 @@ int zl_image_remove(struct zl_image_store *store, const char *image, bool force,
 int zl_image_inspect(struct zl_image_store *store, const char *image, char **ret_json,
                      struct zl_error *err);
 
+/* zl_tag_image, zl_push_image, zl_save_images and zl_load_images of zlayer/image.h. */
+int zl_image_tag(struct zl_image_store *store, const char *image, const char *name, char **ret_name,
+                 struct zl_error *err);
+int zl_image_push(struct zl_image_store *store, const char *image, const char *target,
+                  const struct zl_push_options *options, struct zl_push_result *ret,
+                  struct zl_error *err);
+int zl_image_save(struct zl_image_store *store, const char *const *images, int fd,
+                  const struct zl_save_options *options, struct zl_error *err);
+int zl_image_load(struct zl_image_store *store, int fd, const struct zl_load_options *options,
+                  struct zl_error *err);
+
 struct zl_image_gc_options {
   bool images;   /* also forget references that no container uses */
   bool partials; /* also remove interrupted downloads that a pull could go on with */
@@ -114,10 +125,11 @@ struct zl_image_gc_options {
 };
 
 struct zl_image_gc_result {
-  size_t images;  /* references forgotten */
-  size_t layers;  /* layers removed */
-  size_t staging; /* left-overs of dead pulls removed */
-  uint64_t bytes; /* freed, of layers as recorded at unpack time */
+  size_t images;          /* references forgotten */
+  size_t layers;          /* layers removed */
+  size_t staging;         /* left-overs of dead pulls removed */
+  uint64_t bytes;         /* freed of layers, as recorded at unpack time */
+  uint64_t staging_bytes; /* of those left-overs, interrupted downloads included */
 };
 
 /* Removes layers that no stored image and no container needs, and what dead pulls left behind.
@@ -129,6 +141,8 @@ int zl_image_gc(struct zl_image_store *store, const struct zl_image_gc_options *
 struct zl_image_usage {
   size_t images, layers;
   uint64_t bytes;             /* of all layers, each counted once, and interrupted downloads */
+  uint64_t shared_bytes;      /* of layers that several images have */
+  uint64_t partial_bytes;     /* of interrupted downloads */
   uint64_t reclaimable_bytes; /* of layers that no container needs, and of those downloads */
 };
 

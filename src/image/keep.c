@@ -163,6 +163,13 @@ static int take_reference(void *ctx, const struct zl_row *row, struct zl_error *
              : 0;
 }
 
+static int take_bytes(void *ctx, const struct zl_row *row, struct zl_error *err)
+{
+  return json_array_append_new(ctx, json_integer(zl_row_int(row, 0))) < 0
+             ? zl_fail_nomem(err, "sizes of layers")
+             : 0;
+}
+
 static json_t *platform_json(const struct zl_image *image)
 {
   return json_pack("{s:s, s:s, s:s*, s:s*}", "os", image->os, "architecture", image->arch,
@@ -174,6 +181,7 @@ int zl_image_inspect(struct zl_image_store *store, const char *image, char **ret
 {
   zl_autoimage found = { 0 };
   zl_autojson *root = NULL, *references = json_array(), *layers = NULL;
+  zl_autojson *bytes = json_array();
   struct parts parts = { 0 };
   int r = zl_image_resolve(store, image, &found, err);
 
@@ -185,11 +193,18 @@ int zl_image_inspect(struct zl_image_store *store, const char *image, char **ret
     r = zl_store_query(store->store, take_parts, &parts, err,
                        "SELECT manifest, config FROM manifests WHERE digest = ?", "s",
                        found.digest);
+  if (r == 0)
+    r = zl_store_query(store->store, take_bytes, bytes, err,
+                       "SELECT coalesce(l.bytes, 0) FROM manifest_layers m"
+                       " LEFT JOIN layers l ON l.key = m.key WHERE m.digest = ?"
+                       " ORDER BY m.position DESC",
+                       "s", found.digest);
   if (r == 0) {
     layers = zl_json_from_strv((const char *const *)found.layers);
-    root = json_pack("{s:s, s:s, s:O, s:o, s:O, s:O, s:O}", "reference", found.reference, "digest",
-                     found.digest, "references", references, "platform", platform_json(&found),
-                     "layers", layers, "manifest", parts.manifest, "config", parts.config);
+    root = json_pack("{s:s, s:s, s:O, s:o, s:O, s:O, s:O, s:O}", "reference", found.reference,
+                     "digest", found.digest, "references", references, "platform",
+                     platform_json(&found), "layers", layers, "layerBytes", bytes, "manifest",
+                     parts.manifest, "config", parts.config);
     r = root != NULL ? zl_json_render(root, ret_json, err) : zl_fail_nomem(err, "inspecting");
   }
   json_decref(parts.manifest);
@@ -207,7 +222,8 @@ static int take_usage(void *ctx, const struct zl_row *row, struct zl_error *err)
   *usage = (struct zl_image_usage){ .images = (size_t)zl_row_int(row, 0),
                                     .layers = (size_t)zl_row_int(row, 1),
                                     .bytes = zl_row_u64(row, 2),
-                                    .reclaimable_bytes = zl_row_u64(row, 3) };
+                                    .reclaimable_bytes = zl_row_u64(row, 3),
+                                    .shared_bytes = zl_row_u64(row, 4) };
   return 0;
 }
 
@@ -224,6 +240,7 @@ static int add_partials(struct zl_image_store *store, struct zl_image_usage *usa
   }
   r = zl_partial_sweep(dir, true, true, &found, err);
   usage->bytes += found.bytes;
+  usage->partial_bytes = found.bytes;
   usage->reclaimable_bytes += found.bytes;
   return r;
 }
@@ -234,7 +251,9 @@ int zl_image_usage(struct zl_image_store *store, struct zl_image_usage *ret, str
       store->store, take_usage, ret, err,
       "SELECT (SELECT count(*) FROM images), count(*), coalesce(sum(bytes), 0),"
       " coalesce(sum(CASE WHEN key IN (SELECT key FROM manifest_layers WHERE digest IN"
-      "   (SELECT image_digest FROM containers)) THEN 0 ELSE bytes END), 0) FROM layers",
+      "   (SELECT image_digest FROM containers)) THEN 0 ELSE bytes END), 0),"
+      " coalesce(sum(CASE WHEN (SELECT count(DISTINCT digest) FROM manifest_layers m"
+      "   WHERE m.key = layers.key) > 1 THEN bytes ELSE 0 END), 0) FROM layers",
       "");
 
   return r < 0 ? r : add_partials(store, ret, err);

@@ -81,6 +81,27 @@ static int try_published(int layers_fd, struct zl_claim *claim, const char *key)
   return 1;
 }
 
+/* Whoever has it exclusively is about to publish it or to remove it, and does not take long. */
+int zl_layer_hold(int layers_fd, const char *key, int *ret_fd, struct zl_error *err)
+{
+  struct zl_claim claim = ZL_CLAIM_INIT;
+
+  for (;;) {
+    int r = try_published(layers_fd, &claim, key);
+
+    if (r < 0)
+      return zl_fail(err, ZL_E_SYSTEM, -r, "locking layer %s", key);
+    if (r > 0)
+      break;
+    if (!zl_layer_is_published(layers_fd, key))
+      return zl_fail(err, ZL_E_NOT_FOUND, 0,
+                     "layer %s is not on disk any more: pull the image again", key);
+    (void)poll(NULL, 0, LAST_STEP_MS);
+  }
+  *ret_fd = claim.shared_fd;
+  return 0;
+}
+
 /* An exclusive lock that made nothing leaves no file. */
 static void drop(int layers_fd, const char *key, int *fd)
 {

@@ -276,6 +276,13 @@ void zl_staging_sweep_dead(int layers_fd)
       (void)zl_staging_sweep(layers_fd, entry->d_name, NULL);
 }
 
+bool zl_staging_is_left(int layers_fd, const char *name)
+{
+  zl_autofd fd = -1;
+
+  return lock_staging(layers_fd, name, &fd);
+}
+
 static int write_meta(const struct zl_staging *staging, const struct zl_layer_meta *meta,
                       struct zl_error *err)
 {

@@ -83,6 +83,8 @@ void zl_claim_drop_diff(struct zl_claim *claim);
 int zl_claim_share(int layers_fd, struct zl_claim *claim, const char *key, struct zl_error *err);
 void zl_claim_release(int layers_fd, struct zl_claim *claim);
 
+/* Holds a published layer against collection until the descriptor is closed. ZL_E_NOT_FOUND. */
+int zl_layer_hold(int layers_fd, const char *key, int *ret_fd, struct zl_error *err);
 /* The lock of a key, exclusively and without waiting: 1 got it, 0 busy, or -errno. */
 int zl_layer_try_lock(int layers_fd, const char *key, int *ret_fd);
 /* Removes the lock's file; the lock must be held exclusively. */
@@ -113,6 +115,8 @@ void zl_staging_remove(int layers_fd, struct zl_staging *staging);
 int zl_staging_sweep(int layers_fd, const char *name, struct zl_error *err);
 /* The same for all of them; failures are left to the collector. */
 void zl_staging_sweep_dead(int layers_fd);
+/* Whether the above would remove it. */
+bool zl_staging_is_left(int layers_fd, const char *name);
 /* Moves a published layer into staging, to be removed there; its lock is held exclusively. */
 int zl_layer_retire(int layers_fd, const char *key, struct zl_staging *ret, struct zl_error *err);
 

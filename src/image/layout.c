@@ -16,6 +16,11 @@ struct layout {
   struct zl_source base;
   const struct zl_image_ref *ref;
   struct zl_files *files;
+  size_t position; /* of the image in the index; ANY: what the reference says */
+};
+
+enum {
+  ANY = -1
 };
 
 static void layout_free(struct zl_source *source)
@@ -98,6 +103,10 @@ static int choose(const struct layout *l, const struct zl_manifest *index,
   const char *tag = l->ref->tag;
   const struct zl_descriptor *found = NULL;
 
+  if (l->position != (size_t)ANY && l->position < index->n_items) {
+    *ret = &index->items[l->position];
+    return 0;
+  }
   for (size_t i = 0; tag != NULL && i < index->n_items; i++) {
     const struct zl_descriptor *item = &index->items[i];
 
@@ -208,21 +217,49 @@ static const struct zl_source_ops layout_ops = {
   .referrers = layout_referrers,
 };
 
-int zl_layout_open(const struct zl_image_ref *ref, struct zl_source **ret, struct zl_error *err)
+static int layout_new(const struct zl_image_ref *ref, struct layout **ret, struct zl_error *err)
 {
   struct layout *l = calloc(1, sizeof(*l));
-  int r;
 
   if (l == NULL)
     return zl_fail_nomem(err, "an image layout");
   l->base.ops = &layout_ops;
   l->ref = ref;
+  l->position = (size_t)ANY;
+  *ret = l;
+  return 0;
+}
+
+static int keep(struct layout *l, int r, struct zl_source **ret)
+{
+  if (r < 0)
+    layout_free(&l->base);
+  else
+    *ret = &l->base;
+  return r;
+}
+
+int zl_layout_open(const struct zl_image_ref *ref, struct zl_source **ret, struct zl_error *err)
+{
+  struct layout *l = NULL;
+  int r = layout_new(ref, &l, err);
+
+  if (r < 0)
+    return r;
   r = ref->kind == ZL_IMAGE_REF_OCI_DIR ? zl_files_open_dir(ref->path, &l->files, err)
                                         : zl_files_open_archive(ref->path, &l->files, err);
-  if (r < 0) {
-    layout_free(&l->base);
+  return keep(l, r, ret);
+}
+
+int zl_layout_open_at(int fd, size_t position, struct zl_source **ret, struct zl_error *err)
+{
+  static char name[] = "the archive";
+  static const struct zl_image_ref ref = { .kind = ZL_IMAGE_REF_OCI_ARCHIVE, .path = name };
+  struct layout *l = NULL;
+  int r = layout_new(&ref, &l, err);
+
+  if (r < 0)
     return r;
-  }
-  *ret = &l->base;
-  return 0;
+  l->position = position;
+  return keep(l, zl_files_open_fd(fd, name, &l->files, err), ret);
 }

@@ -13,6 +13,7 @@ void zl_descriptor_done(struct zl_descriptor *descriptor)
 {
   zl_freep(&descriptor->media_type);
   zl_freep(&descriptor->ref_name);
+  zl_freep(&descriptor->image_name);
   zl_strv_freep(&descriptor->urls);
 }
 
@@ -131,14 +132,16 @@ static int parse_platform(const json_t *object, const char *path, struct zl_plat
 static int parse_extras(const json_t *object, const char *path, struct zl_descriptor *ret,
                         struct zl_error *err)
 {
-  const char *name = NULL;
+  const char *name = NULL, *image = NULL;
   json_t *annotations = NULL;
 
   if (zl_json_get_object(object, path, "annotations", &annotations, err) < 0 ||
       zl_json_get_string(annotations, path, "org.opencontainers.image.ref.name", &name, err) < 0 ||
+      zl_json_get_string(annotations, path, "io.containerd.image.name", &image, err) < 0 ||
       zl_json_get_strv(object, path, "urls", ZL_MAX_BLOB_URLS, &ret->urls, err) < 0)
     return -ZL_E_CORRUPT;
-  if (name != NULL && (ret->ref_name = strdup(name)) == NULL)
+  if ((name != NULL && (ret->ref_name = strdup(name)) == NULL) ||
+      (image != NULL && (ret->image_name = strdup(image)) == NULL))
     return zl_fail_nomem(err, path);
   return parse_platform(object, path, &ret->platform, err);
 }

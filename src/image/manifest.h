@@ -18,6 +18,7 @@
 
 #define ZL_MT_OCI_MANIFEST    "application/vnd.oci.image.manifest.v1+json"
 #define ZL_MT_OCI_INDEX       "application/vnd.oci.image.index.v1+json"
+#define ZL_MT_OCI_LAYER       "application/vnd.oci.image.layer.v1.tar"
 #define ZL_MT_OCI_CONFIG      "application/vnd.oci.image.config.v1+json"
 #define ZL_MT_DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
 #define ZL_MT_DOCKER_LIST     "application/vnd.docker.distribution.manifest.list.v2+json"
@@ -34,6 +35,7 @@ struct zl_descriptor {
   uint64_t size;
   struct zl_platform platform; /* of an index's entry */
   char *ref_name;              /* annotation org.opencontainers.image.ref.name, or NULL */
+  char *image_name;            /* annotation io.containerd.image.name, or NULL */
   char **urls;                 /* of a foreign layer */
 };
 

@@ -101,14 +101,32 @@ static int check_signature(struct pull *p, struct zl_error *err)
              : zl_catalog_set_verified(p->store, p->ref.canonical, manifest, p->print, until, err);
 }
 
-static int fetch(struct pull *p, struct zl_error *err)
+/* An image that nobody named is found by its digest; one that has a name already needs no other. */
+static int commit(struct pull *p, const char *const *names, const struct zl_layer_fetch *layers,
+                  struct zl_error *err)
+{
+  char digest[ZL_DIGEST_TEXT];
+  zl_autofree char *reference = NULL;
+  int r = 0;
+
+  if (names == NULL || names[0] == NULL) {
+    if (zl_catalog_look_up(p->store, p->selection.document.digest, digest, &reference, NULL) == 0)
+      return 0;
+    return zl_catalog_commit(p->store, p->selection.document.digest, &p->selection, layers, err);
+  }
+  for (size_t i = 0; r == 0 && names[i] != NULL; i++)
+    r = zl_catalog_commit(p->store, names[i], &p->selection, layers, err);
+  return r;
+}
+
+static int fetch(struct pull *p, const char *name, const char *const *names, struct zl_error *err)
 {
   ZL_CLEANUP(zl_layer_fetch_freep) struct zl_layer_fetch *layers = NULL;
   struct zl_platform node;
   int r;
 
   zl_platform_of_node(&node);
-  r = zl_image_select(p->source, &p->root, p->ref.canonical, &node, &p->selection, err);
+  r = zl_image_select(p->source, &p->root, name, &node, &p->selection, err);
   if (r == 0)
     r = check_signature(p, err);
   if (r == 0) {
@@ -121,7 +139,7 @@ static int fetch(struct pull *p, struct zl_error *err)
     r = zl_layer_fetch(&options, &layers, err);
   }
   if (r == 0)
-    r = zl_catalog_commit(p->store, p->ref.canonical, &p->selection, layers, err);
+    r = commit(p, names, layers, err);
   if (r == 0)
     (void)tell(p, ZL_PULL_DONE, p->selection.document.digest, NULL); /* too late to cancel */
   return r;
@@ -198,7 +216,7 @@ static int run(struct pull *p, char digest[ZL_DIGEST_TEXT], struct zl_error *err
     }
   }
   if (r == 0)
-    r = fetch(p, err);
+    r = fetch(p, p->ref.canonical, (const char *const[]){ p->ref.canonical, NULL }, err);
   if (r == 0)
     memcpy(digest, p->selection.document.digest, ZL_DIGEST_TEXT);
   return r;
@@ -236,4 +254,27 @@ int zl_image_pull(struct zl_image_store *store, const char *reference,
   else
     free(copy);
   return 0;
+}
+
+int zl_image_pull_source(struct zl_image_store *store, struct zl_source *source,
+                         const char *const *names, const struct zl_pull_options *options,
+                         char ret_digest[ZL_DIGEST_TEXT], struct zl_error *err)
+{
+  ZL_CLEANUP(pull_done)
+  struct pull p = { .store = store,
+                    .options = options,
+                    .source = source,
+                    .cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+                    .root = ZL_DOCUMENT_INIT,
+                    .selection = ZL_SELECTION_INIT };
+  int r;
+
+  if (p.cancel_fd < 0)
+    return zl_fail_errno(err, "storing an image");
+  r = zl_source_root(source, &p.root, err);
+  if (r == 0)
+    r = fetch(&p, names != NULL && names[0] != NULL ? names[0] : "without a name", names, err);
+  if (r == 0)
+    memcpy(ret_digest, p.selection.document.digest, ZL_DIGEST_TEXT);
+  return r;
 }

@@ -21,7 +21,7 @@ enum {
 };
 
 struct target {
-  char *host, *repository;
+  char *host, *repository, *source; /* source: NULL, or where blobs are mounted from */
   struct zl_credentials credentials;
   bool looked_up;
   char *header;        /* "Authorization: …", or NULL */
@@ -75,6 +75,7 @@ void zl_auth_free(struct zl_auth *auth)
 
     free(t->host);
     free(t->repository);
+    free(t->source);
     zl_credentials_done(&t->credentials);
     wipe_free(t->header);
   }
@@ -85,11 +86,17 @@ void zl_auth_free(struct zl_auth *auth)
   free(auth);
 }
 
+static bool same_source(const char *a, const char *b)
+{
+  return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
 static struct target *find_target(struct zl_auth *auth, const struct zl_auth_target *want)
 {
   for (size_t i = 0; i < auth->n_targets; i++)
     if (strcmp(auth->targets[i].host, want->host) == 0 &&
-        strcmp(auth->targets[i].repository, want->repository) == 0)
+        strcmp(auth->targets[i].repository, want->repository) == 0 &&
+        same_source(auth->targets[i].source, want->source))
       return &auth->targets[i];
   return NULL;
 }
@@ -109,9 +116,11 @@ static struct target *ensure_target(struct zl_auth *auth, const struct zl_auth_t
   t = &auth->targets[auth->n_targets];
   t->host = strdup(want->host);
   t->repository = strdup(want->repository);
-  if (t->host == NULL || t->repository == NULL) {
+  t->source = want->source != NULL ? strdup(want->source) : NULL;
+  if (t->host == NULL || t->repository == NULL || (t->source == NULL && want->source != NULL)) {
     zl_freep(&t->host);
     zl_freep(&t->repository);
+    zl_freep(&t->source);
     (void)zl_fail_nomem(err, "credentials");
     return NULL;
   }
@@ -193,22 +202,27 @@ static int put_escaped(struct zl_buf *buf, const char *key, const char *value, c
   return r;
 }
 
-/* A challenge may name any scope; what is asked for is the repository being pulled. Only scopes of
+/* A challenge may name any scope; what is asked for are the repositories at work. Only scopes of
  * another kind ("aws") are the server's own business. */
-static int put_query(struct zl_buf *buf, const struct target *t, const struct zl_auth_challenge *c,
-                     char first, struct zl_error *err)
+static int put_query(struct zl_buf *buf, const struct zl_auth_target *target,
+                     const struct zl_auth_challenge *c, char first, struct zl_error *err)
 {
-  zl_autofree char *own = zl_asprintf("repository:%s:pull", t->repository);
+  zl_autofree char *own =
+      zl_asprintf("repository:%s:%s", target->repository, target->push ? "pull,push" : "pull");
+  zl_autofree char *source =
+      target->source != NULL ? zl_asprintf("repository:%s:pull", target->source) : NULL;
   bool foreign = c->scope != NULL && *c->scope != '\0' && !zl_has_prefix(c->scope, "repository");
   int r = 0;
 
-  if (own == NULL)
+  if (own == NULL || (source == NULL && target->source != NULL))
     return zl_fail_nomem(err, "credentials");
   if (c->service != NULL) {
     r = put_escaped(buf, "service", c->service, first, err);
     first = '&';
   }
-  return r < 0 ? r : put_escaped(buf, "scope", foreign ? c->scope : own, first, err);
+  if (r == 0)
+    r = put_escaped(buf, "scope", foreign ? c->scope : own, first, err);
+  return r < 0 || foreign || source == NULL ? r : put_escaped(buf, "scope", source, '&', err);
 }
 
 static int collect(void *ctx, const struct zl_http_reply *reply, const void *data, size_t len,
@@ -317,7 +331,7 @@ static int use_bearer(struct zl_auth *auth, struct zl_http *http, struct target 
     if (r == 0)
       r = put_escaped(&text, "refresh_token", t->credentials.identity_token, '&', err);
     if (r == 0)
-      r = put_query(&text, t, c, '&', err);
+      r = put_query(&text, target, c, '&', err);
     r = r < 0 ? r : ask_token_server(auth, http, t, target, &url, text.data, err);
     if (text.data != NULL)
       explicit_bzero(text.data, text.len);
@@ -325,7 +339,7 @@ static int use_bearer(struct zl_auth *auth, struct zl_http *http, struct target 
   }
   r = zl_buf_puts(&text, url.path, err);
   if (r == 0)
-    r = put_query(&text, t, c, strchr(url.path, '?') != NULL ? '&' : '?', err);
+    r = put_query(&text, target, c, strchr(url.path, '?') != NULL ? '&' : '?', err);
   if (r < 0)
     return r;
   free(url.path);

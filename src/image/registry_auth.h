@@ -34,6 +34,8 @@ struct zl_auth_target {
   bool insecure;            /* this registry is configured so: its realm may be plain HTTP */
   const struct zl_tls *tls; /* of the registry: its token server is reached the same way, unless
                                config.yaml has an entry for that */
+  bool push;                /* scope repository:…:pull,push */
+  const char *source;       /* also scope repository:SOURCE:pull: a blob is mounted; may be NULL */
 };
 
 /* "Authorization: …" as known so far for the target, a new string; NULL in *ret: send none. */

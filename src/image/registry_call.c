@@ -187,7 +187,7 @@ static int on_body(void *ctx, const struct zl_http_reply *reply, const void *dat
   size_t room = body->text.max - body->text.len;
 
   if (reply->status >= 200 && reply->status < 300)
-    return body->call->body(body->call->ctx, reply, data, len, err);
+    return body->call->body != NULL ? body->call->body(body->call->ctx, reply, data, len, err) : 0;
   if (zl_buf_append(&body->text, data, len < room ? len : room, err) < 0)
     return -ZL_E_NO_MEMORY;
   return len < room ? 0 : 1; /* an endless error page has said enough */
@@ -235,6 +235,8 @@ static int exchange(struct zl_caller *caller, struct zl_http *http, const struct
   const uint32_t dial_ms = own ? call->endpoint->stop->dial_ms : 0;
   zl_autofree const char **headers = gather_headers(call, auth, own);
   const struct zl_http_request request = {
+    .method = call->method,
+    .upload = call->upload,
     .url = url,
     .headers = headers,
     .tls = tls_for(call, url, config),
@@ -307,7 +309,9 @@ static void error_message(const struct zl_buf *text, char ret[SHOWN_MESSAGE])
 static int check_status(const struct zl_call *call, const struct zl_url *url,
                         const struct body *body, struct zl_http_reply *reply, struct zl_error *err)
 {
-  const char *repository = call->endpoint != NULL ? call->endpoint->repository : "a foreign layer";
+  const char *repository = call->endpoint != NULL ? call->endpoint->repository
+                           : call->method != NULL ? "an upload"
+                                                  : "a foreign layer";
   const int status = reply->status;
   char message[SHOWN_MESSAGE];
 
@@ -324,33 +328,36 @@ static int check_status(const struct zl_call *call, const struct zl_url *url,
   if (status == 429 || status == 408 || status >= 500)
     reply->failure = ZL_HTTP_TRANSIENT;
   if (status == 429)
-    return zl_fail(err, ZL_E_REMOTE, 0, "%s limits the rate of pulls (status 429%s)", url->host,
+    return zl_fail(err, ZL_E_REMOTE, 0, "%s limits the rate of requests (status 429%s)", url->host,
                    message);
   return zl_fail(err, ZL_E_REMOTE, 0, "%s answers with status %d%s", url->host, status, message);
 }
 
-static struct zl_auth_target target_of(const struct zl_endpoint *endpoint)
+static struct zl_auth_target target_of(const struct zl_call *call)
 {
+  const struct zl_endpoint *endpoint = call->endpoint;
+
   return (struct zl_auth_target){ .host = endpoint->host,
                                   .repository = endpoint->repository,
                                   .insecure = endpoint->insecure,
-                                  .tls = &endpoint->stop->tls };
+                                  .tls = &endpoint->stop->tls,
+                                  .push = endpoint->push,
+                                  .source = call->source };
 }
 
-static int respond_auth(struct zl_caller *caller, struct zl_http *http,
-                        const struct zl_endpoint *endpoint, const struct zl_http_reply *reply,
-                        const char *sent, struct zl_error *err)
+static int respond_auth(struct zl_caller *caller, struct zl_http *http, const struct zl_call *call,
+                        const struct zl_http_reply *reply, const char *sent, struct zl_error *err)
 {
-  const struct zl_auth_target target = target_of(endpoint);
+  const struct zl_auth_target target = target_of(call);
 
   return zl_auth_respond(caller->auth, http, &target, zl_http_header(reply, "www-authenticate"),
                          sent, err);
 }
 
-static int own_header(struct zl_caller *caller, const struct zl_endpoint *endpoint, char **ret,
+static int own_header(struct zl_caller *caller, const struct zl_call *call, char **ret,
                       struct zl_error *err)
 {
-  const struct zl_auth_target target = target_of(endpoint);
+  const struct zl_auth_target target = target_of(call);
 
   return zl_auth_header(caller->auth, &target, ret, err);
 }
@@ -368,7 +375,7 @@ int zl_call_run(struct zl_caller *caller, struct zl_http *http, const struct zl_
     const bool own = call->endpoint != NULL && hops == 0;
     zl_autofree char *auth = NULL;
 
-    if (own && own_header(caller, call->endpoint, &auth, err) < 0)
+    if (own && own_header(caller, call, &auth, err) < 0)
       return -ZL_E_NO_MEMORY;
     r = exchange(caller, http, call, &url, auth, own, &body, reply, err);
     if (r < 0) {
@@ -376,13 +383,16 @@ int zl_call_run(struct zl_caller *caller, struct zl_http *http, const struct zl_
         break;
       zl_url_done(&url);
       r = endpoint_url(caller, call, &url, err);
+    } else if (is_redirect(reply->status) && call->method != NULL &&
+               strcmp(call->method, "HEAD") != 0) {
+      r = zl_fail(err, ZL_E_REMOTE, 0, "%s redirects what is sent to it: refused", url.host);
     } else if (is_redirect(reply->status)) {
       r = ++hops > ZL_MAX_REDIRECTS ? zl_fail(err, ZL_E_REMOTE, 0, "%s: more than %d redirects",
                                               url.host, ZL_MAX_REDIRECTS)
                                     : follow(caller, call, reply, &url, err);
     } else if (reply->status == 401 && own && auth_tries++ < MAX_AUTH_TRIES) {
       has_answered(caller, call->endpoint);
-      r = respond_auth(caller, http, call->endpoint, reply, auth, err);
+      r = respond_auth(caller, http, call, reply, auth, err);
     } else {
       if (own)
         has_answered(caller, call->endpoint);

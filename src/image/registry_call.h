@@ -15,6 +15,7 @@
 #include "image/http.h"
 #include "image/registry.h"
 #include "image/registry_auth.h"
+#include "image/route.h"
 
 enum {
   ZL_MAX_IDLE_CLIENTS = 16,
@@ -31,6 +32,7 @@ struct zl_endpoint {
   bool tags;                  /* also asked for tags */
   atomic_bool useless;        /* a mirror that failed to send a blob */
   const struct zl_stop *stop; /* how it is reached: certificates, headers, timeout; borrowed */
+  bool push;                  /* tokens have to allow it */
 };
 
 /* Shared by all threads of a pull. */
@@ -52,11 +54,14 @@ void zl_caller_done(struct zl_caller *caller);
 int zl_caller_take(struct zl_caller *caller, struct zl_http **ret, struct zl_error *err);
 void zl_caller_give(struct zl_caller *caller, struct zl_http *http);
 
-int zl_endpoint_init(struct zl_endpoint *endpoint, const char *host, const char *repository,
-                     bool http, const struct zl_registries *registries, struct zl_error *err);
+int zl_endpoint_init(struct zl_endpoint *endpoint, const struct zl_stop *stop,
+                     struct zl_error *err);
 void zl_endpoint_done(struct zl_endpoint *endpoint);
 
 struct zl_call {
+  const char *method;                  /* as of zl_http_request; not GET: redirects are refused */
+  const struct zl_http_upload *upload; /* may be NULL */
+  const char *source; /* a repository that the request reads from as well; may be NULL */
   struct zl_endpoint *endpoint;
   const struct zl_url *url; /* instead of the endpoint: a foreign address, never authenticated */
   const char *path;         /* on the endpoint: "/v2/…" */

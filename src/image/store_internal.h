@@ -41,6 +41,14 @@ const char *zl_layer_fetch_key(const struct zl_layer_fetch *fetch, size_t i);
 void zl_layer_fetch_free(struct zl_layer_fetch *fetch);
 ZL_DEFINE_CLEANUP(struct zl_layer_fetch, zl_layer_fetch_free)
 
+/* ---- pull.c ---------------------------------------------------------------------------------- */
+
+/* Stores the image that `source` has as its root, whatever is stored, under all of `names`, which
+ * are canonical; none: under its digest, unless it has a name. The source is taken over. */
+int zl_image_pull_source(struct zl_image_store *store, struct zl_source *source,
+                         const char *const *names, const struct zl_pull_options *options,
+                         char ret_digest[ZL_DIGEST_TEXT], struct zl_error *err);
+
 /* ---- catalog.c ------------------------------------------------------------------------------- */
 
 /* Writes what makes `reference` an image of this node, in one transaction. */

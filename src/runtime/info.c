@@ -159,35 +159,70 @@ static void size_volumes(struct zl_runtime *rt, uint64_t *ret_bytes)
     (void)zl_path_tree_usage(rt->root_fd, "volumes", ret_bytes, &files);
 }
 
-int zl_disk_usage(struct zl_runtime *rt, char **ret_json, struct zl_error *err)
+struct disk {
+  struct counts containers;
+  struct zl_image_usage images;
+  struct zl_backend_usage machines;
+  struct zl_prune_result reclaimable;
+  int64_t volumes;
+  uint64_t volume_bytes;
+};
+
+static int measure(struct zl_runtime *rt, struct disk *ret, struct zl_error *err)
 {
-  zl_autojson *json = NULL;
-  struct counts counts = { 0 };
+  const struct zl_prune_options all = {
+    .containers = true, .images = true, .volumes = true, .dry_run = true
+  };
   struct zl_image_store *images = NULL;
-  struct zl_image_usage usage = { 0 };
-  struct zl_backend_usage disks = { 0 };
-  uint64_t volume_bytes = 0;
-  int64_t volumes = 0;
-  int r = count(rt, true, &counts, err);
+  int r = count(rt, true, &ret->containers, err);
 
   if (r == 0)
     r = zl_node_images(rt, &images, err);
   if (r == 0)
-    r = zl_image_usage(images, &usage, err);
+    r = zl_image_usage(images, &ret->images, err);
   if (r == 0)
-    r = zl_store_query(rt->store, add_number, &volumes, err, "SELECT count(*) FROM volumes", "");
+    r = zl_store_query(rt->store, add_number, &ret->volumes, err, "SELECT count(*) FROM volumes",
+                       "");
   if (r == 0)
-    r = zl_backends_usage(rt, &disks, err);
+    r = zl_backends_usage(rt, &ret->machines, err);
+  if (r == 0)
+    r = zl_prune(rt, &all, &ret->reclaimable, err);
+  size_volumes(rt, &ret->volume_bytes);
+  return r;
+}
+
+static json_t *kind_json(uint64_t count, uint64_t bytes, uint64_t reclaimable)
+{
+  return json_pack("{s:I, s:I, s:I}", "count", (json_int_t)count, "bytes", (json_int_t)bytes,
+                   "reclaimableBytes", (json_int_t)reclaimable);
+}
+
+static int add_detail(json_t *kind, const char *key, uint64_t value)
+{
+  return json_object_set_new(kind, key, json_integer((json_int_t)value));
+}
+
+int zl_disk_usage(struct zl_runtime *rt, char **ret_json, struct zl_error *err)
+{
+  zl_autojson *json = NULL, *images = NULL, *containers = NULL;
+  struct disk d = { .volumes = 0 };
+  int r = measure(rt, &d, err);
+
   if (r < 0)
     return r;
-  size_volumes(rt, &volume_bytes);
-  json = json_pack("{s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I}, s:{s:I, s:I}}",
-                   "images", "count", (json_int_t)usage.images, "layers", (json_int_t)usage.layers,
-                   "bytes", (json_int_t)usage.bytes, "reclaimableBytes",
-                   (json_int_t)usage.reclaimable_bytes, "containers", "count",
-                   (json_int_t)counts.total, "running", (json_int_t)counts.running, "bytes",
-                   (json_int_t)counts.bytes, "logBytes", (json_int_t)counts.log_bytes, "volumes",
-                   "count", (json_int_t)volumes, "bytes", (json_int_t)volume_bytes, "machines",
-                   "images", (json_int_t)disks.count, "bytes", (json_int_t)disks.bytes);
+  images = kind_json(d.images.images, d.images.bytes - d.images.partial_bytes,
+                     d.reclaimable.layer_bytes);
+  containers = kind_json(d.containers.total, d.containers.bytes, d.reclaimable.container_bytes);
+  if (add_detail(images, "layers", d.images.layers) < 0 ||
+      add_detail(images, "sharedBytes", d.images.shared_bytes) < 0 ||
+      add_detail(containers, "running", d.containers.running) < 0 ||
+      add_detail(containers, "logBytes", d.containers.log_bytes) < 0)
+    return zl_fail_nomem(err, "disk usage");
+  json = json_pack(
+      "{s:O, s:O, s:o, s:o, s:o}", "images", images, "containers", containers, "volumes",
+      kind_json((uint64_t)d.volumes, d.volume_bytes, d.reclaimable.volume_bytes), "machines",
+      kind_json(d.machines.count, d.machines.bytes, d.reclaimable.machine_bytes), "leftovers",
+      kind_json(d.reclaimable.leftovers, d.reclaimable.leftover_bytes,
+                d.reclaimable.leftover_bytes));
   return json != NULL ? zl_json_render(json, ret_json, err) : zl_fail_nomem(err, "disk usage");
 }

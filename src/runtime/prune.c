@@ -14,8 +14,8 @@
 
 /* ---- Containers ---- */
 
-static int prune_container(struct zl_runtime *rt, const struct zl_record *record, bool dry_run,
-                           struct zl_prune_result *sum, struct zl_error *err)
+static int prune_container(struct zl_runtime *rt, const struct zl_record *record, char ***ended,
+                           bool dry_run, struct zl_prune_result *sum, struct zl_error *err)
 {
   struct zl_observation seen;
   uint64_t bytes = 0, files = 0;
@@ -25,7 +25,11 @@ static int prune_container(struct zl_runtime *rt, const struct zl_record *record
   if (r < 0 || !zl_has_ended(&seen))
     return r;
   (void)zl_path_tree_usage(rt->containers_fd, record->id, &bytes, &files);
-  if (!dry_run) {
+  if (dry_run) {
+    r = zl_strv_push(ended, record->id, err);
+    if (r < 0)
+      return r;
+  } else {
     if (!zl_node_try_lock_of(rt, record, &lock))
       return 0;
     r = zl_dismantle(rt, record->id, record->backend, err);
@@ -35,29 +39,29 @@ static int prune_container(struct zl_runtime *rt, const struct zl_record *record
     zl_node_forget_lock(rt, record->id);
   }
   sum->containers++;
-  sum->bytes += bytes;
+  sum->container_bytes += bytes;
   return 0;
 }
 
-static int prune_containers(struct zl_runtime *rt, bool dry_run, struct zl_prune_result *sum,
-                            struct zl_error *err)
+static int prune_containers(struct zl_runtime *rt, char ***ended, bool dry_run,
+                            struct zl_prune_result *sum, struct zl_error *err)
 {
   struct zl_record *records = NULL;
   size_t n = 0;
   int r = zl_record_list(rt, &records, &n, err);
 
   for (size_t i = 0; r == 0 && i < n; i++)
-    r = prune_container(rt, &records[i], dry_run, sum, err);
+    r = prune_container(rt, &records[i], ended, dry_run, sum, err);
   zl_records_free(records, n);
   return r;
 }
 
 /* ---- Images ---- */
 
-static int prune_images(struct zl_runtime *rt, bool dry_run, struct zl_prune_result *sum,
+static int prune_images(struct zl_runtime *rt, bool all, bool dry_run, struct zl_prune_result *sum,
                         struct zl_error *err)
 {
-  struct zl_image_gc_options options = { .images = true, .partials = true, .dry_run = dry_run };
+  struct zl_image_gc_options options = { .images = all, .partials = all, .dry_run = dry_run };
   struct zl_image_gc_result found = { 0 };
   struct zl_backend_usage disks = { 0 };
   struct zl_image_store *images = NULL;
@@ -71,7 +75,10 @@ static int prune_images(struct zl_runtime *rt, bool dry_run, struct zl_prune_res
     return r;
   sum->images += found.images;
   sum->layers += found.layers;
-  sum->bytes += found.bytes + disks.bytes;
+  sum->leftovers += found.staging;
+  sum->layer_bytes += found.bytes;
+  sum->leftover_bytes += found.staging_bytes;
+  sum->machine_bytes += disks.bytes;
   return 0;
 }
 
@@ -124,7 +131,7 @@ static int prune_volume(struct zl_runtime *rt, int dir_fd, const char *name, boo
   if (r < 0 || !gone)
     return r;
   sum->volumes++;
-  sum->bytes += bytes;
+  sum->volume_bytes += bytes;
   return 0;
 }
 
@@ -153,21 +160,69 @@ static int prune_volumes(struct zl_runtime *rt, bool dry_run, struct zl_prune_re
   return r;
 }
 
+/* ---- All of it ---- */
+
+/* For a dry run: the rows are gone until the transaction is taken back, so that what only these
+ * containers hold counts as unused. */
+static int forget_ended(struct zl_store *store, char *const *ended, struct zl_error *err)
+{
+  int r = 0;
+
+  for (size_t i = 0; ended != NULL && ended[i] != NULL && r == 0; i++) {
+    r = zl_store_run(store, err, "DELETE FROM containers WHERE id = ?", "s", ended[i]);
+    if (r == 0)
+      r = zl_store_run(store, err, "DELETE FROM volume_users WHERE container = ?", "s", ended[i]);
+  }
+  return r;
+}
+
+static int prune_rest(struct zl_runtime *rt, const struct zl_prune_options *options,
+                      struct zl_prune_result *sum, struct zl_error *err)
+{
+  int r = prune_images(rt, options->images, options->dry_run, sum, err);
+
+  if (r == 0 && options->volumes)
+    r = prune_volumes(rt, options->dry_run, sum, err);
+  return r;
+}
+
+static int count_rest(struct zl_runtime *rt, const struct zl_prune_options *options,
+                      char *const *ended, struct zl_prune_result *sum, struct zl_error *err)
+{
+  struct zl_image_store *images = NULL;
+  struct zl_store *store = NULL;
+  int r = zl_node_store(rt, &store, err);
+
+  if (r == 0)
+    r = zl_node_images(rt, &images, err);
+  if (r == 0)
+    r = zl_store_begin(store, err);
+  if (r < 0)
+    return r;
+  r = forget_ended(store, ended, err);
+  if (r == 0)
+    r = prune_rest(rt, options, sum, err);
+  zl_store_rollback(store);
+  return r;
+}
+
 int zl_prune(struct zl_runtime *rt, const struct zl_prune_options *options,
              struct zl_prune_result *ret, struct zl_error *err)
 {
   struct zl_prune_result sum = { 0 };
+  zl_autostrv ended = NULL;
   int r = 0;
 
   /* Containers first: they hold images and volumes. */
   if (options->containers)
-    r = prune_containers(rt, options->dry_run, &sum, err);
-  if (r == 0 && options->images)
-    r = prune_images(rt, options->dry_run, &sum, err);
-  if (r == 0 && options->volumes)
-    r = prune_volumes(rt, options->dry_run, &sum, err);
+    r = prune_containers(rt, &ended, options->dry_run, &sum, err);
+  if (r == 0)
+    r = options->dry_run ? count_rest(rt, options, ended, &sum, err)
+                         : prune_rest(rt, options, &sum, err);
   if (r < 0)
     return r;
+  sum.bytes = sum.container_bytes + sum.layer_bytes + sum.volume_bytes + sum.leftover_bytes +
+              sum.machine_bytes;
   *ret = sum;
   return 0;
 }

@@ -12,8 +12,9 @@ import time
 from zltest import HELLO, Node, check, main, wait_for
 
 VERBS = ["run", "exec", "ps", "logs", "inspect", "stats", "wait", "stop", "kill", "pause", "unpause", "rm", "up", "down",
-         "validate", "pull", "images", "rmi", "events", "info", "system", "vm", "version", "completion", "help"]
-SUBS = {"system": ("check", "prune", "df"), "vm": ("status", "pool", "template")}
+         "validate", "pull", "push", "images", "rmi", "image", "events", "info", "system", "vm", "version", "completion", "help"]
+SUBS = {"system": ("check", "prune", "df"), "vm": ("status", "pool", "template"),
+        "image": ("save", "load", "tag", "inspect", "history")}
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
 DEMO = """version: v1

@@ -30,7 +30,7 @@ static void put(struct zl_progress *progress, struct zl_buf *out, struct zl_pull
 
 static void plain_lines(void **state)
 {
-  struct zl_progress progress = { .reference = "busybox" };
+  struct zl_progress progress = { .doing = "pulling", .reference = "busybox" };
   zl_autobuf out = ZL_BUF_INIT(65536);
 
   (void)state;
@@ -135,7 +135,7 @@ static size_t count(const char *text, const char *part)
 
 static void a_picture_at_most_ten_times_a_second(void **state)
 {
-  struct zl_progress progress = { .reference = "busybox", .moving = true };
+  struct zl_progress progress = { .doing = "pulling", .reference = "busybox", .moving = true };
   zl_autobuf out = ZL_BUF_INIT(65536);
   uint64_t now = ZL_NS_PER_S;
 
@@ -154,7 +154,7 @@ static void a_picture_at_most_ten_times_a_second(void **state)
 
 static void quiet_says_nothing(void **state)
 {
-  struct zl_progress progress = { .reference = "busybox", .quiet = true };
+  struct zl_progress progress = { .doing = "pulling", .reference = "busybox", .quiet = true };
   zl_autobuf out = ZL_BUF_INIT(65536);
 
   (void)state;
