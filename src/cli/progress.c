@@ -28,14 +28,18 @@ static void interrupt(int signal)
   interrupted = signal;
 }
 
-/* What is known of a layer that comes: "12 MiB / 30 MiB  1.2 MiB/s  15 s left". */
+/* What is known of a layer that comes: "12 MiB / 30 MiB  1.2 MiB/s  15 s left"; of one that is
+ * packed nobody knows the size yet. */
 static int put_numbers(const struct zl_layer_progress *layer, const char *between,
                        struct zl_buf *out)
 {
   char done[ZL_HUMAN_TEXT], total[ZL_HUMAN_TEXT], speed[ZL_HUMAN_TEXT], left[ZL_HUMAN_TEXT];
-  int r = zl_buf_printf(out, NULL, "%s / %s", zl_human_size(layer->done, done),
-                        zl_human_size(layer->total, total));
+  int r;
 
+  if (layer->total == 0)
+    return zl_buf_printf(out, NULL, "packing %s", zl_human_size(layer->done, done));
+  r = zl_buf_printf(out, NULL, "%s / %s", zl_human_size(layer->done, done),
+                    zl_human_size(layer->total, total));
   if (r >= 0 && layer->done >= layer->total)
     return zl_buf_printf(out, NULL, "%sunpacking", between);
   (void)zl_rate_left(&layer->rate, layer->total - layer->done, left);
@@ -63,7 +67,7 @@ static int draw_layer(const struct zl_layer_progress *layer, struct zl_buf *out)
     return zl_buf_printf(out, NULL, "\x1b[2K%s  waiting\n", layer->digest);
   if (layer->total == 0)
     return zl_buf_printf(out, NULL, "\x1b[2K%s  packing %s\n", layer->digest,
-                         zl_human_size(layer->done, done));
+                         zl_human_size(layer->done, total));
   for (size_t i = 0; i < BAR; i++)
     bar[i] = i < filled ? '#' : '.';
   bar[BAR] = '\0';
