@@ -62,6 +62,7 @@ static const unsigned always[] = {
   SYS_ftruncate,
   SYS_fstat,
   SYS_fstatfs,
+  SYS_sync_file_range,
   SYS_fcntl,
   SYS_lseek,
   /* threads and memory */
