@@ -51,7 +51,6 @@ static const unsigned for_directories[] = {
   SYS_fchmodat,
   SYS_utimensat,
   SYS_fsetxattr,
-  SYS_syncfs,
 };
 
 static const unsigned always[] = {

@@ -16,7 +16,6 @@
 
 enum {
   CHECK_SPACE_EVERY = 16 << 20,
-  FILE_COST = 4096, /* of a file in bytes to be flushed, beside its content */
   ROOT_MODE = 0755
 };
 
@@ -52,7 +51,6 @@ void zl_sink_dir_free(struct zl_sink_dir *s)
   if (s == NULL)
     return;
   zl_file_writer_free(s->writer);
-  zl_early_flush_free(s->flush);
   zl_fd_closep(&s->dir.fd);
   zl_fd_closep(&s->file_fd);
   zl_buf_done(&s->xattrs);
@@ -250,8 +248,6 @@ static int check_space(struct zl_sink_dir *s, size_t len, struct zl_error *err)
 {
   struct statfs fs;
 
-  if (s->flush != NULL)
-    zl_early_flush_add(s->flush, len + FILE_COST);
   s->unchecked += len;
   if (s->unchecked < CHECK_SPACE_EVERY)
     return 0;
@@ -442,9 +438,7 @@ static int sink_start(void *sink, struct zl_error *err)
 {
   struct zl_sink_dir *s = sink;
 
-  int r = zl_file_writer_new(&s->writer, err);
-
-  return r < 0 ? r : zl_early_flush_new(s->options.root_fd, &s->flush, err);
+  return zl_file_writer_new(&s->writer, err);
 }
 
 const struct zl_sink_ops zl_sink_dir_ops = { .start = sink_start,

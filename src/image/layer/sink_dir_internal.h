@@ -7,7 +7,6 @@
 
 #include <sys/stat.h>
 
-#include "image/layer/early_flush.h"
 #include "image/layer/file_writer.h"
 #include "image/layer/law.h"
 #include "image/layer/layer_path.h"
@@ -32,7 +31,6 @@ struct zl_sink_dir {
   struct zl_layer_entry entry;   /* path, link and xattrs are not valid here */
   struct zl_buf xattrs;          /* kept ones, packed */
   int file_fd;                   /* being written; -1: data is dropped */
-  struct zl_early_flush *flush;  /* NULL: none */
   struct zl_file_writer *writer; /* NULL: none; it completes small files */
   struct zl_small_file *small;   /* the one whose content is gathered; NULL: file_fd is written */
   uint64_t unchecked;            /* bytes written since the free space was looked at */

@@ -28,10 +28,10 @@ enum {
     .retry = ZL_HRESULT_##retry_, .done_for = (done_), .hint = (hint_)                   \
   }
 /* Of the compute service with both spellings, or with the first one only. */
-#define BOTH(low, name, ...)    ROW(OF_HCS(low), "HCS_E_" name, "ERROR_VMCOMPUTE_" name, __VA_ARGS__)
-#define ONE(low, name, ...)     ROW(OF_HCS(low), "HCS_E_" name, NULL, __VA_ARGS__)
-#define SYSTEM_(low, name, ...) ROW(OF_WIN32(low), "ERROR_" name, NULL, __VA_ARGS__)
-#define NETWORK(low, name, ...) ROW(OF_HCN(low), "HCN_E_" name, NULL, __VA_ARGS__)
+#define BOTH(low, name, ...) ROW(OF_HCS(low), "HCS_E_" name, "ERROR_VMCOMPUTE_" name, __VA_ARGS__)
+#define ONE(low, name, ...)  ROW(OF_HCS(low), "HCS_E_" name, NULL, __VA_ARGS__)
+#define W32(low, name, ...)  ROW(OF_WIN32(low), "ERROR_" name, NULL, __VA_ARGS__)
+#define NET(low, name, ...)  ROW(OF_HCN(low), "HCN_E_" name, NULL, __VA_ARGS__)
 
 static const struct zl_hresult_info table[] = {
   /* The compute service. */
@@ -82,58 +82,56 @@ static const struct zl_hresult_info table[] = {
   ONE(0x011f, "PROCESS_ALREADY_STOPPED", CONFLICT, FINAL, SIGNAL | END, NULL),
 
   /* Windows itself. */
-  SYSTEM_(2, "FILE_NOT_FOUND", NOT_FOUND, FINAL, 0, "a file of a layer is missing"),
-  SYSTEM_(3, "PATH_NOT_FOUND", NOT_FOUND, FINAL, 0,
-          "a directory of a layer is missing, or a path is too long"),
-  SYSTEM_(5, "ACCESS_DENIED", PERMISSION, FINAL, END,
-          "administrators only; a machine needs a grant for each of its files"),
-  SYSTEM_(6, "INVALID_HANDLE", CONFLICT, FINAL, 0, "it was closed meanwhile"),
-  SYSTEM_(13, "INVALID_DATA", CORRUPT, FINAL, 0, NULL),
-  SYSTEM_(14, "OUTOFMEMORY", NO_MEMORY, FINAL, 0, NULL),
-  SYSTEM_(21, "NOT_READY", SYSTEM, SOON, 0, "the disk is not there yet"),
-  SYSTEM_(32, "SHARING_VIOLATION", CONFLICT, RELEASE, 0,
-          "the file is in use: a disk is attached still, or a scanner reads it"),
-  SYSTEM_(50, "NOT_SUPPORTED", UNSUPPORTED, FINAL, 0, NULL),
+  W32(2, "FILE_NOT_FOUND", NOT_FOUND, FINAL, 0, "a file of a layer is missing"),
+  W32(3, "PATH_NOT_FOUND", NOT_FOUND, FINAL, 0,
+      "a directory of a layer is missing, or a path is too long"),
+  W32(5, "ACCESS_DENIED", PERMISSION, FINAL, END,
+      "administrators only; a machine needs a grant for each of its files"),
+  W32(6, "INVALID_HANDLE", CONFLICT, FINAL, 0, "it was closed meanwhile"),
+  W32(13, "INVALID_DATA", CORRUPT, FINAL, 0, NULL),
+  W32(14, "OUTOFMEMORY", NO_MEMORY, FINAL, 0, NULL),
+  W32(21, "NOT_READY", SYSTEM, SOON, 0, "the disk is not there yet"),
+  W32(32, "SHARING_VIOLATION", CONFLICT, RELEASE, 0,
+      "the file is in use: a disk is attached still, or a scanner reads it"),
+  W32(50, "NOT_SUPPORTED", UNSUPPORTED, FINAL, 0, NULL),
   ROW(OF_WIN32(87), "E_INVALIDARG", NULL, INVALID, FINAL, 0,
       "the service refused the document or an argument; the result's error says which"),
-  SYSTEM_(126, "MOD_NOT_FOUND", UNSUPPORTED, FINAL, 0, "enable the Containers feature of Windows"),
-  SYSTEM_(127, "PROC_NOT_FOUND", UNSUPPORTED, FINAL, 0,
-          "this Windows version has no such function"),
-  SYSTEM_(1167, "DEVICE_NOT_CONNECTED", SYSTEM, SOON, 0, "the disk is not there yet"),
-  SYSTEM_(1168, "NOT_FOUND", NOT_FOUND, FINAL, SIGNAL | END | DELETE, NULL),
-  SYSTEM_(1314, "PRIVILEGE_NOT_HELD", PERMISSION, FINAL, 0,
-          "run it as an administrator, whose privileges include backup and restore"),
-  SYSTEM_(1450, "NO_SYSTEM_RESOURCES", LIMIT, FINAL, 0,
-          "network compartments or silos leaked: restart the service vmcompute"),
-  SYSTEM_(1460, "TIMEOUT", TIMEOUT, FINAL, 0, NULL),
-  SYSTEM_(4390, "NOT_A_REPARSE_POINT", INVALID, FINAL, 0,
-          "Storage.Path must be the volume path of a prepared layer, not a directory"),
+  W32(126, "MOD_NOT_FOUND", UNSUPPORTED, FINAL, 0, "enable the Containers feature of Windows"),
+  W32(127, "PROC_NOT_FOUND", UNSUPPORTED, FINAL, 0, "this Windows version has no such function"),
+  W32(1167, "DEVICE_NOT_CONNECTED", SYSTEM, SOON, 0, "the disk is not there yet"),
+  W32(1168, "NOT_FOUND", NOT_FOUND, FINAL, SIGNAL | END | DELETE, NULL),
+  W32(1314, "PRIVILEGE_NOT_HELD", PERMISSION, FINAL, 0,
+      "run it as an administrator, whose privileges include backup and restore"),
+  W32(1450, "NO_SYSTEM_RESOURCES", LIMIT, FINAL, 0,
+      "network compartments or silos leaked: restart the service vmcompute"),
+  W32(1460, "TIMEOUT", TIMEOUT, FINAL, 0, NULL),
+  W32(4390, "NOT_A_REPARSE_POINT", INVALID, FINAL, 0,
+      "Storage.Path must be the volume path of a prepared layer, not a directory"),
   ROW(UINT32_C(0x80004001), "E_NOTIMPL", NULL, UNSUPPORTED, FINAL, 0,
       "this Windows version has no such function"),
   ROW(E_FAIL_, "E_FAIL", NULL, SYSTEM, FINAL, 0, NULL),
 
   /* The network service. */
-  NETWORK(0x0001, "NETWORK_NOT_FOUND", NOT_FOUND, FINAL, DELETE, NULL),
-  NETWORK(0x0002, "ENDPOINT_NOT_FOUND", NOT_FOUND, FINAL, DELETE, NULL),
-  NETWORK(0x0005, "SUBNET_NOT_FOUND", NOT_FOUND, FINAL, 0, NULL),
-  NETWORK(0x0006, "ADAPTER_NOT_FOUND", NOT_FOUND, FINAL, 0, NULL),
-  NETWORK(0x000a, "INVALID_NETWORK", INVALID, FINAL, 0, NULL),
-  NETWORK(0x000c, "INVALID_ENDPOINT", INVALID, FINAL, 0, NULL),
-  NETWORK(0x000d, "INVALID_POLICY", INVALID, FINAL, 0, NULL),
-  NETWORK(0x0010, "NETWORK_ALREADY_EXISTS", CONFLICT, REPLACE, 0, NULL),
-  NETWORK(0x0013, "PORT_ALREADY_EXISTS", CONFLICT, FINAL, 0,
-          "another endpoint publishes this port"),
-  NETWORK(0x0014, "ENDPOINT_ALREADY_ATTACHED", CONFLICT, REPLACE, 0, NULL),
-  NETWORK(0x0015, "REQUEST_UNSUPPORTED", UNSUPPORTED, FINAL, 0, NULL),
-  NETWORK(0x001b, "INVALID_JSON", UNSUPPORTED, FINAL, 0,
-          "this Windows version does not know a field of the document"),
-  NETWORK(0x001e, "INVALID_IP", INVALID, FINAL, 0, NULL),
-  NETWORK(0x002b, "ENDPOINT_NAMESPACE_ALREADY_EXISTS", CONFLICT, REPLACE, 0, NULL),
-  NETWORK(0x002c, "ENTITY_HAS_REFERENCES", CONFLICT, FINAL, 0, "something still uses it"),
-  NETWORK(0x002e, "NAMESPACE_ATTACH_FAILED", CONFLICT, REPLACE, 0,
-          "the endpoint is attached elsewhere, or the namespace is of a dead container"),
-  NETWORK(0x002f, "ADDR_INVALID_OR_RESERVED", NO_ADDRESS, REPLACE, 0,
-          "an earlier endpoint still holds the address, or it is not one of the subnet"),
+  NET(0x0001, "NETWORK_NOT_FOUND", NOT_FOUND, FINAL, DELETE, NULL),
+  NET(0x0002, "ENDPOINT_NOT_FOUND", NOT_FOUND, FINAL, DELETE, NULL),
+  NET(0x0005, "SUBNET_NOT_FOUND", NOT_FOUND, FINAL, 0, NULL),
+  NET(0x0006, "ADAPTER_NOT_FOUND", NOT_FOUND, FINAL, 0, NULL),
+  NET(0x000a, "INVALID_NETWORK", INVALID, FINAL, 0, NULL),
+  NET(0x000c, "INVALID_ENDPOINT", INVALID, FINAL, 0, NULL),
+  NET(0x000d, "INVALID_POLICY", INVALID, FINAL, 0, NULL),
+  NET(0x0010, "NETWORK_ALREADY_EXISTS", CONFLICT, REPLACE, 0, NULL),
+  NET(0x0013, "PORT_ALREADY_EXISTS", CONFLICT, FINAL, 0, "another endpoint publishes this port"),
+  NET(0x0014, "ENDPOINT_ALREADY_ATTACHED", CONFLICT, REPLACE, 0, NULL),
+  NET(0x0015, "REQUEST_UNSUPPORTED", UNSUPPORTED, FINAL, 0, NULL),
+  NET(0x001b, "INVALID_JSON", UNSUPPORTED, FINAL, 0,
+      "this Windows version does not know a field of the document"),
+  NET(0x001e, "INVALID_IP", INVALID, FINAL, 0, NULL),
+  NET(0x002b, "ENDPOINT_NAMESPACE_ALREADY_EXISTS", CONFLICT, REPLACE, 0, NULL),
+  NET(0x002c, "ENTITY_HAS_REFERENCES", CONFLICT, FINAL, 0, "something still uses it"),
+  NET(0x002e, "NAMESPACE_ATTACH_FAILED", CONFLICT, REPLACE, 0,
+      "the endpoint is attached elsewhere, or the namespace is of a dead container"),
+  NET(0x002f, "ADDR_INVALID_OR_RESERVED", NO_ADDRESS, REPLACE, 0,
+      "an earlier endpoint still holds the address, or it is not one of the subnet"),
 };
 
 /* FACILITY_WIN32 in the bits of the facility, whatever the severity. */
