@@ -2,6 +2,7 @@
 #include "base/kernel.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -58,10 +59,14 @@ void zl_kernel_explain(struct zl_error *err)
 
 bool zl_kernel_is_from(unsigned major, unsigned minor)
 {
-  unsigned here[2] = { 0, 0 };
+  unsigned long here_major, here_minor = 0;
   struct utsname name;
+  char *end;
 
-  if (uname(&name) < 0 || sscanf(name.release, "%u.%u", &here[0], &here[1]) < 1)
+  if (uname(&name) < 0)
     return false;
-  return here[0] > major || (here[0] == major && here[1] >= minor);
+  here_major = strtoul(name.release, &end, 10);
+  if (*end == '.')
+    here_minor = strtoul(end + 1, NULL, 10);
+  return here_major > major || (here_major == major && here_minor >= minor);
 }
