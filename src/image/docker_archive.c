@@ -270,18 +270,16 @@ static const struct zl_source_ops docker_archive_ops = {
   .free = docker_archive_free,
 };
 
-static int archive_new(const struct zl_image_ref *ref, struct docker_archive **ret,
-                       struct zl_error *err)
+static struct docker_archive *archive_new(const struct zl_image_ref *ref)
 {
   struct docker_archive *a = calloc(1, sizeof(*a));
 
   if (a == NULL)
-    return zl_fail_nomem(err, "an archive");
+    return NULL;
   a->base.ops = &docker_archive_ops;
   a->ref = ref;
   a->position = (size_t)ANY;
-  *ret = a;
-  return 0;
+  return a;
 }
 
 static int keep(struct docker_archive *a, int r, struct zl_source **ret)
@@ -296,21 +294,21 @@ static int keep(struct docker_archive *a, int r, struct zl_source **ret)
 int zl_docker_archive_open(const struct zl_image_ref *ref, struct zl_source **ret,
                            struct zl_error *err)
 {
-  struct docker_archive *a = NULL;
-  int r = archive_new(ref, &a, err);
+  struct docker_archive *a = archive_new(ref);
 
-  return r < 0 ? r : keep(a, zl_files_open_archive(ref->path, &a->files, err), ret);
+  if (a == NULL)
+    return zl_fail_nomem(err, "an archive");
+  return keep(a, zl_files_open_archive(ref->path, &a->files, err), ret);
 }
 
 int zl_docker_archive_open_at(int fd, size_t position, struct zl_source **ret, struct zl_error *err)
 {
   static char name[] = "the archive";
   static const struct zl_image_ref ref = { .kind = ZL_IMAGE_REF_DOCKER_ARCHIVE, .path = name };
-  struct docker_archive *a = NULL;
-  int r = archive_new(&ref, &a, err);
+  struct docker_archive *a = archive_new(&ref);
 
-  if (r < 0)
-    return r;
+  if (a == NULL)
+    return zl_fail_nomem(err, "an archive");
   a->position = position;
   return keep(a, zl_files_open_fd(fd, name, &a->files, err), ret);
 }

@@ -217,17 +217,16 @@ static const struct zl_source_ops layout_ops = {
   .referrers = layout_referrers,
 };
 
-static int layout_new(const struct zl_image_ref *ref, struct layout **ret, struct zl_error *err)
+static struct layout *layout_new(const struct zl_image_ref *ref)
 {
   struct layout *l = calloc(1, sizeof(*l));
 
   if (l == NULL)
-    return zl_fail_nomem(err, "an image layout");
+    return NULL;
   l->base.ops = &layout_ops;
   l->ref = ref;
   l->position = (size_t)ANY;
-  *ret = l;
-  return 0;
+  return l;
 }
 
 static int keep(struct layout *l, int r, struct zl_source **ret)
@@ -241,11 +240,11 @@ static int keep(struct layout *l, int r, struct zl_source **ret)
 
 int zl_layout_open(const struct zl_image_ref *ref, struct zl_source **ret, struct zl_error *err)
 {
-  struct layout *l = NULL;
-  int r = layout_new(ref, &l, err);
+  struct layout *l = layout_new(ref);
+  int r;
 
-  if (r < 0)
-    return r;
+  if (l == NULL)
+    return zl_fail_nomem(err, "an image layout");
   r = ref->kind == ZL_IMAGE_REF_OCI_DIR ? zl_files_open_dir(ref->path, &l->files, err)
                                         : zl_files_open_archive(ref->path, &l->files, err);
   return keep(l, r, ret);
@@ -255,11 +254,10 @@ int zl_layout_open_at(int fd, size_t position, struct zl_source **ret, struct zl
 {
   static char name[] = "the archive";
   static const struct zl_image_ref ref = { .kind = ZL_IMAGE_REF_OCI_ARCHIVE, .path = name };
-  struct layout *l = NULL;
-  int r = layout_new(&ref, &l, err);
+  struct layout *l = layout_new(&ref);
 
-  if (r < 0)
-    return r;
+  if (l == NULL)
+    return zl_fail_nomem(err, "an image layout");
   l->position = position;
   return keep(l, zl_files_open_fd(fd, name, &l->files, err), ret);
 }

@@ -112,10 +112,11 @@ static int copy_archive(struct copying *c, int fd, struct zl_error *err)
 {
   ZL_CLEANUP(zl_unpack_result_done) struct zl_unpack_result result = { 0 };
   zl_autofree char *piece = malloc(PIECE);
-  int r = zl_staging_make(c->store->layers_fd, ZL_LAYER_KIND_EROFS, &c->staging, err);
+  int r;
 
-  if (r == 0 && piece == NULL)
-    r = zl_fail_nomem(err, "an archive");
+  if (piece == NULL)
+    return zl_fail_nomem(err, "an archive");
+  r = zl_staging_make(c->store->layers_fd, ZL_LAYER_KIND_EROFS, &c->staging, err);
   if (r == 0)
     r = copy_pieces(c, fd, piece, err);
   if (r == 0 && c->unpack != NULL)

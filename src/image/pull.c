@@ -183,7 +183,7 @@ static int find_rule(struct pull *p, struct zl_error *err)
 
 static int fail_never(const struct pull *p, const struct stored *stored, struct zl_error *err)
 {
-  if (!stored->unverified)
+  if (!stored->unverified || p->rule == NULL)
     return zl_fail(err, ZL_E_NOT_FOUND, 0, "it is not stored here and the pull policy is never");
   return zl_fail(err, ZL_E_NOT_FOUND, 0,
                  "it is stored here, but under this name no signature of it has been verified "

@@ -1,21 +1,49 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image/retry_after.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "base/cleanup.h"
 #include "base/strv.h"
+
+/* Where it stands: d a digit, @ any character, anything else itself. */
+static const char form[] = "@@@, dd @@@ dddd dd:dd:dd GMT";
+enum {
+  DAY = 5,
+  MONTH = 8,
+  YEAR = 12,
+  HOUR = 17,
+  MINUTE = 20,
+  SECOND = 23
+};
+
+static bool has_form(const char *text)
+{
+  for (size_t i = 0; i < sizeof(form); i++) {
+    const bool digit = text[i] >= '0' && text[i] <= '9';
+
+    if (form[i] == 'd' ? !digit : form[i] == '@' ? text[i] == '\0' : text[i] != form[i])
+      return false;
+  }
+  return true;
+}
+
+static int number(const char *text, int digits)
+{
+  int value = 0;
+
+  for (int i = 0; i < digits; i++)
+    value = 10 * value + (text[i] - '0');
+  return value;
+}
 
 static bool take_month(const char *name, int *ret)
 {
-  static const char *const names[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+  static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 
-  for (size_t i = 0; i < ZL_COUNT(names); i++)
-    if (strcmp(names[i], name) == 0) {
-      *ret = (int)i;
+  for (int i = 0; i < 12; i++)
+    if (memcmp(names + (size_t)3 * (size_t)i, name, 3) == 0) {
+      *ret = i;
       return true;
     }
   return false;
@@ -31,15 +59,17 @@ static bool is_time(const struct tm *t)
 static bool parse_date(const char *text, uint64_t *ret_s)
 {
   struct tm t = { 0 };
-  char month[4] = { 0 };
-  int year = 0, end = 0;
   time_t seconds;
 
-  if (sscanf(text, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT%n", &t.tm_mday, month, &year,
-             &t.tm_hour, &t.tm_min, &t.tm_sec, &end) != 6 ||
-      end == 0 || text[end] != '\0' || year < 1970 || !take_month(month, &t.tm_mon) || !is_time(&t))
+  if (!has_form(text) || !take_month(text + MONTH, &t.tm_mon))
     return false;
-  t.tm_year = year - 1900;
+  t.tm_mday = number(text + DAY, 2);
+  t.tm_year = number(text + YEAR, 4) - 1900;
+  t.tm_hour = number(text + HOUR, 2);
+  t.tm_min = number(text + MINUTE, 2);
+  t.tm_sec = number(text + SECOND, 2);
+  if (!is_time(&t) || t.tm_year < 70)
+    return false;
   seconds = timegm(&t);
   *ret_s = seconds > 0 ? (uint64_t)seconds : 0;
   return true;

@@ -278,10 +278,10 @@ int zl_image_save(struct zl_image_store *store, const char *const *images, int f
   int r;
 
   err = err != NULL ? err : &local;
+  if (images == NULL || images[0] == NULL)
+    return zl_fail(err, ZL_E_INVALID, 0, "no image to save");
   s.sink = (struct zl_byte_sink){ .write = on_archive, .ctx = &s };
   r = zl_tar_writer_init(&s.to, &s.sink, err);
-  if (r == 0 && (images == NULL || images[0] == NULL))
-    r = zl_fail(err, ZL_E_INVALID, 0, "no image to save");
   for (size_t i = 0; r == 0 && images[i] != NULL; i++)
     r = put_image(&s, images[i], err);
   if (r == 0)

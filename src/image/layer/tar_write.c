@@ -47,7 +47,7 @@ static bool fits_time(const struct zl_layer_entry *e)
 /* A text that fills its field has no NUL at its end; the whole of a longer one is in a record. */
 static void put_text(char *field, size_t len, const char *text)
 {
-  memcpy(field, text, fits_text(text, len) ? strlen(text) : len);
+  memcpy(field, text, strnlen(text, len));
 }
 
 static void put_octal(char *field, unsigned digits, uint64_t value)
