@@ -83,7 +83,7 @@ static void rates(void **state)
     { 100, 100, "2 s left" },
     { 9900, 100, "100 s left" },
     { 10000, 100, "2 min left" },
-    { 7200 * 100, 100, "3 h left" },
+    { UINT64_C(7200) * 100, 100, "3 h left" },
     { UINT64_MAX, 1, "" },
   };
   struct zl_rate rate = { 0 };

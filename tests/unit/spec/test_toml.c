@@ -150,6 +150,13 @@ static void fails(const char *text, size_t len, const char *message)
   assert_non_null(strstr(err.msg, message));
 }
 
+/* Without the NUL. */
+static void put(char *at, const char *text)
+{
+  while (*text != '\0')
+    *at++ = *text++;
+}
+
 static void is_bounded(void **state)
 {
   enum {
@@ -162,18 +169,18 @@ static void is_bounded(void **state)
   memset(text, ' ', SIZE);
   fails(text, SIZE, "more than 1048576 bytes");
   memset(text, '[', 1000);
-  memcpy(text, "a=", 2);
+  put(text, "a=");
   fails(text, 1000, "nested more than 32 levels");
   for (size_t i = 0; i < 1000; i += 2)
-    memcpy(text + i, "a.", 2);
-  memcpy(text + 999, "a=1", 3);
+    put(text + i, "a.");
+  put(text + 999, "a=1");
   fails(text, 1002, "nested more than 32 levels");
-  memcpy(text, "a = [", 5);
+  put(text, "a = [");
   for (size_t i = 5; i < 20000; i += 2)
-    memcpy(text + i, "1,", 2);
+    put(text + i, "1,");
   fails(text, 20001, "more than 4096 entries");
   for (size_t i = 0; i + 9 < 400000; i += 10)
-    memcpy(text + i, "[[a.a]]\n\n\n", 10);
+    put(text + i, "[[a.a]]\n\n\n");
   fails(text, 400000, "more than");
   fails("a = 1\0b", 7, "a NUL character");
   free(text);
