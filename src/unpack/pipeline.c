@@ -23,7 +23,7 @@ struct zl_pipeline {
   struct zl_pipeline_options options;
   struct zl_ring *ring;
   struct zl_hash *hash;
-  const struct zl_sink_ops *ops;
+  const struct zl_sink_ops *ops; /* NULL: the bytes are only decompressed */
   void *sink;
   struct zl_tar *tar;
   pthread_t decoding;
@@ -180,7 +180,7 @@ int zl_pipeline_start(struct zl_pipeline *p, struct zl_error *err)
   (void)pthread_attr_destroy(&attr);
   if (os_error != 0)
     return zl_fail(err, ZL_E_SYSTEM, os_error, "starting the decoding thread");
-  return p->ops->start != NULL ? p->ops->start(p->sink, err) : 0;
+  return p->ops != NULL && p->ops->start != NULL ? p->ops->start(p->sink, err) : 0;
 }
 
 static int put_plain(struct zl_pipeline *p, const uint8_t *bytes, size_t len, struct zl_error *err)
