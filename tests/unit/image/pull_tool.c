@@ -132,7 +132,7 @@ static int verb_gc(struct zl_image_store *store, char **argv, struct zl_error *e
 
   if (r == 0)
     (void)printf("images %zu layers %zu staging %zu bytes %" PRIu64 "\n", result.images,
-                 result.layers, result.staging, result.bytes);
+                 result.layers, result.staging, result.bytes + result.staging_bytes);
   return r;
 }
 
