@@ -120,14 +120,13 @@ static int start_run(struct zl_erofs *image, struct zl_error *err)
 static uint8_t *find_room(struct zl_erofs_run *run, size_t need, uint64_t *ret_at)
 {
   for (unsigned i = 0; i < run->blocks; i++) {
-    size_t used = run->used[i];
+    const size_t used = run->used[i];
 
     if (need > ZL_EROFS_BLOCK - used)
       continue;
     *ret_at = (run->block + i) * ZL_EROFS_BLOCK + used;
-    used += (need + ZL_EROFS_SLOT - 1) / ZL_EROFS_SLOT * ZL_EROFS_SLOT;
-    run->used[i] = (uint16_t)used;
-    return run->data + *ret_at - run->block * ZL_EROFS_BLOCK;
+    run->used[i] = (uint16_t)(used + (need + ZL_EROFS_SLOT - 1) / ZL_EROFS_SLOT * ZL_EROFS_SLOT);
+    return run->data + (size_t)i * ZL_EROFS_BLOCK + used;
   }
   return NULL;
 }
