@@ -619,11 +619,14 @@ def killed_at_any_time():
             process.send_signal(signal.SIGKILL)
             process.wait()
         wait_for(lambda: not node.keepers(), 20, "the end of helpers")
+        node.zlayer("rmi", "example.com/tree:1")  # the loaded image's, where a load was faster than its kill
         node.zlayer("system", "prune", "-f")
         left = {path for path in node.files() if path.startswith("layers/")} - before
         check(not left, f"left in the store: {sorted(left)}")
         names = {p.name for p in (bench.base / "out").iterdir()}
-        check(names <= {"killed.tar"}, f"left beside the archive: {names}")
+        # linkat(2) replaces nothing: killed between its two names a whole archive keeps the first one.
+        whole = {name for name in names if name.startswith(".killed.tar.")}
+        check(names - whole <= {"killed.tar"} and len(whole) <= 1, f"left beside the archive: {names}")
         node.zlayer("push", "-q", bench.source, f"{host}/killed:end")
         bench.same("killed", f"docker://{host}/killed:end")
 
