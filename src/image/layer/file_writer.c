@@ -2,24 +2,32 @@
 #include "image/layer/file_writer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/path.h"
 
 enum {
   THREAD_STACK = 128 << 10,
-  BATCH = ZL_SMALL_FILES / 4 /* a sleeping thread is woken for so many: that costs as much as one */
+  /* Waking a thread costs as much as a file: one is woken for so many, and so many are to be
+   * complete before a caller who found no room goes on. */
+  BATCH = ZL_SMALL_FILES / 4
 };
 
+/* Everything but the threads' own files is under the lock. */
 struct zl_file_writer {
-  pthread_t thread;
+  struct zl_live_dirs *dirs;
+  pthread_t threads[ZL_FILE_WRITERS];
+  size_t started;
   pthread_mutex_t lock;
   pthread_cond_t work, room;
-  size_t committed, completed; /* files since the start; the index is modulo ZL_SMALL_FILES */
-  bool hurry;                  /* somebody waits for the last one */
+  size_t committed, taken; /* files since the start; the index is modulo ZL_SMALL_FILES */
+  size_t waiting;          /* not complete, taken or not */
+  size_t wanted;           /* the caller sleeps until no more wait; SIZE_MAX: it does not */
   bool closing;
   struct zl_error error; /* the first; code ZL_OK: none */
   struct zl_small_file files[ZL_SMALL_FILES];
@@ -34,130 +42,169 @@ static int fail(const struct zl_small_file *file, const char *what, struct zl_er
                  zl_layer_quote(file->path, quoted), what);
 }
 
-static int write_content(const struct zl_small_file *file, struct zl_error *err)
-{
-  int r = zl_fd_write_full(file->fd, file->data, file->len);
-
-  errno = -r;
-  return r < 0 ? fail(file, "writing it", err) : 0;
-}
-
 /* chown clears set-id bits, so it comes first; the time comes last. */
-static int complete(const struct zl_small_file *file, struct zl_error *err)
+static int make(const struct zl_small_file *file, struct zl_error *err)
 {
-  int r = write_content(file, err);
+  zl_autofd fd = zl_path_open_in_root(file->dir->fd, zl_layer_path_name(file->path),
+                                      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, file->mode & 0777);
+  int r;
 
-  if (r < 0)
-    return r;
-  if (file->set_owner && fchown(file->fd, file->uid, file->gid) < 0)
+  if (fd < 0) {
+    errno = -fd;
+    fd = -1;
+    return fail(file, "making it", err);
+  }
+  r = zl_fd_write_full(fd, file->data, file->len);
+  if (r < 0) {
+    errno = -r;
+    return fail(file, "writing it", err);
+  }
+  if (file->set_owner && fchown(fd, file->uid, file->gid) < 0)
     return fail(file, "setting its owner", err);
-  if (file->set_mode && fchmod(file->fd, file->mode) < 0)
+  if (file->set_mode && fchmod(fd, file->mode) < 0)
     return fail(file, "setting its mode", err);
-  return futimens(file->fd, file->times) < 0 ? fail(file, "setting its time", err) : 0;
+  return futimens(fd, file->times) < 0 ? fail(file, "setting its time", err) : 0;
 }
 
-/* Files that wait; false: the end. */
-static bool wait_for_work(struct zl_file_writer *w, size_t *ret_first, size_t *ret_end)
+static int complete(struct zl_live_dirs *dirs, const struct zl_small_file *file,
+                    struct zl_error *err)
 {
-  (void)pthread_mutex_lock(&w->lock);
-  while (w->committed - w->completed < BATCH && !w->closing &&
-         !(w->hurry && w->committed > w->completed))
-    (void)pthread_cond_wait(&w->work, &w->lock);
-  *ret_first = w->completed;
-  *ret_end = w->committed;
-  (void)pthread_mutex_unlock(&w->lock);
-  return *ret_first != *ret_end;
+  int r = make(file, err), put = zl_live_dir_put(dirs, file->dir);
+
+  if (r == 0 && put < 0) {
+    errno = -put;
+    r = fail(file, "setting the time of its directory", err);
+  }
+  return r;
 }
 
-static void *writing_thread(void *arg)
+/* The next file, or NULL: the end. */
+static struct zl_small_file *take(struct zl_file_writer *w)
+{
+  while (w->committed == w->taken) {
+    if (w->closing)
+      return NULL;
+    (void)pthread_cond_wait(&w->work, &w->lock);
+  }
+  return &w->files[w->taken++ % ZL_SMALL_FILES];
+}
+
+static void *making_thread(void *arg)
 {
   struct zl_file_writer *w = arg;
-  size_t first, end;
+  struct zl_small_file *file;
 
-  while (wait_for_work(w, &first, &end)) {
-    for (; first < end; first++) {
-      struct zl_small_file *file = &w->files[first % ZL_SMALL_FILES];
-      struct zl_error err = { 0 };
-      int r = complete(file, &err);
+  (void)pthread_mutex_lock(&w->lock);
+  while ((file = take(w)) != NULL) {
+    struct zl_error err = { 0 };
+    int r;
 
-      zl_fd_closep(&file->fd);
-      (void)pthread_mutex_lock(&w->lock);
-      if (r < 0 && w->error.code == ZL_OK)
-        w->error = err;
-      w->completed++;
+    (void)pthread_mutex_unlock(&w->lock);
+    r = complete(w->dirs, file, &err);
+    (void)pthread_mutex_lock(&w->lock);
+    if (r < 0 && w->error.code == ZL_OK)
+      w->error = err;
+    file->waits = false;
+    if (--w->waiting <= w->wanted && w->wanted != SIZE_MAX)
       (void)pthread_cond_signal(&w->room);
-      (void)pthread_mutex_unlock(&w->lock);
-    }
   }
+  (void)pthread_mutex_unlock(&w->lock);
   return NULL;
 }
 
-int zl_file_writer_new(struct zl_file_writer **ret, struct zl_error *err)
+static int start(struct zl_file_writer *w, pthread_t *thread)
 {
-  struct zl_file_writer *w = calloc(1, sizeof(*w));
   pthread_attr_t attr;
   int os_error;
 
+  (void)pthread_attr_init(&attr);
+  (void)pthread_attr_setstacksize(&attr, THREAD_STACK);
+  os_error = pthread_create(thread, &attr, making_thread, w);
+  (void)pthread_attr_destroy(&attr);
+  return os_error;
+}
+
+int zl_file_writer_new(struct zl_live_dirs *dirs, struct zl_file_writer **ret, struct zl_error *err)
+{
+  ZL_CLEANUP(zl_file_writer_freep) struct zl_file_writer *w = calloc(1, sizeof(*w));
+
   if (w == NULL)
     return zl_fail_nomem(err, "the writer of small files");
+  w->dirs = dirs;
+  w->wanted = SIZE_MAX;
   (void)pthread_mutex_init(&w->lock, NULL);
   (void)pthread_cond_init(&w->work, NULL);
   (void)pthread_cond_init(&w->room, NULL);
-  (void)pthread_attr_init(&attr);
-  (void)pthread_attr_setstacksize(&attr, THREAD_STACK);
-  os_error = pthread_create(&w->thread, &attr, writing_thread, w);
-  (void)pthread_attr_destroy(&attr);
-  if (os_error != 0) {
-    free(w);
-    return zl_fail(err, ZL_E_SYSTEM, os_error, "starting the writing thread");
+  while (w->started < ZL_FILE_WRITERS) {
+    int os_error = start(w, &w->threads[w->started]);
+
+    if (os_error != 0)
+      return zl_fail(err, ZL_E_SYSTEM, os_error, "starting a thread that makes files");
+    w->started++;
   }
-  *ret = w;
+  *ret = zl_steal_ptr(&w);
   return 0;
 }
 
-/* Until at most `most` files wait. */
-static int wait_for_room(struct zl_file_writer *w, size_t most, struct zl_error *err)
+static int first_error(const struct zl_file_writer *w, struct zl_error *err)
 {
-  int r = 0;
+  if (w->error.code == ZL_OK)
+    return 0;
+  (void)zl_fail(err, w->error.code, 0, "%s", w->error.msg);
+  if (err != NULL)
+    err->os_error = w->error.os_error; /* the message names it already */
+  return -(int)w->error.code;
+}
 
-  (void)pthread_mutex_lock(&w->lock);
-  w->hurry = w->committed - w->completed > most;
-  if (w->hurry)
-    (void)pthread_cond_signal(&w->work);
-  while (w->committed - w->completed > most)
+/* Under the lock: sleeps until at most `most` files wait. */
+static void wait_until(struct zl_file_writer *w, size_t most)
+{
+  w->wanted = most;
+  (void)pthread_cond_broadcast(&w->work);
+  while (w->waiting > most)
     (void)pthread_cond_wait(&w->room, &w->lock);
-  w->hurry = false;
-  if (w->error.code != ZL_OK) {
-    r = zl_fail(err, w->error.code, 0, "%s", w->error.msg);
-    if (err != NULL)
-      err->os_error = w->error.os_error; /* the message names it already */
-  }
-  (void)pthread_mutex_unlock(&w->lock);
-  return r;
+  w->wanted = SIZE_MAX;
 }
 
 int zl_file_writer_reserve(struct zl_file_writer *w, struct zl_small_file **ret,
                            struct zl_error *err)
 {
-  int r = wait_for_room(w, ZL_SMALL_FILES - 1, err);
+  size_t most = ZL_SMALL_FILES - BATCH;
+  struct zl_small_file *file;
+  int r;
 
-  if (r == 0)
-    *ret = &w->files[w->committed % ZL_SMALL_FILES];
+  (void)pthread_mutex_lock(&w->lock);
+  file = &w->files[w->committed % ZL_SMALL_FILES];
+  while (file->waits) { /* by chance one of the others may be complete before it */
+    wait_until(w, most);
+    most--;
+  }
+  r = first_error(w, err);
+  (void)pthread_mutex_unlock(&w->lock);
+  *ret = file;
   return r;
 }
 
 void zl_file_writer_commit(struct zl_file_writer *w)
 {
   (void)pthread_mutex_lock(&w->lock);
-  w->committed++;
-  if (w->committed - w->completed == BATCH)
+  w->files[w->committed++ % ZL_SMALL_FILES].waits = true;
+  w->waiting++;
+  if ((w->committed - w->taken) % BATCH == 0)
     (void)pthread_cond_signal(&w->work);
   (void)pthread_mutex_unlock(&w->lock);
 }
 
 int zl_file_writer_drain(struct zl_file_writer *w, struct zl_error *err)
 {
-  return wait_for_room(w, 0, err);
+  int r;
+
+  (void)pthread_mutex_lock(&w->lock);
+  if (w->waiting > 0)
+    wait_until(w, 0);
+  r = first_error(w, err);
+  (void)pthread_mutex_unlock(&w->lock);
+  return r;
 }
 
 void zl_file_writer_free(struct zl_file_writer *w)
@@ -166,9 +213,10 @@ void zl_file_writer_free(struct zl_file_writer *w)
     return;
   (void)pthread_mutex_lock(&w->lock);
   w->closing = true;
-  (void)pthread_cond_signal(&w->work);
+  (void)pthread_cond_broadcast(&w->work);
   (void)pthread_mutex_unlock(&w->lock);
-  (void)pthread_join(w->thread, NULL);
+  for (size_t i = 0; i < w->started; i++)
+    (void)pthread_join(w->threads[i], NULL);
   (void)pthread_cond_destroy(&w->work);
   (void)pthread_cond_destroy(&w->room);
   (void)pthread_mutex_destroy(&w->lock);

@@ -15,7 +15,6 @@
 #include "image/layer/sink_dir_internal.h"
 
 enum {
-  CHECK_SPACE_EVERY = 16 << 20,
   ROOT_MODE = 0755
 };
 
@@ -39,6 +38,8 @@ int zl_sink_dir_new(const struct zl_sink_dir_options *options, struct zl_sink_di
   if (s == NULL)
     return zl_fail_nomem(err, "directory sink");
   s->options = *options;
+  s->live = (struct zl_live_dirs)ZL_LIVE_DIRS_INIT;
+  zl_fresh_names_init(&s->names);
   s->dir.fd = -1;
   s->file_fd = -1;
   s->xattrs.max = (size_t)2 * ZL_MAX_TAR_EXTENSION; /* they all came in one extended header */
@@ -51,7 +52,8 @@ void zl_sink_dir_free(struct zl_sink_dir *s)
   if (s == NULL)
     return;
   zl_file_writer_free(s->writer);
-  zl_fd_closep(&s->dir.fd);
+  (void)zl__sink_dir_leave(s, NULL);
+  zl_fresh_names_done(&s->names);
   zl_fd_closep(&s->file_fd);
   zl_buf_done(&s->xattrs);
   zl_path_set_done(&s->implicit);
@@ -87,27 +89,40 @@ static int place_opaque(struct zl_sink_dir *s, struct zl_error *err)
   return zl_path_set_add(&s->opaque, s->dir.path, err);
 }
 
+/* Something has the name that a directory is to have. Sets *ret_made when it is one after all, made
+ * anew. */
+static int replace_by_dir(struct zl_sink_dir *s, const char *name, bool *ret_made,
+                          struct zl_error *err)
+{
+  struct stat st = { 0 };
+  int r = zl__sink_dir_settle(s, err); /* files in it would change its time afterwards */
+
+  if (r == 0)
+    r = zl__sink_dir_look(s->dir.fd, name, &st, err);
+  *ret_made = !S_ISDIR(st.st_mode);
+  if (r > 0 && zl_is_whiteout(&st))
+    r = zl_path_set_add(&s->opaque, s->path, err);
+  if (r < 0 || !*ret_made)
+    return r;
+  r = zl__sink_dir_vacate(s, name, err);
+  if (r == 0 && mkdirat(s->dir.fd, name, s->entry.mode & 0777) < 0)
+    r = zl__sink_dir_fail(s, err, ZL_E_SYSTEM, errno, "making a directory");
+  return r;
+}
+
 /* New, or described again: then its attributes are replaced and its content stays. */
 static int place_dir(struct zl_sink_dir *s, const char *name, struct zl_error *err)
 {
+  bool made = true;
   zl_autofd fd = -1;
-  struct stat st = { 0 };
-  int r;
+  struct stat st;
+  int r = 0;
 
-  if (mkdirat(s->dir.fd, name, s->entry.mode & 0777) < 0) {
-    if (errno != EEXIST)
-      return zl__sink_dir_fail(s, err, ZL_E_SYSTEM, errno, "making a directory");
-    r = zl__sink_dir_look(s->dir.fd, name, &st, err);
-    if (r > 0 && zl_is_whiteout(&st))
-      r = zl_path_set_add(&s->opaque, s->path, err);
-    if (r >= 0 && !S_ISDIR(st.st_mode)) {
-      r = zl__sink_dir_vacate(s, name, err);
-      if (r == 0 && mkdirat(s->dir.fd, name, s->entry.mode & 0777) < 0)
-        r = zl__sink_dir_fail(s, err, ZL_E_SYSTEM, errno, "making a directory");
-    }
-    if (r < 0)
-      return r;
-  }
+  if (mkdirat(s->dir.fd, name, s->entry.mode & 0777) < 0)
+    r = errno == EEXIST ? replace_by_dir(s, name, &made, err)
+                        : zl__sink_dir_fail(s, err, ZL_E_SYSTEM, errno, "making a directory");
+  if (r < 0)
+    return r;
   zl_path_set_drop(&s->implicit, s->path);
   fd = zl_path_open_in_root(s->dir.fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
   if (fd < 0) {
@@ -115,62 +130,9 @@ static int place_dir(struct zl_sink_dir *s, const char *name, struct zl_error *e
     fd = -1;
     return r;
   }
+  if (made && fstat(fd, &st) == 0)
+    zl_fresh_names_add_dir(&s->names, st.st_ino);
   return zl__sink_dir_set_attrs(s, fd, err);
-}
-
-/* Makes the object; 0 or a negative errno. */
-static int make_node(struct zl_sink_dir *s, const struct zl_layer_entry *e, const char *name)
-{
-  mode_t mode = e->mode & 0777;
-  int fd;
-
-  switch (e->type) {
-  case ZL_LAYER_FILE:
-    fd = zl_path_open_in_root(s->dir.fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
-    s->file_fd = fd < 0 ? -1 : fd;
-    return fd < 0 ? fd : 0;
-  case ZL_LAYER_SYMLINK:
-    return symlinkat(e->link, s->dir.fd, name) < 0 ? -errno : 0;
-  case ZL_LAYER_FIFO:
-    return mknodat(s->dir.fd, name, S_IFIFO | mode, 0) < 0 ? -errno : 0;
-  case ZL_LAYER_CHAR:
-    return mknodat(s->dir.fd, name, S_IFCHR | mode, makedev(e->major, e->minor)) < 0 ? -errno : 0;
-  case ZL_LAYER_BLOCK:
-    return mknodat(s->dir.fd, name, S_IFBLK | mode, makedev(e->major, e->minor)) < 0 ? -errno : 0;
-  default:
-    return -EINVAL;
-  }
-}
-
-/* Content that the writer may get is gathered; `end` hands it over. */
-static int begin_small(struct zl_sink_dir *s, struct zl_error *err)
-{
-  int r;
-
-  if (s->writer == NULL || s->entry.size > ZL_SMALL_FILE || s->xattrs.len > 0)
-    return 0;
-  r = zl_file_writer_reserve(s->writer, &s->small, err);
-  if (r == 0)
-    s->small->len = 0;
-  return r;
-}
-
-/* A file stays open until `end`; all others are complete. */
-static int place_node(struct zl_sink_dir *s, const struct zl_layer_entry *e, const char *name,
-                      struct zl_error *err)
-{
-  int r = make_node(s, e, name);
-
-  if (r == -EEXIST) {
-    r = zl__sink_dir_vacate(s, name, err);
-    if (r < 0)
-      return r;
-    r = make_node(s, e, name);
-  }
-  if (r < 0)
-    return zl__sink_dir_fail(s, err, r == -ENAMETOOLONG ? ZL_E_CORRUPT : ZL_E_SYSTEM, -r,
-                             "making it");
-  return e->type == ZL_LAYER_FILE ? begin_small(s, err) : zl__sink_dir_set_attrs_at(s, name, err);
 }
 
 static int place_device(struct zl_sink_dir *s, const struct zl_layer_entry *e, const char *name,
@@ -180,7 +142,7 @@ static int place_device(struct zl_sink_dir *s, const struct zl_layer_entry *e, c
   int r;
 
   if (s->options.devices)
-    return place_node(s, e, name, err);
+    return zl__sink_dir_place(s, e, name, err);
   s->skipped++;
   r = zl__sink_dir_look(s->dir.fd, name, &st, err);
   return r > 0 ? zl__sink_dir_vacate(s, name, err) : r;
@@ -192,7 +154,9 @@ static int place_root(struct zl_sink_dir *s, struct zl_error *err)
 
   if (s->entry.type != ZL_LAYER_DIR)
     return zl__sink_dir_refuse(s, err, "the root of a layer must be a directory");
-  r = zl__sink_dir_leave(s, err);
+  r = zl__sink_dir_settle(s, err);
+  if (r == 0)
+    r = zl__sink_dir_leave(s, err);
   if (r < 0)
     return r;
   s->root_entry = true;
@@ -204,6 +168,7 @@ static int place(struct zl_sink_dir *s, const struct zl_layer_entry *e, struct z
   const char *name = zl_layer_path_name(s->path);
   enum zl_layer_role role = ZL_ROLE_NODE;
   const char *why = zl_layer_judge(s->path, e, &role);
+  bool is_free = false;
   int r;
 
   if (why != NULL)
@@ -211,12 +176,19 @@ static int place(struct zl_sink_dir *s, const struct zl_layer_entry *e, struct z
   if (role == ZL_ROLE_IGNORED)
     return 0;
   r = zl__sink_dir_enter(s, s->path, zl_layer_path_parent(s->path), role != ZL_ROLE_NODE, err);
+  if (r == 0 && role == ZL_ROLE_OPAQUE)
+    return place_opaque(s, err);
+  if (r == 0 && role == ZL_ROLE_WHITEOUT)
+    name = zl_layer_whiteout_name(name);
+  if (r == 0)
+    r = zl__sink_dir_claim(s, name, &is_free, err);
   if (r < 0)
     return r;
-  if (role != ZL_ROLE_NODE)
-    return role == ZL_ROLE_OPAQUE ? place_opaque(s, err)
-                                  : place_whiteout(s, zl_layer_whiteout_name(name), err);
+  if (role == ZL_ROLE_WHITEOUT)
+    return place_whiteout(s, name, err);
   switch (e->type) {
+  case ZL_LAYER_FILE:
+    return zl__sink_dir_place_file(s, e, name, is_free, err);
   case ZL_LAYER_DIR:
     return place_dir(s, name, err);
   case ZL_LAYER_HARDLINK:
@@ -225,7 +197,7 @@ static int place(struct zl_sink_dir *s, const struct zl_layer_entry *e, struct z
   case ZL_LAYER_BLOCK:
     return place_device(s, e, name, err);
   default:
-    return place_node(s, e, name, err);
+    return zl__sink_dir_place(s, e, name, err);
   }
 }
 
@@ -242,123 +214,6 @@ static int sink_begin(void *sink, const struct zl_layer_entry *entry, struct zl_
   s->entry.path = s->entry.link = NULL;
   s->entry.xattrs = NULL;
   return *s->path == '\0' ? place_root(s, err) : place(s, entry, err);
-}
-
-static int check_space(struct zl_sink_dir *s, size_t len, struct zl_error *err)
-{
-  struct statfs fs;
-
-  s->unchecked += len;
-  if (s->unchecked < CHECK_SPACE_EVERY)
-    return 0;
-  s->unchecked = 0;
-  if (fstatfs(s->options.root_fd, &fs) < 0)
-    return zl_fail_errno(err, "looking at the free disk space");
-  if (fs.f_blocks == 0) /* a tmpfs without a limit says so */
-    return 0;
-  if ((uint64_t)fs.f_bavail < s->options.reserve_bytes / (uint64_t)fs.f_bsize)
-    return zl__sink_dir_fail(s, err, ZL_E_LIMIT, ENOSPC,
-                             "the disk has less than the reserve of %llu MiB left",
-                             (unsigned long long)(s->options.reserve_bytes >> 20));
-  return 0;
-}
-
-static int write_data(struct zl_sink_dir *s, uint64_t offset, const void *bytes, size_t len,
-                      struct zl_error *err)
-{
-  const char *p = bytes;
-
-  while (len > 0) {
-    ssize_t n = pwrite(s->file_fd, p, len, (off_t)offset);
-    int r;
-
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n < 0)
-      return zl__sink_dir_fail(s, err, errno == EFBIG ? ZL_E_LIMIT : ZL_E_SYSTEM, errno,
-                               "writing it");
-    r = check_space(s, (size_t)n, err);
-    if (r < 0)
-      return r;
-    p += n;
-    len -= (size_t)n;
-    offset += (uint64_t)n;
-  }
-  return 0;
-}
-
-/* A file with holes is not the writer's. */
-static int spill_small(struct zl_sink_dir *s, struct zl_error *err)
-{
-  const struct zl_small_file *small = zl_steal_ptr(&s->small);
-
-  return write_data(s, 0, small->data, small->len, err);
-}
-
-static int sink_data(void *sink, uint64_t offset, const void *bytes, size_t len,
-                     struct zl_error *err)
-{
-  struct zl_sink_dir *s = sink;
-  int r = 0;
-
-  if (s->file_fd < 0)
-    return 0;
-  if (s->small != NULL && offset == s->small->len && len <= ZL_SMALL_FILE - s->small->len) {
-    memcpy(s->small->data + s->small->len, bytes, len);
-    s->small->len += len;
-    return 0;
-  }
-  if (s->small != NULL)
-    r = spill_small(s, err);
-  return r < 0 ? r : write_data(s, offset, bytes, len, err);
-}
-
-/* A hole at the end has no data: the length is set where it differs. */
-static int set_length(struct zl_sink_dir *s, struct zl_error *err)
-{
-  struct stat st;
-
-  if (fstat(s->file_fd, &st) < 0)
-    return zl__sink_dir_fail(s, err, ZL_E_SYSTEM, errno, "looking at it");
-  if ((uint64_t)st.st_size == s->entry.size)
-    return 0;
-  if (ftruncate(s->file_fd, (off_t)s->entry.size) < 0)
-    return zl__sink_dir_fail(s, err, errno == EFBIG ? ZL_E_LIMIT : ZL_E_SYSTEM, errno,
-                             "setting its length");
-  return 0;
-}
-
-static int hand_over(struct zl_sink_dir *s, struct zl_error *err)
-{
-  struct zl_small_file *small = zl_steal_ptr(&s->small);
-  int r = check_space(s, small->len, err);
-
-  if (r < 0)
-    return r;
-  small->fd = zl_steal_fd(&s->file_fd);
-  memcpy(small->path, s->path, strlen(s->path) + 1);
-  zl__sink_dir_get_attrs(s, small);
-  zl_file_writer_commit(s->writer);
-  return 0;
-}
-
-static int sink_end(void *sink, struct zl_error *err)
-{
-  struct zl_sink_dir *s = sink;
-  int r = 0;
-
-  if (s->file_fd < 0)
-    return 0;
-  if (s->small != NULL && s->small->len == s->entry.size)
-    return hand_over(s, err);
-  if (s->small != NULL)
-    r = spill_small(s, err);
-  if (r == 0 && s->entry.size > 0)
-    r = set_length(s, err);
-  if (r == 0)
-    r = zl__sink_dir_set_attrs(s, s->file_fd, err);
-  zl_fd_closep(&s->file_fd);
-  return r;
 }
 
 /* Notes about what was replaced by something else in the end are void. */
@@ -388,7 +243,7 @@ static int default_root(struct zl_sink_dir *s, struct zl_error *err)
 static int sink_finish(void *sink, struct zl_error *err)
 {
   struct zl_sink_dir *s = sink;
-  int r = s->writer != NULL ? zl_file_writer_drain(s->writer, err) : 0;
+  int r = zl__sink_dir_settle(s, err);
 
   if (r == 0)
     r = zl__sink_dir_retry_links(s, err);
@@ -437,14 +292,18 @@ static void sink_free(void *sink)
 static int sink_start(void *sink, struct zl_error *err)
 {
   struct zl_sink_dir *s = sink;
+  struct stat st;
 
-  return zl_file_writer_new(&s->writer, err);
+  if (fstat(s->options.root_fd, &st) < 0)
+    return zl_fail_errno(err, "looking at the layer's root");
+  zl_fresh_names_add_dir(&s->names, st.st_ino);
+  return zl_file_writer_new(&s->live, &s->writer, err);
 }
 
 const struct zl_sink_ops zl_sink_dir_ops = { .start = sink_start,
                                              .begin = sink_begin,
-                                             .data = sink_data,
-                                             .end = sink_end,
+                                             .data = zl__sink_dir_data,
+                                             .end = zl__sink_dir_end,
                                              .finish = sink_finish,
                                              .get_totals = sink_get_totals,
                                              .write_notes = sink_write_notes,

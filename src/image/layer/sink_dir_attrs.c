@@ -48,7 +48,7 @@ static int set_xattrs(struct zl_sink_dir *s, int fd, struct zl_error *err)
 static bool needs_owner(const struct zl_sink_dir *s)
 {
   return s->entry.uid != 0 || s->entry.gid != 0 || s->entry.type == ZL_LAYER_DIR ||
-         (s->dir.fd >= 0 && s->dir.st.st_mode & S_ISGID);
+         (s->dir.live != NULL && s->dir.live->st.st_mode & S_ISGID);
 }
 
 static void entry_times(const struct zl_sink_dir *s, struct timespec times[2])

@@ -8,8 +8,10 @@
 #include <sys/stat.h>
 
 #include "image/layer/file_writer.h"
+#include "image/layer/fresh_names.h"
 #include "image/layer/law.h"
 #include "image/layer/layer_path.h"
+#include "image/layer/live_dirs.h"
 #include "image/layer/lower.h"
 #include "image/layer/notes.h"
 #include "image/layer/sink_dir.h"
@@ -18,8 +20,8 @@
  * the path resolution; its own time is put back when the sink turns to another one. */
 struct zl_current_dir {
   char path[ZL_LAYER_PATH];
-  int fd; /* -1: none */
-  struct stat st;
+  struct zl_live_dir *live; /* a reference; NULL: none */
+  int fd;                   /* its */
 };
 
 struct zl_sink_dir {
@@ -30,10 +32,14 @@ struct zl_sink_dir {
   char path[ZL_LAYER_PATH];
   struct zl_layer_entry entry;   /* path, link and xattrs are not valid here */
   struct zl_buf xattrs;          /* kept ones, packed */
-  int file_fd;                   /* being written; -1: data is dropped */
-  struct zl_file_writer *writer; /* NULL: none; it completes small files */
-  struct zl_small_file *small;   /* the one whose content is gathered; NULL: file_fd is written */
-  uint64_t unchecked;            /* bytes written since the free space was looked at */
+  int file_fd;                   /* being written; -1: none */
+  struct zl_file_writer *writer; /* NULL: none; it makes small files */
+  struct zl_small_file
+      *small;         /* reserved: the entry's content is gathered in it; NULL: it is not */
+  uint64_t unchecked; /* bytes written since the free space was looked at */
+
+  struct zl_live_dirs live;    /* of the current directory and the writer's files */
+  struct zl_fresh_names names; /* the writer may make only what replaces nothing */
 
   struct zl_path_set implicit, opaque;
   struct zl_link_list deferred;
@@ -47,12 +53,33 @@ struct zl_sink_dir {
  * `strict` refuses a symbolic link on the way. */
 int zl__sink_dir_enter(struct zl_sink_dir *s, const char *path, size_t len, bool strict,
                        struct zl_error *err);
-/* Puts the time of the current directory back and closes it. */
+/* Turns away from the current directory; its time is put back when the writer has no more files
+ * for it either. */
 int zl__sink_dir_leave(struct zl_sink_dir *s, struct zl_error *err);
-/* Removes whatever stands at `name` in the current directory. */
+/* Waits for the writer: every entry so far is where it belongs. */
+int zl__sink_dir_settle(struct zl_sink_dir *s, struct zl_error *err);
+/* Before anything is done at `name` in the current directory: settles when a file of that name may
+ * wait. *ret_free: nothing has the name, for certain. */
+int zl__sink_dir_claim(struct zl_sink_dir *s, const char *name, bool *ret_free,
+                       struct zl_error *err);
+/* Removes whatever stands at `name` in the current directory. Settles before. */
 int zl__sink_dir_vacate(struct zl_sink_dir *s, const char *name, struct zl_error *err);
 /* 1: something stands at (dirfd, name), described in *ret; 0: nothing. */
 int zl__sink_dir_look(int dirfd, const char *name, struct stat *ret, struct zl_error *err);
+
+/* sink_dir_file.c */
+
+/* Makes the object under `name` in the current directory, in place of whatever stands there. A file
+ * stays open until its end; all others are complete. */
+int zl__sink_dir_place(struct zl_sink_dir *s, const struct zl_layer_entry *entry, const char *name,
+                       struct zl_error *err);
+/* A file: the writer's, when nothing has the name and it is small. */
+int zl__sink_dir_place_file(struct zl_sink_dir *s, const struct zl_layer_entry *entry,
+                            const char *name, bool is_free, struct zl_error *err);
+/* The sink's `data` and `end`. */
+int zl__sink_dir_data(void *sink, uint64_t offset, const void *bytes, size_t len,
+                      struct zl_error *err);
+int zl__sink_dir_end(void *sink, struct zl_error *err);
 
 /* sink_dir_attrs.c */
 

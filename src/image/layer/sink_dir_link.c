@@ -92,7 +92,9 @@ int zl__sink_dir_hardlink(struct zl_sink_dir *s, const struct zl_layer_entry *en
     return r;
   if (climbs || *target == '\0' || strcmp(target, s->path) == 0)
     return zl__sink_dir_refuse(s, err, "a hard link to '..', to the root or to itself");
-  r = try_link(s, target, name, err);
+  r = zl__sink_dir_settle(s, err); /* the target may be the writer's */
+  if (r == 0)
+    r = try_link(s, target, name, err);
   if (r != 0)
     return r < 0 ? r : 0;
   r = zl__sink_dir_look(s->dir.fd, name, &st, err);

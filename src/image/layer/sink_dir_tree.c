@@ -22,17 +22,36 @@ int zl__sink_dir_look(int dirfd, const char *name, struct stat *ret, struct zl_e
   return errno == ENOENT ? 0 : zl_fail_errno(err, "looking at an entry");
 }
 
-int zl__sink_dir_leave(struct zl_sink_dir *s, struct zl_error *err)
+int zl__sink_dir_settle(struct zl_sink_dir *s, struct zl_error *err)
 {
-  struct timespec times[2] = { s->dir.st.st_atim, s->dir.st.st_mtim };
+  return s->writer != NULL ? zl_file_writer_drain(s->writer, err) : 0;
+}
+
+int zl__sink_dir_claim(struct zl_sink_dir *s, const char *name, bool *ret_free,
+                       struct zl_error *err)
+{
+  enum zl_name_state state;
   int r = 0;
 
-  if (s->dir.fd < 0)
+  if (zl_fresh_names_is_full(&s->names)) {
+    r = zl__sink_dir_settle(s, err);
+    zl_fresh_names_forget(&s->names);
+  }
+  state = zl_fresh_names_take(&s->names, s->dir.live->st.st_ino, name);
+  *ret_free = state == ZL_NAME_FREE;
+  return r == 0 && state == ZL_NAME_TAKEN ? zl__sink_dir_settle(s, err) : r;
+}
+
+int zl__sink_dir_leave(struct zl_sink_dir *s, struct zl_error *err)
+{
+  struct zl_live_dir *live = zl_steal_ptr(&s->dir.live);
+  int r;
+
+  s->dir.fd = -1;
+  if (live == NULL)
     return 0;
-  if (futimens(s->dir.fd, times) < 0)
-    r = zl_fail_errno(err, "setting the time of a directory");
-  zl_fd_closep(&s->dir.fd);
-  return r;
+  r = zl_live_dir_put(&s->live, live);
+  return r < 0 ? zl_fail(err, ZL_E_SYSTEM, -r, "setting the time of a directory") : 0;
 }
 
 /* What the kernel says when a path leads nowhere good. */
@@ -61,9 +80,12 @@ static int open_dir(const struct zl_sink_dir *s, const char *path)
 static int make_implicit(struct zl_sink_dir *s, const char *path, struct zl_error *err)
 {
   const char *name = zl_layer_path_name(path);
+  bool is_free;
   struct stat st;
-  int r = zl__sink_dir_look(s->dir.fd, name, &st, err);
+  int r = zl__sink_dir_claim(s, name, &is_free, err);
 
+  if (r == 0)
+    r = zl__sink_dir_look(s->dir.fd, name, &st, err);
   if (r < 0)
     return r;
   if (r > 0 && !zl_is_whiteout(&st))
@@ -89,11 +111,11 @@ static int make_current(struct zl_sink_dir *s, const char *path, int fd, struct 
   zl_autofd owned = fd;
   int r = zl__sink_dir_leave(s, err);
 
+  if (r == 0)
+    r = zl_live_dir_take(&s->live, zl_steal_fd(&owned), &s->dir.live, err);
   if (r < 0)
     return r;
-  if (fstat(owned, &s->dir.st) < 0)
-    return zl_fail_errno(err, "looking at a directory");
-  s->dir.fd = zl_steal_fd(&owned);
+  s->dir.fd = s->dir.live->fd;
   memcpy(s->dir.path, path, strlen(path) + 1);
   return 0;
 }
@@ -107,14 +129,17 @@ static int make_way(struct zl_sink_dir *s, const char *path, struct zl_error *er
 
   for (;;) {
     int fd = open_dir(s, prefix);
+    bool missing = fd == -ENOENT || fd == -ENOTDIR;
     int r = 0;
 
-    if (fd == -ENOENT || fd == -ENOTDIR) {
+    if (missing) {
       r = make_implicit(s, prefix, err);
       fd = r == 0 ? open_dir(s, prefix) : fd;
     }
     if (r == 0)
       r = fd < 0 ? refuse_parent(s, -fd, err) : make_current(s, prefix, fd, err);
+    if (r == 0 && missing)
+      zl_fresh_names_add_dir(&s->names, s->dir.live->st.st_ino);
     if (r < 0 || path[len] == '\0')
       return r;
     len += path[len] == '/';
@@ -149,7 +174,7 @@ int zl__sink_dir_enter(struct zl_sink_dir *s, const char *path, size_t len, bool
 
   memcpy(dir, path, len);
   dir[len] = '\0';
-  if (s->dir.fd < 0 || strcmp(s->dir.path, dir) != 0) {
+  if (s->dir.live == NULL || strcmp(s->dir.path, dir) != 0) {
     int fd = open_dir(s, dir);
 
     if (fd == -ENOENT || fd == -ENOTDIR)
@@ -160,10 +185,15 @@ int zl__sink_dir_enter(struct zl_sink_dir *s, const char *path, size_t len, bool
   return r == 0 && strict ? check_no_links(s, dir, err) : r;
 }
 
-/* A whole tree may stand there; the current directory is never part of it, being its parent. */
+/* A whole tree may stand there; the current directory is never part of it, being its parent. The
+ * writer may be busy in it, and what is made next may get the number of a directory that goes. */
 int zl__sink_dir_vacate(struct zl_sink_dir *s, const char *name, struct zl_error *err)
 {
-  int r = zl_path_remove_tree(s->dir.fd, name);
+  int r = zl__sink_dir_settle(s, err);
 
+  if (r < 0)
+    return r;
+  zl_fresh_names_forget(&s->names);
+  r = zl_path_remove_tree(s->dir.fd, name);
   return r == 0 ? 0 : zl__sink_dir_fail(s, err, ZL_E_SYSTEM, -r, "replacing an earlier entry");
 }
