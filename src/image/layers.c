@@ -23,6 +23,7 @@
 #include "image/layer_kind.h"
 #include "image/layer_store.h"
 #include "image/store_internal.h"
+#include "image/write_behind.h"
 
 enum {
   MAX_WORKERS = ZL_MAX_PULL_CONNECTIONS,
@@ -50,8 +51,9 @@ struct zl_layer_fetch {
   struct zl_layer_fetch_options opt;
   struct job *jobs;
   size_t count;
-  enum zl_layer_kind kind; /* of layers that have to be made */
-  int partials_fd;         /* -1: nothing is kept */
+  enum zl_layer_kind kind;        /* of layers that have to be made */
+  int partials_fd;                /* -1: nothing is kept */
+  struct zl_write_behind *behind; /* of layers in directories */
   atomic_uint connections;
   atomic_size_t next;
   atomic_bool stop;
@@ -116,6 +118,7 @@ static int on_progress(void *ctx, uint64_t done, uint64_t resumed, struct zl_err
 
   if (atomic_load(&report->fetch->stop))
     return zl_fail(err, ZL_E_CANCELLED, 0, "cancelled");
+  zl_write_behind_wrote(report->fetch->behind);
   if (done < report->job->blob->size && now - report->reported_ns < REPORT_EVERY_MS * ZL_NS_PER_MS)
     return 0;
   report->reported_ns = now;
@@ -400,7 +403,10 @@ int zl_layer_fetch(const struct zl_layer_fetch_options *options, struct zl_layer
   /* What dead pulls hold may be the room that this one needs. */
   zl_staging_sweep_dead(options->store->layers_fd);
   open_partials(f);
+  if (f->kind == ZL_LAYER_KIND_DIRECTORY)
+    f->behind = zl_write_behind_new(options->store->layers_fd);
   run_workers(f);
+  zl_write_behind_freep(&f->behind);
   if (f->error.code != ZL_OK)
     return end_failed(f, err);
   *ret = zl_steal_ptr(&f);
