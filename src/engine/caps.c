@@ -87,7 +87,8 @@ static uint64_t read_bounding_set(void)
   return mask;
 }
 
-/* 0: not read yet. A child is born with its parent's set, and with what its parent knows of it. */
+/* 0: not read yet. A child is born with its parent's set, and with what its parent knows of it;
+ * what it drops itself is not noted, since its memory may be its parent's. */
 static _Atomic uint64_t known_bounding;
 
 void zl_caps_learn(void)
@@ -130,7 +131,6 @@ int zl_caps_limit(const struct zl_caps *caps, struct zl_error *err)
   for (int cap = 0; cap < CAP_BITS; cap++)
     if ((surplus >> cap & 1) != 0 && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
       return zl_fail_errno(err, "dropping capability %d from the bounding set", cap);
-  known_bounding &= caps->bounding;
   if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
     return zl_fail_errno(err, "keeping the capabilities over the change of user");
   return 0;
@@ -158,7 +158,8 @@ int zl_caps_apply(const struct zl_caps *caps, struct zl_error *err)
   if (r < 0)
     return r;
   permitted = caps->permitted & held;
-  inheritable = caps->inheritable & held & bounding_set(); /* the kernel takes no more */
+  /* The kernel takes no more. */
+  inheritable = caps->inheritable & held & bounding_set() & caps->bounding;
   ambient = caps->ambient & inheritable & permitted;
   if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
     return zl_fail_errno(err, "clearing the ambient capabilities");

@@ -27,7 +27,7 @@ void zl_caps_learn(void);
 
 /* First half, before the user changes: drops everything outside caps->bounding from the bounding
  * set and makes the permitted set survive the change of user (PR_SET_KEEPCAPS). Needs CAP_SETPCAP
- * unless nothing is to be dropped. Idempotent. */
+ * unless nothing is to be dropped. Idempotent while it is held. */
 int zl_caps_limit(const struct zl_caps *caps, struct zl_error *err);
 
 /* Second half, after the user changed: sets permitted, effective, inheritable and ambient.

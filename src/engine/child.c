@@ -84,14 +84,14 @@ int zl_child_clone(int namespaces, int cgroup_fd, struct zl_child *ret, struct z
   return 1;
 }
 
-int zl_child_run(int cgroup_fd, void (*run)(void *), void *arg, struct zl_child *ret,
+int zl_child_run(int flags, int cgroup_fd, void (*run)(void *), void *arg, struct zl_child *ret,
                  struct zl_error *err)
 {
   int pidfd = -1;
   struct clone_args args;
   long pid;
 
-  fill(&args, CLONE_VM | CLONE_VFORK, cgroup_fd, &pidfd);
+  fill(&args, (unsigned)flags | CLONE_VM | CLONE_VFORK, cgroup_fd, &pidfd);
   pid = clone3_run(&args, run, arg);
   if (pid < 0)
     return zl_fail_errno(err, "starting a process");

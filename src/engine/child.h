@@ -23,8 +23,9 @@ int zl_child_clone(int namespaces, int cgroup_fd, struct zl_child *ret, struct z
 /* vfork: `run(arg)`, which must not return, goes on in the caller's memory, and the caller when
  * that process has ended or executes. Nothing of the memory is copied or faulted in for it, which
  * is most of what a short-lived process costs. It must not change what the caller goes on with, and
- * what belongs to the memory (being dumpable) changes for both. Otherwise as zl_child_clone. */
-int zl_child_run(int cgroup_fd, void (*run)(void *arg), void *arg, struct zl_child *ret,
+ * what belongs to the memory (being dumpable) changes for both. `flags`: 0 or CLONE_PARENT.
+ * Otherwise as zl_child_clone. */
+int zl_child_run(int flags, int cgroup_fd, void (*run)(void *arg), void *arg, struct zl_child *ret,
                  struct zl_error *err);
 
 /* First steps of every child: it dies with its parent, cannot be traced or read through /proc by

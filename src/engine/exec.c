@@ -172,26 +172,72 @@ static int prepare(const struct zl_exec_spec *spec, struct birth *birth, struct 
   return r;
 }
 
-_Noreturn static void child_main(const struct zl_exec_spec *spec, struct birth *birth)
+/* What the helper hands to the process that it bears. */
+struct child {
+  const struct zl_exec_spec *spec;
+  struct birth birth;
+  struct zl_launch launch;
+};
+
+static struct child child_init(const struct zl_exec_spec *spec, const struct birth *birth)
 {
   const struct zl_container *c = spec->container;
-  struct zl_launch launch = {
-    .process = spec->process, .config = spec->config, .cwd_fd = -1, .root_fd = -1
-  };
+
+  return (struct child){ .spec = spec,
+                         .birth = *birth,
+                         .launch = { .process = spec->process,
+                                     .config = spec->config,
+                                     .filter = c->confined ? &c->filter : NULL,
+                                     .is_free = spec->is_free,
+                                     .preserved_fds = spec->preserved_fds,
+                                     .listener = birth->listener,
+                                     .cwd_fd = -1,
+                                     .root_fd = -1 } };
+}
+
+_Noreturn static void child_main(struct child *child)
+{
+  struct birth *birth = &child->birth;
   struct zl_error err = { 0 };
   int r;
 
   zl_fd_closep(&birth->pid_fd);
   zl_debug("child process in init()");
-  launch.filter = c->confined ? &c->filter : NULL;
-  launch.is_free = spec->is_free;
-  launch.preserved_fds = spec->preserved_fds;
-  launch.listener = birth->listener;
-  r = prepare(spec, birth, &launch, &err);
+  r = prepare(child->spec, birth, &child->launch, &err);
   if (r == 0)
-    (void)zl_launch_exec(&launch, &err);
+    (void)zl_launch_exec(&child->launch, &err);
   zl_sync_send_error(birth->sync_fd, &err);
   _exit(EXIT_NO_START);
+}
+
+static void child_run(void *arg)
+{
+  child_main(arg);
+}
+
+/* Who is told of a listener's process needs the helper beside it. */
+static bool shares_memory(const struct zl_exec_spec *spec, const struct birth *birth)
+{
+  return spec->may_share_memory && birth->listener->sock < 0 &&
+         !(spec->container->namespaces & CLONE_NEWTIME);
+}
+
+static int bear(const struct zl_exec_spec *spec, const struct birth *birth, struct zl_child *ret,
+                struct zl_error *err)
+{
+  struct child child = child_init(spec, birth);
+  int r;
+
+  if (!shares_memory(spec, birth)) {
+    r = zl_child_clone(CLONE_PARENT, -1, ret, err);
+    if (r == 0)
+      child_main(&child);
+    return r;
+  }
+  r = zl_child_run(CLONE_PARENT, -1, child_run, &child, ret, err);
+  child.launch.cwd_fd = -1; /* its own table of descriptors had it */
+  zl_launch_done(&child.launch);
+  return r;
 }
 
 /* The container's pid namespace is entered by birth alone. Whoever is born there is seen by the
@@ -200,7 +246,6 @@ _Noreturn static void child_main(const struct zl_exec_spec *spec, struct birth *
 _Noreturn static void helper_main(const struct zl_exec_spec *spec, const struct birth *birth)
 {
   struct zl_child child = { .pidfd = -1 };
-  struct birth own = *birth;
   struct zl_error err = { 0 };
   int r = enter(spec, birth, &err);
 
@@ -208,9 +253,7 @@ _Noreturn static void helper_main(const struct zl_exec_spec *spec, const struct 
   if (r == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
     r = zl_fail_errno(&err, "hiding the process from the container");
   if (r == 0)
-    r = zl_child_clone(CLONE_PARENT, -1, &child, &err);
-  if (r == 0)
-    child_main(spec, &own);
+    r = bear(spec, birth, &child, &err);
   if (r < 0) {
     zl_sync_send_error(birth->sync_fd, &err);
     _exit(EXIT_NO_START);
@@ -280,7 +323,7 @@ static int run_helper(const struct zl_exec_spec *spec, const struct birth *birth
       helper_main(spec, birth);
     return r;
   }
-  r = zl_child_run(spec->cgroup_fd, helper_run, &helper, ret, err);
+  r = zl_child_run(0, spec->cgroup_fd, helper_run, &helper, ret, err);
   (void)prctl(PR_SET_DUMPABLE, dumpable, 0, 0, 0);
   return r;
 }

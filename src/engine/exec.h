@@ -20,6 +20,9 @@ struct zl_exec_spec {
   const char *keyring;                   /* as there: the same name */
   struct zl_container_hooks hooks;       /* `enter` only */
   bool is_free;                          /* as in zl_container_spec, as is the next */
+  /* The process may be in the caller's memory until its program executes, which saves copying that.
+   * Only where no process of the container can trace others (CAP_SYS_PTRACE). */
+  bool may_share_memory;
   unsigned preserved_fds;
 };
 

@@ -2,11 +2,14 @@
 #include "engine/execve.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/compiler.h"
 #include "base/strv.h"
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -87,11 +90,11 @@ static int search(const struct attempt *attempt, const char *name, struct zl_err
     dirs = DEFAULT_PATH;
   for (;;) {
     size_t len = strcspn(dirs, ":");
-    zl_autofree char *path = zl_asprintf("%.*s/%s", (int)len, len > 0 ? dirs : "", name);
-    int os_error;
+    ZL_UNCLEARED char path[PATH_MAX]; /* memory from the heap would stay with a caller's memory */
+    int n = snprintf(path, sizeof(path), "%.*s/%s", (int)len, dirs, name), os_error;
 
-    if (path == NULL)
-      return zl_fail_nomem(err, "command path");
+    if (n < 0 || (size_t)n >= sizeof(path))
+      return failure(name, ENAMETOOLONG, err);
     os_error = try_file(attempt, len > 0 ? path : name);
     if (os_error == 0)
       return 0;

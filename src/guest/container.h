@@ -35,6 +35,7 @@ struct container {
   int scratch_fd; /* holds its writable layer; -1: none */
   struct process *init;
   bool is_frozen;
+  bool may_trace;    /* some process of it has or had the right to trace others */
   int last_signal;   /* the end that was asked for; 0: none was */
   bool is_announced; /* the host has been told of the end */
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -155,6 +156,14 @@ static int open_pipes(struct process *process, const struct execution *execution
   return 0;
 }
 
+/* Who can may read and write what the executed process has not left behind yet. */
+static bool can_trace(const struct zl_process *process)
+{
+  const struct zl_caps *caps = &process->caps;
+
+  return ((caps->bounding | caps->permitted | caps->inheritable) >> CAP_SYS_PTRACE & 1) != 0;
+}
+
 static int run(struct container *c, struct process *process, const struct execution *execution,
                const struct zl_process *parsed, struct zl_error *err)
 {
@@ -166,6 +175,8 @@ static int run(struct container *c, struct process *process, const struct execut
                                .hooks = container_hooks(c) };
   int master = -1, r = 0;
 
+  c->may_trace = c->may_trace || can_trace(&c->config->process) || can_trace(parsed);
+  spec.may_share_memory = !c->may_trace;
   if (!parsed->terminal) {
     r = open_pipes(process, execution, &pipes, err);
     if (r == 0)

@@ -33,7 +33,8 @@ struct box {
   struct zl_container container;
   int out; /* what the program writes */
   char text[16384];
-  int status; /* of waitpid */
+  int status;            /* of waitpid */
+  bool may_share_memory; /* of an exec */
 };
 
 static char box_dir[64];
@@ -128,7 +129,8 @@ static inline int box_exec(struct box *box, const char *process, const char *scr
                                .stdio = { -1, -1, -1 },
                                .cgroup_fd = -1,
                                .state_json = box->state,
-                               .keyring = box->keyring };
+                               .keyring = box->keyring,
+                               .may_share_memory = box->may_share_memory };
   struct zl_child child;
   int ends[2], master, r = zl_json_parse(text, strlen(text), "process", &doc, err);
   ssize_t n;

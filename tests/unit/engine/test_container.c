@@ -468,6 +468,34 @@ static void notified_calls_reach_their_agent(void **state)
   run_with_agent(",\"noNewPrivileges\":true,\"user\":{\"uid\":1000,\"gid\":1000}");
 }
 
+/* What one does to itself on its way to its program is neither its caller's nor the next one's. */
+static void an_exec_may_begin_in_our_memory(void **state)
+{
+  static const char narrow[] = ",\"capabilities\":{\"bounding\":[\"CAP_CHOWN\"]}";
+  static const char too_many[] =
+      ",\"rlimits\":[{\"type\":\"RLIMIT_NOFILE\",\"soft\":8,\"hard\":99999999999}]";
+  static const char show[] = "grep CapBnd /proc/self/status; echo $HOME; id -u; umask";
+  autobox box = { .script = "exec sleep 1000", .may_share_memory = true };
+  struct zl_error err = { 0 };
+  int dumpable = prctl(PR_GET_DUMPABLE);
+
+  (void)state;
+  if (box_create(&box, &err) < 0 || zl_container_start(&box.container, &err) < 0)
+    fail_msg("%s", err.msg);
+  for (int i = 0; i < 3; i++) {
+    if (box_exec(&box, narrow, show, &err) < 0)
+      fail_msg("%s", err.msg);
+    assert_string_equal(box.text, "CapBnd:\t0000000000000001\n/\n0\n0022\n");
+    if (box_exec(&box, ",\"user\":{\"uid\":7,\"gid\":7}", show, &err) < 0)
+      fail_msg("%s", err.msg);
+    assert_string_equal(box.text, "CapBnd:\t0000000000200003\n/\n7\n0022\n");
+    assert_true(box_exec(&box, too_many, "true", &err) < 0);
+    assert_non_null(strstr(err.msg, "RLIMIT_NOFILE"));
+  }
+  assert_int_equal(prctl(PR_GET_DUMPABLE), dumpable);
+  zl_child_kill(&box.container.init);
+}
+
 static void an_exec_is_notified_of_too(void **state)
 {
   zl_autofree char *path = zl_asprintf("%s/agent", box_dir);
@@ -618,6 +646,7 @@ int main(void)
     cmocka_unit_test(a_process_is_scheduled_as_it_says),
     cmocka_unit_test(an_exec_has_its_processors),
     cmocka_unit_test(notified_calls_reach_their_agent),
+    cmocka_unit_test(an_exec_may_begin_in_our_memory),
     cmocka_unit_test(an_exec_is_notified_of_too),
     cmocka_unit_test(a_flag_of_listeners_without_one),
     cmocka_unit_test(nobody_listens),
