@@ -57,6 +57,14 @@ int zl_rpc_windows_hvsocket(struct zl_bridge_client *client, const char *runtime
   return zl_rpc_modify(client, NULL, "Update", "HvSocket", settings, then, err);
 }
 
+int zl_rpc_windows_modify(struct zl_bridge_client *client, const char *request,
+                          const char *resource, const json_t *settings,
+                          const struct zl_rpc_then *then, struct zl_error *err)
+{
+  return zl_rpc_modify(client, NULL, request, resource,
+                       settings != NULL ? json_deep_copy(settings) : json_object(), then, err);
+}
+
 int zl_rpc_windows_create(struct zl_bridge_client *client, const char *container_id,
                           json_t *container, const struct zl_rpc_then *then, struct zl_error *err)
 {
@@ -68,27 +76,6 @@ int zl_rpc_windows_create(struct zl_bridge_client *client, const char *container
   return zl_rpc_send(client, ZL_BRIDGE_CREATE, container_id, body, then, err);
 }
 
-static json_t *parameters_json(const struct zl_rpc_windows_process *process)
-{
-  bool has_err = process->err_port != 0 && !process->console;
-  zl_autojson *json = json_pack("{s:s, s:b, s:b, s:b, s:b}", "CommandLine", process->command_line,
-                                "CreateStdInPipe", process->in_port != 0, "CreateStdOutPipe",
-                                process->out_port != 0, "CreateStdErrPipe", (int)has_err,
-                                "EmulateConsole", (int)process->console);
-  int r = json != NULL ? 0 : -1;
-
-  if (process->working_directory != NULL)
-    r |= json_object_set_new(json, "WorkingDirectory", json_string(process->working_directory));
-  if (process->user != NULL)
-    r |= json_object_set_new(json, "User", json_string(process->user));
-  if (process->environment != NULL)
-    r |= json_object_set(json, "Environment", process->environment);
-  if (process->console && process->height != 0 && process->width != 0)
-    r |= json_object_set_new(json, "ConsoleSize",
-                             json_pack("[i, i]", (int)process->height, (int)process->width));
-  return r == 0 ? zl_steal_ptr(&json) : NULL;
-}
-
 static int set_service(json_t *object, const char *key, uint32_t port)
 {
   char guid[ZL_GUID_TEXT];
@@ -98,24 +85,24 @@ static int set_service(json_t *object, const char *key, uint32_t port)
   return json_object_set_new(object, key, json_string(zl_bridge_service_guid(port, guid)));
 }
 
-static json_t *relay_json(const struct zl_rpc_windows_process *process)
+static json_t *relay_json(const struct zl_rpc_windows_ports *ports)
 {
   zl_autojson *json = json_object();
   int r = json != NULL ? 0 : -1;
 
-  r |= set_service(json, "StdIn", process->in_port);
-  r |= set_service(json, "StdOut", process->out_port);
-  r |= set_service(json, "StdErr", process->console ? 0 : process->err_port);
+  r |= set_service(json, "StdIn", ports->in);
+  r |= set_service(json, "StdOut", ports->out);
+  r |= set_service(json, "StdErr", ports->err);
   return r == 0 ? zl_steal_ptr(&json) : NULL;
 }
 
 int zl_rpc_windows_execute(struct zl_bridge_client *client, const char *container_id,
-                           const struct zl_rpc_windows_process *process,
+                           const json_t *parameters, const struct zl_rpc_windows_ports *ports,
                            const struct zl_rpc_then *then, struct zl_error *err)
 {
   json_t *body =
       json_pack("{s:{s:o, s:o}}", "Settings", "ProcessParameters",
-                zl_rpc_encode(parameters_json(process)), "StdioRelaySettings", relay_json(process));
+                zl_rpc_encode(json_deep_copy(parameters)), "StdioRelaySettings", relay_json(ports));
 
   return zl_rpc_send(client, ZL_BRIDGE_EXECUTE_PROCESS, container_id, body, then, err);
 }

@@ -31,20 +31,21 @@ int zl_rpc_windows_create_host(struct zl_bridge_client *client, const struct zl_
 /* Tells the machine its own address on the host's sockets. */
 int zl_rpc_windows_hvsocket(struct zl_bridge_client *client, const char *runtime_id,
                             const struct zl_rpc_then *then, struct zl_error *err);
+/* A change of the machine; `settings` is borrowed, and NULL: there are none. */
+int zl_rpc_windows_modify(struct zl_bridge_client *client, const char *request,
+                          const char *resource, const json_t *settings,
+                          const struct zl_rpc_then *then, struct zl_error *err);
 /* `container` is a Container document of schema 2.1. */
 int zl_rpc_windows_create(struct zl_bridge_client *client, const char *container_id,
                           json_t *container, const struct zl_rpc_then *then, struct zl_error *err);
 
-struct zl_rpc_windows_process {
-  const char *command_line;
-  const char *working_directory, *user; /* NULL: the image's */
-  json_t *environment;                  /* {name: value}, NULL: none */
-  bool console;                         /* then `err_port` is not used */
-  unsigned height, width;
-  uint32_t in_port, out_port, err_port; /* 0: no such stream */
+/* `parameters` is a ProcessParameters document of schema 2.1. The streams' ports; 0: no such
+ * stream. The guest dials each before it answers. */
+struct zl_rpc_windows_ports {
+  uint32_t in, out, err;
 };
 int zl_rpc_windows_execute(struct zl_bridge_client *client, const char *container_id,
-                           const struct zl_rpc_windows_process *process,
+                           const json_t *parameters, const struct zl_rpc_windows_ports *ports,
                            const struct zl_rpc_then *then, struct zl_error *err);
 /* `name` is "CtrlC", "CtrlShutdown" …; NULL ends the process. */
 int zl_rpc_windows_signal(struct zl_bridge_client *client, const char *container_id,

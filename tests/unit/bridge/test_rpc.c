@@ -214,28 +214,21 @@ static int windows_create(struct zl_bridge_client *c, struct zl_error *err)
 
 static int windows_execute(struct zl_bridge_client *c, struct zl_error *err)
 {
-  zl_autojson *environment = json_pack("{s:s}", "A", "b");
-  const struct zl_rpc_windows_process process = { .command_line = "cmd /c \"dir\"",
-                                                  .working_directory = "C:\\",
-                                                  .user = "ContainerUser",
-                                                  .environment = environment,
-                                                  .in_port = 0x40000001,
-                                                  .out_port = 0x40000002,
-                                                  .err_port = 0x40000003 };
+  zl_autojson *parameters =
+      json_pack("{s:s, s:b}", "CommandLine", "cmd /c \"dir\"", "CreateStdInPipe", 1);
+  const struct zl_rpc_windows_ports ports = { .in = 0x40000001,
+                                              .out = 0x40000002,
+                                              .err = 0x40000003 };
 
-  return zl_rpc_windows_execute(c, "box", &process, &then, err);
+  return zl_rpc_windows_execute(c, "box", parameters, &ports, &then, err);
 }
 
 static int windows_console(struct zl_bridge_client *c, struct zl_error *err)
 {
-  const struct zl_rpc_windows_process process = { .command_line = "cmd",
-                                                  .console = true,
-                                                  .height = 24,
-                                                  .width = 80,
-                                                  .out_port = 0xfffffffe,
-                                                  .err_port = 1 };
+  zl_autojson *parameters = json_pack("{s:s, s:b}", "CommandLine", "cmd", "EmulateConsole", 1);
+  const struct zl_rpc_windows_ports ports = { .out = 0xfffffffe };
 
-  return zl_rpc_windows_execute(c, "box", &process, &then, err);
+  return zl_rpc_windows_execute(c, "box", parameters, &ports, &then, err);
 }
 
 static int windows_signal(struct zl_bridge_client *c, struct zl_error *err)
@@ -353,18 +346,13 @@ static const struct {
         "{\\\"Path\\\":\\\"c:\\\\\\\\mounts\\\\\\\\scsi\\\\\\\\m1\\\"}}}\"}" },
   { "windows-execute", windows_execute, 0x10100501,
     BOX ",\"Settings\":{\"ProcessParameters\":\"{"
-        "\\\"CommandLine\\\":\\\"cmd /c \\\\\\\"dir\\\\\\\"\\\",\\\"CreateStdInPipe\\\":true,"
-        "\\\"CreateStdOutPipe\\\":true,\\\"CreateStdErrPipe\\\":true,"
-        "\\\"EmulateConsole\\\":false,\\\"WorkingDirectory\\\":\\\"C:\\\\\\\\\\\","
-        "\\\"User\\\":\\\"ContainerUser\\\",\\\"Environment\\\":{\\\"A\\\":\\\"b\\\"}}\","
+        "\\\"CommandLine\\\":\\\"cmd /c \\\\\\\"dir\\\\\\\"\\\",\\\"CreateStdInPipe\\\":true}\","
         "\"StdioRelaySettings\":{\"StdIn\":\"40000001-facb-11e6-bd58-64006a7986d3\","
         "\"StdOut\":\"40000002-facb-11e6-bd58-64006a7986d3\","
         "\"StdErr\":\"40000003-facb-11e6-bd58-64006a7986d3\"}}}" },
   { "windows-console", windows_console, 0x10100501,
     BOX ",\"Settings\":{\"ProcessParameters\":\"{\\\"CommandLine\\\":\\\"cmd\\\","
-        "\\\"CreateStdInPipe\\\":false,\\\"CreateStdOutPipe\\\":true,"
-        "\\\"CreateStdErrPipe\\\":false,\\\"EmulateConsole\\\":true,"
-        "\\\"ConsoleSize\\\":[24,80]}\",\"StdioRelaySettings\":"
+        "\\\"EmulateConsole\\\":true}\",\"StdioRelaySettings\":"
         "{\"StdOut\":\"fffffffe-facb-11e6-bd58-64006a7986d3\"}}}" },
   { "windows-signal", windows_signal, 0x10100701,
     BOX ",\"ProcessId\":8,\"Options\":{\"Signal\":\"CtrlShutdown\"}}" },
@@ -403,9 +391,7 @@ static void texts_are_utf8(void **state)
   const struct zl_rpc_network mac = { .mac = "\xff", .address = "10.0.0.1", .prefix = 8 };
   const struct zl_rpc_network gateway = { .mac = "a", .address = "b", .gateway = "\xff", .mtu = 1 };
   const struct zl_rpc_disk disk = { 0, "\xc0\x80", true, "ext4" };
-  const struct zl_rpc_windows_process process = {
-    .command_line = "\xff", .user = "u", .console = true, .height = 1, .width = 1, .out_port = 5
-  };
+  const struct zl_rpc_windows_ports no_ports = { 0 };
   zl_autojson *object = json_object();
   size_t len;
 
@@ -416,7 +402,8 @@ static void texts_are_utf8(void **state)
   assert_int_equal(zl_rpc_network(client, &gateway, &then, NULL), -ZL_E_INVALID);
   assert_int_equal(zl_rpc_disk_add(client, &disk, &then, NULL), -ZL_E_INVALID);
   assert_int_equal(zl_rpc_create(client, "\xff", object, object, &then, NULL), -ZL_E_INVALID);
-  assert_int_equal(zl_rpc_windows_execute(client, "box", &process, &then, NULL), -ZL_E_INVALID);
+  assert_int_equal(zl_rpc_windows_execute(client, "\xff", object, &no_ports, &then, NULL),
+                   -ZL_E_INVALID);
   assert_int_equal(zl_rpc_windows_signal(client, "box", 1, "\xff", &then, NULL), -ZL_E_INVALID);
   assert_int_equal(zl_rpc_windows_hvsocket(client, "\xff", &then, NULL), -ZL_E_INVALID);
   assert_null(zl_bridge_client_pending(client, &len));

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Creation and removal.
+ */
+#include <string.h>
+
+#include "base/strv.h"
+#include "runtime/hcs/files.h"
+#include "runtime/hcs/hresult.h"
+#include "runtime/hcs/instance_private.h"
+#include "runtime/runtime.h"
+
+struct zl_hcn zl_hcs_instance_hcn(const struct zl_hcs_instance *c)
+{
+  return (struct zl_hcn){ .api = &c->node->api->hcn, .fail = zl_hresult_fail };
+}
+
+uint32_t zl_hcs_instance_end_ms(const struct zl_hcs_instance *c)
+{
+  return c->node->end_ms != 0 ? c->node->end_ms : ZL_HCS_END_MS;
+}
+
+/* ---- Undoing ---- */
+
+static int undo_scratch(void *ctx, struct zl_error *err)
+{
+  struct zl_hcs_instance *c = ctx;
+  int r = zl_hcs_scratch_remove(&c->scratch, err);
+
+  if (r == 0)
+    zl_hcs_scratch_done(&c->scratch);
+  return r;
+}
+
+static int undo_endpoint(void *ctx, struct zl_error *err)
+{
+  const struct zl_hcs_instance *c = ctx;
+  struct zl_hcn hcn = zl_hcs_instance_hcn(c);
+
+  return zl_hcn_endpoint_remove(&hcn, &c->hcn.endpoint, err);
+}
+
+static int undo_namespace(void *ctx, struct zl_error *err)
+{
+  const struct zl_hcs_instance *c = ctx;
+  struct zl_hcn hcn = zl_hcs_instance_hcn(c);
+
+  return zl_hcn_namespace_remove(&hcn, &c->hcn.space, err);
+}
+
+static int undo_attachment(void *ctx, struct zl_error *err)
+{
+  const struct zl_hcs_instance *c = ctx;
+  struct zl_hcn hcn = zl_hcs_instance_hcn(c);
+
+  return zl_hcn_detach(&hcn, &c->hcn, err);
+}
+
+/* ---- Steps of create ---- */
+
+static char *below(const char *dir, const char *name)
+{
+  return zl_asprintf("%s\\%s", dir, name);
+}
+
+static int make_scratch(struct zl_hcs_instance *c, const struct zl_hcs_instance_spec *spec,
+                        struct zl_error *err)
+{
+  zl_autofree char *path = below(spec->dir, "scratch");
+  const struct zl_hcs_scratch_options options = {
+    .path = path, .chain = c->chain, .bytes = spec->scratch_bytes, .mount = !c->in_machine
+  };
+  int r = path != NULL ? zl_hcs_scratch_create(c->node->api, &options, &c->scratch, err)
+                       : zl_fail_nomem(err, "a container");
+
+  if (r < 0)
+    return zl_context(r, err, "scratch layer");
+  zl_undo_push(&c->undo, "scratch layer", undo_scratch, c);
+  return 0;
+}
+
+static int make_endpoint(struct zl_hcs_instance *c, const struct zl_hcs_link *link,
+                         struct zl_error *err)
+{
+  struct zl_hcn hcn = zl_hcs_instance_hcn(c);
+  zl_autofree char *name = zl_asprintf("%s-%s", c->node->network, c->id);
+  zl_autofree char *prefix = zl_asprintf("%s-", c->node->network);
+  char network[ZL_GUID_CHARS];
+  const struct zl_hcn_endpoint_spec endpoint = { .name = name,
+                                                 .network =
+                                                     zl_guid_format(&c->hcn.network, network),
+                                                 .address = link->address,
+                                                 .gateway = link->gateway,
+                                                 .prefix = link->prefix,
+                                                 .dns_servers = link->dns_servers,
+                                                 .search = link->dns_search,
+                                                 .ports = link->ports,
+                                                 .n_ports = link->n_ports };
+  int r = name != NULL && prefix != NULL
+              ? zl_hcn_endpoint_create(&hcn, &c->hcn, &endpoint, prefix, err)
+              : zl_fail_nomem(err, "a container");
+
+  if (r < 0)
+    return zl_context(r, err, "endpoint");
+  zl_undo_push(&c->undo, "endpoint", undo_endpoint, c);
+  return 0;
+}
+
+static int make_namespace(struct zl_hcs_instance *c, struct zl_error *err)
+{
+  struct zl_hcn hcn = zl_hcs_instance_hcn(c);
+  int r = zl_hcn_namespace_create(&hcn, &c->hcn.space, err);
+
+  if (r < 0)
+    return zl_context(r, err, "network namespace");
+  zl_undo_push(&c->undo, "network namespace", undo_namespace, c);
+  r = zl_hcn_attach(&hcn, &c->hcn, err);
+  if (r < 0)
+    return zl_context(r, err, "attachment of the endpoint");
+  zl_undo_push(&c->undo, "attachment of the endpoint", undo_attachment, c);
+  return 0;
+}
+
+static int make_network(struct zl_hcs_instance *c, const struct zl_hcs_link *link,
+                        struct zl_error *err)
+{
+  struct zl_hcn hcn = zl_hcs_instance_hcn(c);
+  struct zl_hcn_network_spec network = { .name = c->node->network };
+  int r;
+
+  if (link == NULL)
+    return 0;
+  network.prefix = link->slice;
+  network.gateway = link->gateway;
+  zl_hcn_ids_of(&network, c->id, &c->hcn);
+  c->has_network = true;
+  r = zl_hcn_network_ensure(&hcn, &network, &c->hcn.network, err);
+  if (r < 0)
+    return zl_context(r, err, "network");
+  r = make_endpoint(c, link, err);
+  return r < 0 ? r : make_namespace(c, err);
+}
+
+static int find_machine(struct zl_hcs_instance *c, const struct zl_hcs_instance_spec *spec,
+                        struct zl_error *err)
+{
+  zl_autofree char *dir = below(spec->dir, "vm");
+  const char *texts[] = { "machine", c->node->network, c->id, NULL };
+  char id[ZL_GUID_CHARS];
+  struct zl_guid guid;
+
+  if (!c->in_machine)
+    return 0;
+  if (dir == NULL)
+    return zl_fail_nomem(err, "a container");
+  zl_guid_of(texts, &guid);
+  return zl_hcs_uvm_init(c->node->api, zl_guid_format(&guid, id), dir, c->chain, &c->uvm, err);
+}
+
+static int note_dirs(struct zl_hcs_instance *c, const struct zl_hcs_instance_spec *spec,
+                     struct zl_error *err)
+{
+  zl_autohcsmounts mounts = { 0 };
+  int r = zl_hcs_mounts_of(spec->service, spec->volumes, spec->isolation, &mounts, err);
+
+  for (size_t i = 0; r == 0 && i < mounts.n_dirs; i++)
+    r = zl_strv_push(&c->dirs, mounts.dirs[i].source, err);
+  return r;
+}
+
+static int make_documents(struct zl_hcs_instance *c, const struct zl_hcs_instance_spec *spec,
+                          struct zl_error *err)
+{
+  zl_autofree char *disk = zl_hcs_scratch_disk(&c->scratch);
+  char space[ZL_GUID_CHARS];
+  struct zl_hcs_input input = { .id = c->id,
+                                .owner = c->node->owner,
+                                .service = spec->service,
+                                .image = spec->image,
+                                .isolation = spec->isolation,
+                                .host_cpus = c->node->cpus,
+                                .layers = c->chain->layers,
+                                .n_layers = c->chain->count,
+                                .scratch = c->in_machine ? disk : c->scratch.volume,
+                                .volumes = spec->volumes,
+                                .boot_files = c->uvm.boot_files,
+                                .machine_scratch = c->uvm.disk };
+  int r;
+
+  if (disk == NULL)
+    return zl_fail_nomem(err, "a container");
+  if (c->has_network) {
+    input.network = zl_guid_format(&c->hcn.space, space);
+    input.dns_search = spec->link->dns_search;
+  }
+  r = note_dirs(c, spec, err);
+  return r < 0 ? r : zl_hcs_documents_of(&input, &c->documents, err);
+}
+
+static int make_all(struct zl_hcs_instance *c, const struct zl_hcs_instance_spec *spec,
+                    struct zl_error *err)
+{
+  int r = zl_wclayer_chain_new(c->node->api, spec->layers, spec->n_layers, &c->chain, err);
+
+  if (r < 0)
+    return zl_context(r, err, "layers");
+  r = find_machine(c, spec, err);
+  if (r == 0)
+    r = make_scratch(c, spec, err);
+  if (r == 0)
+    r = make_network(c, spec->link, err);
+  if (r == 0)
+    r = make_documents(c, spec, err);
+  c->before_system = c->undo.count;
+  return r < 0 ? r : zl_hcs_instance_make_system(c, err);
+}
+
+/* ---- Life ---- */
+
+static struct zl_hcs_instance *new_container(const struct zl_hcs_node *node,
+                                             const struct zl_hcs_instance_spec *spec,
+                                             const struct zl_hcs_instance_hooks *hooks)
+{
+  struct zl_hcs_instance *c = calloc(1, sizeof(*c));
+
+  if (c == NULL)
+    return NULL;
+  c->node = node;
+  if (hooks != NULL)
+    c->hooks = *hooks;
+  c->in_machine = spec->isolation == ZL_ISOLATION_HYPERV;
+  c->console = spec->service->tty;
+  c->input = spec->service->stdin_open;
+  c->scratch.api = c->uvm.api = node->api;
+  (void)pthread_mutex_init(&c->turn, NULL);
+  (void)pthread_mutex_init(&c->lock, NULL);
+  (void)pthread_cond_init(&c->changed, NULL);
+  c->id = strdup(spec->id);
+  if (c->id != NULL)
+    return c;
+  zl_hcs_instance_free(c);
+  return NULL;
+}
+
+int zl_hcs_instance_create(const struct zl_hcs_node *node, const struct zl_hcs_instance_spec *spec,
+                           const struct zl_hcs_instance_hooks *hooks, struct zl_hcs_instance **ret,
+                           struct zl_error *err)
+{
+  struct zl_hcs_instance *c = new_container(node, spec, hooks);
+  int r = c != NULL ? make_all(c, spec, err) : zl_fail_nomem(err, "a container");
+
+  if (r < 0) {
+    if (c != NULL)
+      (void)zl_undo_back(&c->undo, 0, NULL);
+    zl_hcs_instance_free(c);
+    return zl_context(r, err, "creating container '%s'", spec->id);
+  }
+  *ret = c;
+  return 0;
+}
+
+static int remove_all(struct zl_hcs_instance *c, struct zl_error *err)
+{
+  if (c->execs > 0)
+    return zl_fail(err, ZL_E_CONFLICT, 0, "container '%s' still has %u sessions", c->id, c->execs);
+  if (c->task != NULL)
+    (void)zl_hcs_task_signal(c->task, ZL_HCS_TERMINATE, NULL);
+  /* The system's end is what the threads wait for. */
+  if (c->system != NULL)
+    (void)zl_hcs_system_end(c->system, true, NULL);
+  zl_hcs_instance_join(c);
+  return zl_undo_back(&c->undo, 0, err);
+}
+
+int zl_hcs_instance_remove(struct zl_hcs_instance *instance, struct zl_error *err)
+{
+  int r;
+
+  (void)pthread_mutex_lock(&instance->turn);
+  r = remove_all(instance, err);
+  (void)pthread_mutex_unlock(&instance->turn);
+  return r < 0 ? zl_context(r, err, "container '%s'", instance->id) : 0;
+}
+
+void zl_hcs_instance_free(struct zl_hcs_instance *instance)
+{
+  struct zl_hcs_instance *c = instance;
+
+  if (c == NULL)
+    return;
+  zl_hcs_documents_done(&c->documents);
+  zl_wclayer_chain_free(c->chain);
+  zl_hcs_scratch_done(&c->scratch);
+  zl_hcs_uvm_done(&c->uvm);
+  zl_strv_free(c->dirs);
+  (void)pthread_cond_destroy(&c->changed);
+  (void)pthread_mutex_destroy(&c->lock);
+  (void)pthread_mutex_destroy(&c->turn);
+  free(c->id);
+  free(c);
+}
+
+/* ---- What a dead process left ---- */
+
+struct leftovers {
+  const struct zl_hcs_node *node;
+  const char *id, *dir;
+  struct zl_hcn_ids hcn;
+};
+
+static int reap_systems(void *ctx, struct zl_error *err)
+{
+  const struct leftovers *left = ctx;
+  const char *texts[] = { "machine", left->node->network, left->id, NULL };
+  zl_autofree char *id = zl_asprintf("%s-%s", left->node->network, left->id);
+  char machine[ZL_GUID_CHARS];
+  struct zl_guid guid;
+  int r;
+
+  if (id == NULL)
+    return zl_fail_nomem(err, "a container");
+  zl_guid_of(texts, &guid);
+  r = zl_hcs_system_reap(left->node->api, zl_guid_format(&guid, machine), err);
+  return r < 0 ? r : zl_hcs_system_reap(left->node->api, id, err);
+}
+
+static int reap_network(void *ctx, struct zl_error *err)
+{
+  const struct leftovers *left = ctx;
+  struct zl_hcn hcn = { .api = &left->node->api->hcn, .fail = zl_hresult_fail };
+  int r = zl_hcn_endpoint_remove(&hcn, &left->hcn.endpoint, err);
+  int s = zl_hcn_namespace_remove(&hcn, &left->hcn.space, r < 0 ? NULL : err);
+
+  return r < 0 ? r : s;
+}
+
+static int reap_machine(void *ctx, struct zl_error *err)
+{
+  const struct leftovers *left = ctx;
+  zl_autofree char *dir = below(left->dir, "vm");
+  zl_autofree char *disk = dir != NULL ? below(dir, "sandbox.vhdx") : NULL;
+  int r = disk != NULL ? zl_hcs_remove_file(left->node->api, disk, err)
+                       : zl_fail_nomem(err, "a container");
+
+  return r < 0 ? r : zl_hcs_remove_directory(left->node->api, dir, err);
+}
+
+static int reap_scratch(void *ctx, struct zl_error *err)
+{
+  const struct leftovers *left = ctx;
+  zl_autofree char *path = below(left->dir, "scratch");
+
+  if (path == NULL)
+    return zl_fail_nomem(err, "a container");
+  return zl_hcs_file_exists(left->node->api, path) ? zl_wclayer_destroy(left->node->api, path, err)
+                                                   : 0;
+}
+
+int zl_hcs_instance_reap(const struct zl_hcs_node *node, const char *id, const char *dir,
+                         struct zl_error *err)
+{
+  struct leftovers left = { .node = node, .id = id, .dir = dir };
+  const struct zl_hcn_network_spec network = { .name = node->network, .prefix = "" };
+  struct zl_undo undo = { .count = 0 };
+  int r;
+
+  zl_hcn_ids_of(&network, id, &left.hcn);
+  zl_undo_push(&undo, "scratch layer", reap_scratch, &left);
+  zl_undo_push(&undo, "machine's files", reap_machine, &left);
+  zl_undo_push(&undo, "network", reap_network, &left);
+  zl_undo_push(&undo, "compute system", reap_systems, &left);
+  r = zl_undo_back(&undo, 0, err);
+  return r < 0 ? zl_context(r, err, "container '%s'", id) : 0;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files instance*.c share.
+ */
+#ifndef ZL_RUNTIME_HCS_INSTANCE_PRIVATE_H
+#define ZL_RUNTIME_HCS_INSTANCE_PRIVATE_H
+
+#include "runtime/hcs/assemble.h"
+#include "runtime/hcs/instance.h"
+#include "runtime/hcs/scratch.h"
+#include "runtime/hcs/undo.h"
+#include "runtime/hcs/uvm.h"
+#include "runtime/hcs/wclayer.h"
+
+struct zl_hcs_instance {
+  const struct zl_hcs_node *node;
+  struct zl_hcs_instance_hooks hooks;
+  char *id;
+  bool in_machine, has_network, console, input;
+
+  /* What is on the host. Changed under `turn` only. */
+  pthread_mutex_t turn; /* create, start, stop and remove, one at a time */
+  struct zl_undo undo;
+  size_t before_system;  /* steps of `undo` below the system's */
+  size_t before_machine; /* those with the machine's files */
+  struct zl_wclayer_chain *chain;
+  struct zl_hcs_scratch scratch;
+  char **dirs; /* sources of mounted directories: a machine is granted them */
+  struct zl_hcn_ids hcn;
+  struct zl_hcs_uvm uvm;
+  struct zl_hcs_documents documents;
+  struct zl_hcs_system *system; /* process: the container's; hyperv: borrowed of `uvm` */
+  struct zl_hcs_guest *guest;
+
+  /* The command. */
+  struct zl_hcs_task *task;
+  pthread_t waiter, reader_out, reader_err;
+  bool has_waiter, has_out, has_err;
+
+  pthread_mutex_t lock; /* of all below */
+  pthread_cond_t changed;
+  struct zl_hcs_status status;
+  bool out_done, err_done;
+  unsigned execs;
+};
+
+struct zl_hcn zl_hcs_instance_hcn(const struct zl_hcs_instance *c);
+uint32_t zl_hcs_instance_end_ms(const struct zl_hcs_instance *c);
+
+/* Makes the system, or its machine, and notes how it is undone (instance_system.c). */
+int zl_hcs_instance_make_system(struct zl_hcs_instance *c, struct zl_error *err);
+/* From the start of the system to that of the command (instance_start.c). */
+int zl_hcs_instance_boot(struct zl_hcs_instance *c, struct zl_error *err);
+/* Threads that read and wait (instance_run.c). */
+int zl_hcs_instance_watch(struct zl_hcs_instance *c, struct zl_error *err);
+void zl_hcs_instance_join(struct zl_hcs_instance *c);
+
+#endif
