@@ -26,6 +26,20 @@ bool zl_digest_is_valid(const char *text, enum zl_digest_alg *ret_alg)
   return true;
 }
 
+void zl_digest_write(enum zl_digest_alg alg, const unsigned char *raw, size_t len,
+                     char text[ZL_DIGEST_TEXT])
+{
+  char *p = text;
+
+  memcpy(p, alg == ZL_SHA256 ? "sha256:" : "sha512:", 7);
+  p += 7;
+  for (size_t i = 0; i < len && i < ZL_DIGEST_RAW_MAX; i++) {
+    *p++ = "0123456789abcdef"[raw[i] >> 4];
+    *p++ = "0123456789abcdef"[raw[i] & 15];
+  }
+  *p = '\0';
+}
+
 ZL_DEFINE_CLEANUP(struct zl_hash, zl_hash_free)
 
 int zl_digest_of(enum zl_digest_alg alg, const void *data, size_t len, char text[ZL_DIGEST_TEXT],

@@ -33,6 +33,10 @@ void zl_hash_free(struct zl_hash *hash);
  * is used as a file name or sent anywhere (CVE-2024-3727). `ret_alg` may be NULL. */
 bool zl_digest_is_valid(const char *text, enum zl_digest_alg *ret_alg);
 
+/* Writes the raw digest of `len` bytes, at most ZL_DIGEST_RAW_MAX, as text. */
+void zl_digest_write(enum zl_digest_alg alg, const unsigned char *raw, size_t len,
+                     char text[ZL_DIGEST_TEXT]);
+
 /* The digest of one buffer. */
 int zl_digest_of(enum zl_digest_alg alg, const void *data, size_t len, char text[ZL_DIGEST_TEXT],
                  struct zl_error *err);

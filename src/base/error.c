@@ -5,6 +5,8 @@
 
 #include <zlayer/error.h>
 
+#include "base/os_error.h"
+
 static const struct {
   const char *name;
   const char *text;
@@ -41,8 +43,12 @@ int zl_fail(struct zl_error *err, enum zl_code code, int os_error, const char *f
   va_end(ap);
   if (n < 0)
     n = 0;
-  if (os_error != 0 && (size_t)n < sizeof(err->msg))
-    (void)snprintf(err->msg + n, sizeof(err->msg) - (size_t)n, ": %s", strerror(os_error));
+  if (os_error != 0 && (size_t)n < sizeof(err->msg)) {
+    char text[ZL_OS_ERROR_TEXT];
+
+    (void)snprintf(err->msg + n, sizeof(err->msg) - (size_t)n, ": %s",
+                   zl_os_error_text(os_error, text, sizeof(text)));
+  }
   flatten(err->msg);
   return -(int)code;
 }

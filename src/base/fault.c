@@ -5,11 +5,11 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "base/proc.h"
 
 enum {
   MAX_SITES = 32
@@ -55,7 +55,7 @@ static int errno_named(const char *text)
 static int act(const char *action)
 {
   if (strncmp(action, "crash", 5) == 0)
-    (void)kill(getpid(), SIGKILL);
+    zl_proc_die();
   return strncmp(action, "error(", 6) == 0 ? errno_named(action + 6) : 0;
 }
 

@@ -48,6 +48,9 @@ int zl_proc_wait(struct zl_proc *proc, int *ret_status, struct zl_error *err);
 /* SIGKILL, reap, close; for error paths. No-op when pidfd is -1. */
 void zl_proc_kill(struct zl_proc *proc);
 
+/* Ends this process at once, as a SIGKILL from outside would. */
+_Noreturn void zl_proc_die(void);
+
 /* Start time of a process in clock ticks since boot (field 22 of /proc/PID/stat); pid and start
  * time together identify a process within one boot. ZL_E_NOT_FOUND when it is gone. */
 int zl_proc_start_time(pid_t pid, uint64_t *ret_ticks, struct zl_error *err);

@@ -151,7 +151,7 @@ void zl_check_image(struct zl_spec_ctx *ctx, const struct zl_at *at, const void 
 
 bool zl_text_is_ip(const char *text)
 {
-  unsigned char raw[sizeof(struct in6_addr)];
+  unsigned char raw[16];
 
   return inet_pton(AF_INET, text, raw) == 1 || inet_pton(AF_INET6, text, raw) == 1;
 }

@@ -85,7 +85,7 @@ static int parse_number(const struct zl_field *field, const char *text, void *sl
   if (scalar != ZL_SCALAR_INT && scalar != ZL_SCALAR_FLOAT)
     return fail_expected(field, text, err);
   value = strtod(text, &end);
-  if (*end != '\0' || !isfinite(value))
+  if (*end != '\0' || !__builtin_isfinite(value))
     return fail_expected(field, text, err);
   memcpy(slot, &value, sizeof(value));
   return 0;

@@ -6,37 +6,30 @@
 #ifndef ZL_TEST_SCRATCH_H
 #define ZL_TEST_SCRATCH_H
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/path.h"
+#ifdef _WIN32
+#include "scratch_win32.h"
+#else
+#include "scratch_linux.h"
+#endif
 
 struct scratch {
-  char path[64];
+  char path[300];
   int fd;
   size_t fds; /* open before */
 };
-
-static inline size_t scratch_count_fds(void)
-{
-  DIR *dir = opendir("/proc/self/fd");
-  size_t n = 0;
-
-  assert_non_null(dir);
-  while (readdir(dir) != NULL)
-    n++;
-  (void)closedir(dir);
-  return n;
-}
 
 /* Makes PLACE/zl-NAME-XXXXXX. */
 static inline void scratch_make(struct scratch *scratch, const char *place, const char *name)
 {
   scratch->fds = scratch_count_fds();
-  (void)snprintf(scratch->path, sizeof(scratch->path), "%s/zl-%s-XXXXXX", place, name);
+  (void)snprintf(scratch->path, sizeof(scratch->path), "%s/zl-%s-XXXXXX", scratch_place(place),
+                 name);
   assert_non_null(mkdtemp(scratch->path));
   scratch->fd = open(scratch->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   assert_true(scratch->fd >= 0);

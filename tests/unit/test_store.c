@@ -7,17 +7,18 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "base/proc.h"
 #include "scratch.h"
 #include "store/store.h"
+
+static const char *self; /* this program */
 
 static int box_new(void **state)
 {
@@ -70,21 +71,30 @@ static void transactions_are_all_or_nothing(void **state)
   assert_int_equal(zl_store_run(store, &err, sql, "sx", "a", INT64_C(1)), -ZL_E_INTERNAL);
 }
 
+/* This program with a directory as its argument: writes, and is killed in a transaction. */
+static int writer_main(const char *path)
+{
+  ZL_CLEANUP(zl_store_closep) struct zl_store *store = NULL;
+  zl_autofd fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+  if (zl_store_open(fd, path, &store, NULL) == 0 && zl_store_begin(store, NULL) == 0 &&
+      zl_store_run(store, NULL, "INSERT INTO volumes VALUES ('kept', 1)", "") == 0 &&
+      zl_store_commit(store, NULL) == 0 && zl_store_begin(store, NULL) == 0)
+    (void)zl_store_run(store, NULL, "INSERT INTO volumes VALUES ('lost', 1)", "");
+  zl_proc_die();
+}
+
 static void content_survives_a_killed_writer(void **state)
 {
   struct scratch *box = *state;
   ZL_CLEANUP(zl_store_closep) struct zl_store *store = NULL;
-  pid_t pid = fork();
+  const char *const argv[] = { self, box->path, NULL };
+  const struct zl_proc_options writer = { .path = self, .exec_fd = -1, .argv = argv };
+  struct zl_proc proc = { .pidfd = -1 };
   int status;
 
-  if (pid == 0) {
-    if (zl_store_open(box->fd, box->path, &store, NULL) == 0 && zl_store_begin(store, NULL) == 0 &&
-        zl_store_run(store, NULL, "INSERT INTO volumes VALUES ('kept', 1)", "") == 0 &&
-        zl_store_commit(store, NULL) == 0 && zl_store_begin(store, NULL) == 0)
-      (void)zl_store_run(store, NULL, "INSERT INTO volumes VALUES ('lost', 1)", "");
-    (void)kill(getpid(), SIGKILL);
-  }
-  assert_int_equal(waitpid(pid, &status, 0), pid);
+  assert_int_equal(zl_proc_spawn(&writer, &proc, NULL), 0);
+  assert_int_equal(zl_proc_wait(&proc, &status, NULL), 0);
   assert_int_equal(zl_store_open(box->fd, box->path, &store, NULL), 0);
   assert_int_equal(count(store), 1);
 }
@@ -115,7 +125,7 @@ static void a_newer_schema_is_refused(void **state)
   assert_non_null(strstr(err.msg, "schema version 99"));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(transactions_are_all_or_nothing, box_new, box_free),
@@ -124,5 +134,8 @@ int main(void)
     cmocka_unit_test_setup_teardown(a_newer_schema_is_refused, box_new, box_free),
   };
 
+  if (argc > 1)
+    return writer_main(argv[1]);
+  self = argv[0];
   return cmocka_run_group_tests_name("store", tests, NULL, NULL);
 }

@@ -91,18 +91,12 @@ int zl_hash_final(struct zl_hash *hash, char text[ZL_DIGEST_TEXT], struct zl_err
 {
   unsigned char raw[EVP_MAX_MD_SIZE];
   unsigned len = ZL_SHA256_RAW;
-  int at;
 
   if (hash->ctx == NULL)
     zl_sha256_final(&hash->sha, raw);
   else if (hash->failed || crypto.final(hash->ctx, raw, &len) != 1 || len > ZL_DIGEST_RAW_MAX)
     return zl_fail(err, ZL_E_INTERNAL, 0, "the digest computation failed");
-  at = snprintf(text, ZL_DIGEST_TEXT, "%s", hash->alg == ZL_SHA256 ? "sha256:" : "sha512:");
-  for (unsigned i = 0; i < len; i++) {
-    text[at++] = "0123456789abcdef"[raw[i] >> 4];
-    text[at++] = "0123456789abcdef"[raw[i] & 15];
-  }
-  text[at] = '\0';
+  zl_digest_write(hash->alg, raw, len, text);
   return 0;
 }
 

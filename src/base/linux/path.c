@@ -235,19 +235,3 @@ const char *zl_path_of_fd(int fd, char text[ZL_FD_PATH])
   (void)snprintf(text, ZL_FD_PATH, "/proc/self/fd/%d", fd);
   return text;
 }
-
-bool zl_path_is_name(const char *name, size_t max)
-{
-  size_t len = strlen(name);
-
-  if (len == 0 || len > max)
-    return false;
-  for (size_t i = 0; i < len; i++) {
-    char c = name[i];
-    bool alnum = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-
-    if (!alnum && (i == 0 || (c != '_' && c != '.' && c != '-')))
-      return false;
-  }
-  return true;
-}

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ZL_BASE_WIN32_SYS_EVENTFD
+#define ZL_BASE_WIN32_SYS_EVENTFD
+
+#include "base/win32/posix.h"
+
+#endif

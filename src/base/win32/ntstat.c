@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/win32/handle.h"
+#include "base/win32/nt.h"
+
+enum {
+  TICKS_PER_S = 10000000,
+  BLOCK = 512
+};
+/* Seconds from 1601 to 1970. */
+static const int64_t EPOCH = 11644473600;
+
+static int64_t wide(DWORD high, DWORD low)
+{
+  return (int64_t)(((uint64_t)high << 32) | low);
+}
+
+static struct timespec time_of(FILETIME time)
+{
+  const int64_t ticks = wide(time.dwHighDateTime, time.dwLowDateTime);
+
+  return (struct timespec){ .tv_sec = ticks / TICKS_PER_S - EPOCH,
+                            .tv_nsec = (long)(ticks % TICKS_PER_S) * 100 };
+}
+
+static uint32_t mode_of(DWORD attributes)
+{
+  if (attributes & FILE_ATTRIBUTE_REPARSE_POINT)
+    return S_IFLNK | 0777;
+  if (attributes & FILE_ATTRIBUTE_DIRECTORY)
+    return S_IFDIR | 0700;
+  return S_IFREG | ((attributes & FILE_ATTRIBUTE_READONLY) ? 0400 : 0600);
+}
+
+/* No file of a disk: a pipe, a console. */
+static bool is_other(HANDLE handle, struct zl_posix_stat *ret)
+{
+  const DWORD type = GetFileType(handle);
+
+  if (type == FILE_TYPE_DISK)
+    return false;
+  *ret = (struct zl_posix_stat){ .st_mode = (type == FILE_TYPE_PIPE ? S_IFIFO : S_IFCHR) | 0600,
+                                 .st_nlink = 1 };
+  return true;
+}
+
+static int stat_handle(HANDLE handle, struct zl_posix_stat *ret)
+{
+  BY_HANDLE_FILE_INFORMATION info;
+  FILE_STANDARD_INFO space = { 0 };
+
+  if (is_other(handle, ret))
+    return 0;
+  if (!GetFileInformationByHandle(handle, &info))
+    return -zl_errno_of_last();
+  (void)GetFileInformationByHandleEx(handle, FileStandardInfo, &space, sizeof(space));
+  *ret = (struct zl_posix_stat){
+    .st_dev = info.dwVolumeSerialNumber,
+    .st_ino = (uint64_t)wide(info.nFileIndexHigh, info.nFileIndexLow),
+    .st_mode = mode_of(info.dwFileAttributes),
+    .st_nlink = info.nNumberOfLinks,
+    .st_size = wide(info.nFileSizeHigh, info.nFileSizeLow),
+    .st_blocks = (space.AllocationSize.QuadPart + BLOCK - 1) / BLOCK,
+    .st_atim = time_of(info.ftLastAccessTime),
+    .st_mtim = time_of(info.ftLastWriteTime),
+    .st_ctim = time_of(info.ftLastWriteTime),
+  };
+  return 0;
+}
+
+int zl_posix_fstat(int fd, struct zl_posix_stat *ret)
+{
+  HANDLE handle = zl_handle_of(fd);
+  int r = handle != INVALID_HANDLE_VALUE ? stat_handle(handle, ret) : -errno;
+
+  return r < 0 ? zl_posix_fail(-r) : 0;
+}
+
+/* The link itself is what there is to see, below a descriptor in any case. */
+static int open_to_look(int dirfd, const char *path, int flags, HANDLE *ret)
+{
+  const struct zl_nt_open how = { .access = FILE_READ_ATTRIBUTES,
+                                  .disposition = FILE_OPEN,
+                                  .follow = (flags & AT_SYMLINK_NOFOLLOW) == 0 };
+  zl_autohandle owned = NULL;
+  zl_autofree wchar_t *name = NULL;
+  HANDLE parent = NULL;
+  int r;
+
+  if (dirfd == AT_FDCWD && how.follow)
+    return zl_nt_open_at(dirfd, path, &how, ret);
+  r = zl_nt_open_parent(dirfd, path, &parent, &owned, &name);
+  if (r == -EINVAL) /* "." */
+    return zl_nt_open_at(dirfd, path, &how, ret);
+  return r < 0 ? r : zl_nt_open_child(parent, name, &how, !how.follow, ret);
+}
+
+int zl_posix_fstatat(int dirfd, const char *path, struct zl_posix_stat *ret, int flags)
+{
+  zl_autohandle handle = NULL;
+  int r = open_to_look(dirfd, path, flags, &handle);
+
+  if (r == 0)
+    r = stat_handle(handle, ret);
+  return r < 0 ? zl_posix_fail(-r) : 0;
+}
+
+int zl_posix_stat(const char *path, struct zl_posix_stat *ret)
+{
+  return fstatat(AT_FDCWD, path, ret, 0);
+}
+
+int zl_posix_faccessat(int dirfd, const char *path, int mode, int flags)
+{
+  const struct zl_nt_open how = {
+    .access = FILE_READ_ATTRIBUTES | ((mode & R_OK) ? FILE_READ_DATA : 0) |
+              ((mode & W_OK) ? FILE_WRITE_DATA : 0) | ((mode & X_OK) ? FILE_EXECUTE : 0),
+    .disposition = FILE_OPEN,
+    .follow = true,
+  };
+  zl_autohandle handle = NULL;
+  int r = zl_nt_open_at(dirfd, path, &how, &handle);
+
+  (void)flags;
+  return r < 0 ? zl_posix_fail(-r) : 0;
+}
+
+int zl_posix_access(const char *path, int mode)
+{
+  return faccessat(AT_FDCWD, path, mode, 0);
+}
