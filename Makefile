@@ -8,7 +8,7 @@ MESON  := /usr/bin/meson
 V2_UNIT := $(addprefix unit/engine/test_engine_,cgroup cgroup_v2 devices_policy) unit/erofs/test_mount
 V2_OCI := $(filter-out %/fakebus.py %/ocibox.py %/schema.py %/systemd_real.py,$(wildcard tests/oci/*.py))
 
-.PHONY: help setup build run run-isolation test check bench bench-oci bench-pull bench-vm format install clean images guest guest-kernel test-powercut test-systemd test-v2
+.PHONY: help setup build run run-isolation test check bench bench-oci bench-pull bench-vm format install clean images guest guest-kernel test-powercut test-systemd test-v2 windows windows-libraries
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
@@ -41,8 +41,19 @@ run-isolation: build images ## the same program with the node's kernel and with 
 	@$(MAKE) --no-print-directory $$(test -e $(BUILD)/guest/zlayer/kernel.json && echo guest-kernel || echo guest)
 	@sh examples/isolation.sh $(BUILD)
 
-test: build images guest guest-kernel ## all tests (root); ends with "N passed, N failed"
-	@sh tools/setup test vm
+build-windows/build.ninja:
+	@$(MESON) setup build-windows --cross-file cross/mingw-w64-x86_64.ini -Dtests=false --buildtype=release >/dev/null
+
+# The third-party libraries, once; then what links them.
+windows-libraries: setup
+	@sh tools/setup windows
+	@$(PYTHON) tools/mkwindows $(BUILD)/windows-libraries
+
+windows: windows-libraries build-windows/build.ninja ## build-windows/zlayer.exe and libzlayer, cross-compiled for Windows
+	@ninja -C build-windows $(if $(V),-v,--quiet)
+
+test: build images guest guest-kernel windows-libraries ## all tests (root); ends with "N passed, N failed"
+	@sh tools/setup test vm wine
 	@$(PYTHON) tools/runtests
 
 test-v2: setup ## cgroup, conformance and OCI command line tests where there is only cgroup v2, in a virtual machine (root)
@@ -92,4 +103,4 @@ install: build ## into PREFIX (default /usr/local), with the guest kernels that 
 	@$(MESON) install -C $(BUILD)
 
 clean: ## remove the build directories
-	@rm -rf $(BUILD) build-test build-asan build-tidy
+	@rm -rf $(BUILD) build-test build-asan build-tidy build-windows build-windows-test
