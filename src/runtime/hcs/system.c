@@ -138,9 +138,11 @@ int zl_hcs_system_create(const struct zl_hcs_api *api, const char *id, const jso
   int r = system != NULL ? create(system, document, err) : zl_fail_nomem(err, "a compute system");
 
   if (r < 0) {
-    if (system != NULL && system->handle != NULL)
-      (void)zl_hcs_system_end(system, true, NULL);
+    bool exists = system != NULL && system->handle != NULL;
+
     zl_hcs_system_close(system);
+    if (exists) /* its events are not heard; those of another handle may be */
+      (void)zl_hcs_system_reap(api, id, NULL);
     return r;
   }
   *ret = system;

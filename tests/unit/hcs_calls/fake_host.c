@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Operations, systems and processes.
+ * Operations and systems.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -22,9 +22,6 @@ static struct zl_hcs_api table;
 #define ALREADY_STOPPED   0x80370110U
 #define INVALID_STATE     0x80370105U
 #define NOT_STARTED       0x80370115U
-#define TIMEOUT           0x80370118U
-#define DISCONNECT        0x8037011eU
-#define PROCESS_STOPPED   0x8037011fU
 #define ACCESS_DENIED     0x80070005U
 #define SHARING_VIOLATION 0x80070020U
 
@@ -279,7 +276,7 @@ static void close_operation(void *operation)
 }
 
 /* The call's work was done, or is refused by the operation. Lock held. */
-static zl_hr complete(void *operation, zl_hr hr, const char *result)
+zl_hr fake_complete(void *operation, zl_hr hr, const char *result)
 {
   struct fake_handle *op = fake_handle_of(operation, FAKE_OPERATION);
 
@@ -391,7 +388,7 @@ static zl_hr check_paths(const char *id, const json_t *json)
   return hr;
 }
 
-static json_t *parse(const zl_wchar *document)
+json_t *fake_parse(const zl_wchar *document)
 {
   zl_autofree char *text = NULL;
   json_t *json = NULL;
@@ -426,7 +423,7 @@ static zl_hr make_system(const char *id, const json_t *document, void **ret)
 static zl_hr create_system(const zl_wchar *id, const zl_wchar *document, void *operation,
                            const void *security, void **ret)
 {
-  zl_autojson *json = parse(document);
+  zl_autojson *json = fake_parse(document);
   char text[FAKE_TEXT];
   zl_hr hr;
 
@@ -434,7 +431,7 @@ static zl_hr create_system(const zl_wchar *id, const zl_wchar *document, void *o
   if (fake_hit("HcsCreateComputeSystem", &hr))
     return hr;
   (void)pthread_mutex_lock(&fake.lock);
-  hr = complete(operation, make_system(fake_narrow(id, text), json, ret), NULL);
+  hr = fake_complete(operation, make_system(fake_narrow(id, text), json, ret), NULL);
   (void)pthread_mutex_unlock(&fake.lock);
   return hr;
 }
@@ -483,7 +480,7 @@ static void close_system(void *handle)
   (void)pthread_mutex_unlock(&fake.lock);
 }
 
-static zl_hr set_callback(void *handle, enum fake_kind kind, void *ctx, zl_hcs_event_fn fn)
+zl_hr fake_set_callback(void *handle, enum fake_kind kind, void *ctx, zl_hcs_event_fn fn)
 {
   struct fake_handle *h;
 
@@ -506,7 +503,7 @@ static zl_hr set_system_callback(void *handle, uint32_t options, const void *ctx
     return E_INVALIDARG;
   if (fake_hit("HcsSetComputeSystemCallback", &hr))
     return hr;
-  return set_callback(handle, FAKE_SYSTEM, (void *)(uintptr_t)ctx, fn);
+  return fake_set_callback(handle, FAKE_SYSTEM, (void *)(uintptr_t)ctx, fn);
 }
 
 static zl_hr start(struct fake_system *system)
@@ -537,7 +534,7 @@ static zl_hr on_system(const char *name, void *handle, void *operation,
     return hr;
   (void)pthread_mutex_lock(&fake.lock);
   h = fake_handle_of(handle, FAKE_SYSTEM);
-  hr = h != NULL ? complete(operation, fn(h->system), NULL) : E_INVALIDARG;
+  hr = h != NULL ? fake_complete(operation, fn(h->system), NULL) : E_INVALIDARG;
   (void)pthread_mutex_unlock(&fake.lock);
   return hr;
 }
@@ -587,8 +584,8 @@ static zl_hr pause_system(void *handle, void *operation, const zl_wchar *options
   (void)options;
   (void)pthread_mutex_lock(&fake.lock);
   h = fake_handle_of(handle, FAKE_SYSTEM);
-  hr = complete(operation, h != NULL && h->system->state == FAKE_RUNNING ? S_OK : INVALID_STATE,
-                NULL);
+  hr = fake_complete(operation,
+                     h != NULL && h->system->state == FAKE_RUNNING ? S_OK : INVALID_STATE, NULL);
   (void)pthread_mutex_unlock(&fake.lock);
   return hr;
 }
@@ -596,7 +593,7 @@ static zl_hr pause_system(void *handle, void *operation, const zl_wchar *options
 static zl_hr modify_system(void *handle, void *operation, const zl_wchar *settings,
                            zl_handle identity)
 {
-  zl_autojson *json = parse(settings);
+  zl_autojson *json = fake_parse(settings);
   struct fake_handle *h;
   zl_hr hr;
 
@@ -606,7 +603,7 @@ static zl_hr modify_system(void *handle, void *operation, const zl_wchar *settin
   (void)pthread_mutex_lock(&fake.lock);
   h = fake_handle_of(handle, FAKE_SYSTEM);
   if (h != NULL)
-    hr = complete(
+    hr = fake_complete(
         operation,
         h->system->state == FAKE_RUNNING ? check_paths(h->system->id, json) : INVALID_STATE, NULL);
   (void)pthread_mutex_unlock(&fake.lock);
@@ -629,228 +626,7 @@ static zl_hr get_properties(void *handle, void *operation, const zl_wchar *query
                    "\"Memory\":{\"MemoryUsagePrivateWorkingSetBytes\":4096}}}");
   else if (h != NULL)
     (void)snprintf(text, sizeof(text), "{\"RuntimeId\":\"%s\"}", h->system->runtime_id);
-  hr = complete(operation, S_OK, text);
-  (void)pthread_mutex_unlock(&fake.lock);
-  return hr;
-}
-
-/* ---- Processes ---- */
-
-struct fake_process *fake_process_new(struct fake_system *system)
-{
-  for (size_t i = 0; i < ZL_COUNT(fake.processes); i++) {
-    struct fake_process *process = &fake.processes[i];
-
-    if (process->used)
-      continue;
-    *process = (struct fake_process){
-      .system = system, .pid = ++fake.next_pid + 1000, .used = true, .out = -1, .err = -1, .in = -1
-    };
-    return process;
-  }
-  abort();
-}
-
-void fake_process_begin(struct fake_process *process)
-{
-  if (fake.options.command != FAKE_ECHO)
-    return;
-  if (process->out >= 0)
-    (void)!write(process->out, "hello", 5);
-  if (process->err >= 0)
-    (void)!write(process->err, "oops", 4);
-  fake_process_exit(process, 3);
-}
-
-static zl_handle make_pipe(int *ret)
-{
-  struct fake_handle *pipe = fake_open(FAKE_PIPE);
-  int pair[2];
-
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-    abort();
-  *ret = pair[0];
-  pipe->fd = pair[1];
-  return pipe;
-}
-
-static bool wants(const json_t *parameters, const char *key)
-{
-  return json_is_true(json_object_get(parameters, key));
-}
-
-static zl_hr begin_process(struct fake_system *system, const json_t *parameters,
-                           struct fake_handle *op, void **ret)
-{
-  struct fake_process *process;
-  struct fake_handle *handle;
-
-  if (system->state != FAKE_RUNNING || system->is_machine)
-    return system->is_machine ? 0x80070032U : INVALID_STATE;
-  process = fake_process_new(system);
-  op->info.pid = process->pid;
-  if (wants(parameters, "CreateStdOutPipe"))
-    op->info.out = make_pipe(&process->out);
-  if (wants(parameters, "CreateStdErrPipe"))
-    op->info.err = make_pipe(&process->err);
-  op->info.in = wants(parameters, "CreateStdInPipe") ? make_pipe(&process->in) : ZL_HANDLE_INVALID;
-  handle = fake_open(FAKE_PROCESS);
-  handle->process = process;
-  handle->info = op->info;
-  *ret = handle;
-  return S_OK;
-}
-
-static zl_hr create_process(void *handle, const zl_wchar *parameters, void *operation,
-                            const void *security, void **ret)
-{
-  zl_autojson *json = parse(parameters);
-  struct fake_handle *h, *op;
-  zl_hr hr;
-
-  (void)security;
-  if (fake_hit("HcsCreateProcess", &hr))
-    return hr;
-  (void)pthread_mutex_lock(&fake.lock);
-  h = fake_handle_of(handle, FAKE_SYSTEM);
-  op = fake_handle_of(operation, FAKE_OPERATION);
-  hr = h != NULL && op != NULL ? begin_process(h->system, json, op, ret) : E_INVALIDARG;
-  hr = complete(operation, hr == S_OK && fake.options.quirk ? E_INVALIDARG : hr, NULL);
-  if (*ret != NULL)
-    fake_process_begin(((struct fake_handle *)*ret)->process);
-  (void)pthread_mutex_unlock(&fake.lock);
-  return hr;
-}
-
-static zl_hr get_process_info(void *handle, void *operation)
-{
-  struct fake_handle *h, *op;
-  zl_hr hr;
-
-  if (fake_hit("HcsGetProcessInfo", &hr))
-    return hr;
-  (void)pthread_mutex_lock(&fake.lock);
-  h = fake_handle_of(handle, FAKE_PROCESS);
-  op = fake_handle_of(operation, FAKE_OPERATION);
-  if (h != NULL && op != NULL)
-    op->info = h->info;
-  hr = complete(operation, S_OK, NULL);
-  (void)pthread_mutex_unlock(&fake.lock);
-  return hr;
-}
-
-static zl_hr open_process(void *handle, uint32_t pid, uint32_t access, void **ret)
-{
-  struct fake_handle *h, *opened;
-  zl_hr hr = 0x80070490U;
-
-  (void)access;
-  if (fake_hit("HcsOpenProcess", &hr))
-    return hr;
-  (void)pthread_mutex_lock(&fake.lock);
-  h = fake_handle_of(handle, FAKE_SYSTEM);
-  for (size_t i = 0; h != NULL && i < ZL_COUNT(fake.processes); i++)
-    if (fake.processes[i].used && fake.processes[i].system == h->system &&
-        fake.processes[i].pid == pid) {
-      opened = fake_open(FAKE_PROCESS);
-      opened->process = &fake.processes[i];
-      *ret = opened;
-      hr = S_OK;
-    }
-  (void)pthread_mutex_unlock(&fake.lock);
-  return hr;
-}
-
-static void close_process(void *handle)
-{
-  struct fake_handle *h;
-
-  (void)pthread_mutex_lock(&fake.lock);
-  h = fake_handle_of(handle, FAKE_PROCESS);
-  if (h != NULL)
-    h->kind = FAKE_NOTHING;
-  (void)pthread_mutex_unlock(&fake.lock);
-}
-
-static zl_hr set_process_callback(void *handle, uint32_t options, void *ctx, zl_hcs_event_fn fn)
-{
-  zl_hr hr;
-
-  if (options != 0)
-    return E_INVALIDARG;
-  if (fake_hit("HcsSetProcessCallback", &hr))
-    return hr;
-  return set_callback(handle, FAKE_PROCESS, ctx, fn);
-}
-
-static zl_hr on_process(const char *name, void *handle, void *operation,
-                        zl_hr (*fn)(struct fake_process *process))
-{
-  struct fake_handle *h;
-  zl_hr hr;
-
-  if (fake_hit(name, &hr))
-    return hr;
-  (void)pthread_mutex_lock(&fake.lock);
-  h = fake_handle_of(handle, FAKE_PROCESS);
-  hr = h != NULL ? complete(operation, h->process->exited ? PROCESS_STOPPED : fn(h->process), NULL)
-                 : E_INVALIDARG;
-  (void)pthread_mutex_unlock(&fake.lock);
-  return hr;
-}
-
-static zl_hr end_process(struct fake_process *process)
-{
-  fake_process_exit(process, 1);
-  return S_OK;
-}
-
-static zl_hr tell_process(struct fake_process *process)
-{
-  if (!fake.options.ignores_events)
-    fake_process_exit(process, 5);
-  return S_OK;
-}
-
-static zl_hr nothing(struct fake_process *process)
-{
-  (void)process;
-  return S_OK;
-}
-
-static zl_hr terminate_process(void *handle, void *operation, const zl_wchar *options)
-{
-  (void)options;
-  return on_process("HcsTerminateProcess", handle, operation, end_process);
-}
-
-static zl_hr signal_process(void *handle, void *operation, const zl_wchar *options)
-{
-  (void)options;
-  return on_process("HcsSignalProcess", handle, operation, tell_process);
-}
-
-static zl_hr modify_process(void *handle, void *operation, const zl_wchar *settings)
-{
-  (void)settings;
-  return on_process("HcsModifyProcess", handle, operation, nothing);
-}
-
-static zl_hr get_process_properties(void *handle, void *operation, const zl_wchar *query)
-{
-  char text[FAKE_TEXT] = "{}";
-  struct fake_handle *h;
-  zl_hr hr;
-
-  (void)query;
-  if (fake_hit("HcsGetProcessProperties", &hr))
-    return hr;
-  (void)pthread_mutex_lock(&fake.lock);
-  h = fake_handle_of(handle, FAKE_PROCESS);
-  if (h != NULL)
-    (void)snprintf(text, sizeof(text), "{\"ProcessId\":%u,\"Exited\":%s,\"ExitCode\":%u}",
-                   h->process->pid, h->process->exited ? "true" : "false", h->process->code);
-  hr = complete(operation, S_OK, text);
+  hr = fake_complete(operation, S_OK, text);
   (void)pthread_mutex_unlock(&fake.lock);
   return hr;
 }
@@ -880,17 +656,9 @@ const struct zl_hcs_api *fake_start(const struct fake_options *options)
   table.HcsPauseComputeSystem = table.HcsResumeComputeSystem = pause_system;
   table.HcsModifyComputeSystem = modify_system;
   table.HcsGetComputeSystemProperties = get_properties;
-  table.HcsCreateProcess = create_process;
-  table.HcsGetProcessInfo = get_process_info;
-  table.HcsOpenProcess = open_process;
-  table.HcsCloseProcess = close_process;
-  table.HcsSetProcessCallback = set_process_callback;
-  table.HcsTerminateProcess = terminate_process;
-  table.HcsSignalProcess = signal_process;
-  table.HcsModifyProcess = modify_process;
-  table.HcsGetProcessProperties = get_process_properties;
   table.LocalFree = local_free;
   table.CoTaskMemFree = task_free;
+  fake_processes_start(&table);
   fake_files_start(&table);
   fake_net_start(&table);
   return &table;

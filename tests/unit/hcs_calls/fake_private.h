@@ -115,6 +115,11 @@ void fake_system_exit(struct fake_system *system, const char *type); /* lock hel
 void *fake_guest(void *system);
 /* Dials a listener of (vm, service): our end of the connection, or -1. */
 int fake_dial(const char *vm, const char *service);
+/* The call's work was done, or is refused by the operation; lock held. */
+zl_hr fake_complete(void *operation, zl_hr hr, const char *result);
+zl_hr fake_set_callback(void *handle, enum fake_kind kind, void *ctx, zl_hcs_event_fn fn);
+json_t *fake_parse(const zl_wchar *document);
+void fake_processes_start(struct zl_hcs_api *api);
 void fake_net_start(struct zl_hcs_api *api);
 void fake_net_leaks(char *text, size_t size);
 void fake_files_start(struct zl_hcs_api *api);
