@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/json_plain.h"
 #include "base/limits.h"
 #include "base/strv.h"
 
@@ -46,6 +47,11 @@ int zl_json_parse_upto(const char *text, size_t len, size_t max, const char *wha
 
   if (len > max)
     return zl_fail(err, ZL_E_LIMIT, 0, "%s: %zu bytes of JSON, the limit is %zu", what, len, max);
+  json = zl__json_plain(text, len);
+  if (json != NULL) {
+    *ret = json;
+    return 0;
+  }
   if (too_deep(text, len))
     return zl_fail(err, ZL_E_LIMIT, 0, "%s: JSON nested deeper than %d levels", what,
                    ZL_MAX_JSON_DEPTH);

@@ -18,6 +18,7 @@
 #include "base/digest.h"
 #include "base/fd.h"
 #include "base/json.h"
+#include "base/json_plain.h"
 #include "base/lock.h"
 #include "base/path.h"
 #include "base/rand.h"
@@ -152,6 +153,86 @@ static void a_lock_is_looked_for_without_making_it(void **state)
   (void)close(b);
 }
 
+/* jansson's answer is the right one; NULL may be ours to everything. */
+static bool is_plain(const char *text, size_t len)
+{
+  zl_autojson *ours = zl__json_plain(text, len);
+  zl_autojson *theirs = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+
+  if (ours != NULL && (theirs == NULL || !json_equal(ours, theirs)))
+    fail_msg("read differently: %.*s", (int)len, text);
+  return ours != NULL;
+}
+
+static void plain_json_is_read_alike(void **state)
+{
+  static const char *const plain[] = {
+    "{}", " [ ] ", "[true,false,null,0,-0,-7,9223372036854775807]",
+    "{ \"a\" : \"\\\"\\\\\\/\\b\\f\\n\\r\\t\" ,\n\"\":{\"b\":[[],{}]}}\r\n\t", "[\"\x7f\"]"
+  };
+  static const char *const other[] = { "",
+                                       "7",
+                                       "\"a\"",
+                                       "{",
+                                       "[1,]",
+                                       "[,1]",
+                                       "{\"a\":1,}",
+                                       "{\"a\" 1}",
+                                       "{a:1}",
+                                       "[1 2]",
+                                       "[1]]",
+                                       "[01]",
+                                       "[-]",
+                                       "[1.0]",
+                                       "[1e3]",
+                                       "[9223372036854775808]",
+                                       "[truE]",
+                                       "[nul",
+                                       "[\"\\u0041\"]",
+                                       "[\"\\x\"]",
+                                       "[\"\\",
+                                       "[\"\xc3\xa4\"]",
+                                       "[\"\n\"]",
+                                       "{\"a\":1,\"a\":1}",
+                                       "{\"\\n\":1}",
+                                       "[\"a" };
+
+  (void)state;
+  for (size_t i = 0; i < ZL_COUNT(plain); i++)
+    if (!is_plain(plain[i], strlen(plain[i])))
+      fail_msg("not read: %s", plain[i]);
+  for (size_t i = 0; i < ZL_COUNT(other); i++)
+    if (is_plain(other[i], strlen(other[i])))
+      fail_msg("read: %s", other[i]);
+  assert_false(is_plain("[\"a\0b\"]", 7));
+  assert_false(is_plain("[]\0", 3));
+}
+
+/* Bytes of a document are replaced and moved at random, some 30,000 times. */
+static void plain_json_is_read_alike_whatever_comes(void **state)
+{
+  static const char seed[] =
+      "{\"a\":[1,-20,{\"b\":\"x\\ny\",\"c\":null}],\"d\" : \"\\\\\", \"e\":true,\"f\":[]}";
+  static const char bytes[] = "{}[]\",:\\ 019-.enutrl\n\xc3\x01";
+  size_t read = 0;
+  uint32_t random = 1;
+
+  (void)state;
+  for (int round = 0; round < 30000; round++) {
+    char text[sizeof(seed)];
+    size_t len = sizeof(seed) - 1;
+
+    memcpy(text, seed, sizeof(seed));
+    for (int change = 0; change <= round % 3; change++) {
+      random = random * 1664525 + 1013904223;
+      text[(random >> 8) % len] =
+          random & 64 ? bytes[(random >> 24) % (sizeof(bytes) - 1)] : seed[(random >> 20) % len];
+    }
+    read += is_plain(text, round % 5 == 0 ? random % len : len);
+  }
+  assert_true(read > 500);
+}
+
 static void json_is_strict(void **state)
 {
   struct zl_error err = { 0 };
@@ -278,6 +359,8 @@ int main(void)
     cmocka_unit_test_setup_teardown(files_are_replaced_whole, box_new, box_free),
     cmocka_unit_test_setup_teardown(locks_exclude_and_die_with_their_holder, box_new, box_free),
     cmocka_unit_test_setup_teardown(a_lock_is_looked_for_without_making_it, box_new, box_free),
+    cmocka_unit_test(plain_json_is_read_alike),
+    cmocka_unit_test(plain_json_is_read_alike_whatever_comes),
     cmocka_unit_test(json_is_strict),
     cmocka_unit_test(digests_are_checked_and_computed),
     cmocka_unit_test(sha256_without_libcrypto),
