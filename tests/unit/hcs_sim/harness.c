@@ -352,6 +352,20 @@ void end_container(void *system)
   CALL(HcsCloseComputeSystem)(system);
 }
 
+const char *read_all(HANDLE pipe, char *text, size_t size)
+{
+  OVERLAPPED wait = { .hEvent = CreateEventW(NULL, TRUE, FALSE, NULL) };
+  DWORD got = 0, all = 0;
+
+  while ((ReadFile(pipe, text + all, (DWORD)size - 1 - all, NULL, &wait) || GetLastError() == ERROR_IO_PENDING) &&
+         GetOverlappedResult(pipe, &wait, &got, TRUE) && got > 0)
+    all += got;
+  text[all] = '\0';
+  (void)CloseHandle(wait.hEvent);
+  (void)CloseHandle(pipe);
+  return text;
+}
+
 const char *run_process(void *system, const char *command, uint32_t *exit_code)
 {
   json_t *parameters = json_pack("{s:s,s:b,s:b}", "CommandLine", command, "CreateStdOutPipe", 1,
@@ -359,8 +373,6 @@ const char *run_process(void *system, const char *command, uint32_t *exit_code)
   char *text = json_dumps(parameters, 0), *printed = ring();
   void *operation = op(), *process = NULL;
   struct process_info info;
-  OVERLAPPED wait = { .hEvent = CreateEventW(NULL, TRUE, FALSE, NULL) };
-  DWORD got = 0, all = 0;
   wchar_t *result = NULL;
   json_t *status;
 
@@ -368,18 +380,8 @@ const char *run_process(void *system, const char *command, uint32_t *exit_code)
   IS(CALL(HcsWaitForOperationResultAndProcessInfo)(operation, 20000, &info, NULL), 0);
   CALL(HcsCloseOperation)(operation);
   OK(info.pid != 0 && info.in == NULL && info.out != NULL && info.err != NULL);
-  for (;;) {
-    BOOL good = ReadFile(info.out, printed + all, 4000 - all, NULL, &wait);
-
-    if (!good && GetLastError() != ERROR_IO_PENDING)
-      break;
-    if (!GetOverlappedResult(info.out, &wait, &got, TRUE) || got == 0)
-      break;
-    all += got;
-  }
-  (void)CloseHandle(info.out);
+  (void)read_all(info.out, printed, 4000);
   (void)CloseHandle(info.err);
-  (void)CloseHandle(wait.hEvent);
   IS(CALL(HcsWaitForProcessExit)(process, 20000, &result), 0);
   status = json_of(result, true);
   *exit_code = (uint32_t)json_integer_value(json_object_get(status, "ExitCode"));

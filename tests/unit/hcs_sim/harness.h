@@ -197,6 +197,8 @@ char *container_document(const char *name, const char *more); /* the caller free
 void *create_container(const char *id, const char *name);
 void *run_container(const char *id, const char *name);
 void end_container(void *system);
+/* What comes to its end, with a NUL; closes the pipe. */
+const char *read_all(HANDLE pipe, char *text, size_t size);
 /* Runs to its end; what it printed, valid as w(). */
 const char *run_process(void *system, const char *command, uint32_t *exit_code);
 
