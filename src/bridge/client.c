@@ -33,8 +33,8 @@ int zl_bridge_client_new(const struct zl_bridge_hooks *hooks, struct zl_bridge_c
   return 0;
 }
 
-static void tell(const struct zl_pending_call *call, const json_t *reply,
-                 const struct zl_error *err)
+static void tell_waiter(const struct zl_pending_call *call, const json_t *reply,
+                        const struct zl_error *err)
 {
   if (call->fn != NULL)
     call->fn(call->ctx, err != NULL ? -(int)err->code : 0, reply, err);
@@ -46,7 +46,7 @@ static void fail_all(struct zl_bridge_client *client, const struct zl_error *err
     struct zl_pending_call call = zl_calls_take(&client->calls, client->calls.slots);
 
     free(call.container);
-    tell(&call, NULL, err);
+    tell_waiter(&call, NULL, err);
   }
 }
 
@@ -74,7 +74,7 @@ static void finish(struct zl_bridge_client *client, const struct zl_pending_call
   client->broken = true;
   zl_queue_done(&client->out);
   if (late != NULL)
-    tell(late, NULL, why);
+    tell_waiter(late, NULL, why);
   fail_all(client, &client->why);
   if (client->hooks.broken != NULL)
     client->hooks.broken(client->hooks.ctx, &client->why);
@@ -173,11 +173,11 @@ static int take_response(struct zl_bridge_client *client, const json_t *reply, s
   call = zl_calls_take(&client->calls, found);
   note_container(client, &call, result);
   if (result >= 0) {
-    tell(&call, reply, NULL);
+    tell_waiter(&call, reply, NULL);
     return 0;
   }
   guest_error(&failure, call.message, reply, (int32_t)result);
-  tell(&call, NULL, &failure);
+  tell_waiter(&call, NULL, &failure);
   return 0;
 }
 
@@ -290,7 +290,7 @@ static void abandon(struct zl_pending_call *call, const struct zl_error *err)
 
   call->fn = NULL;
   call->deadline_ns = UINT64_MAX;
-  tell(&told, NULL, err);
+  tell_waiter(&told, NULL, err);
 }
 
 void zl_bridge_client_tick(struct zl_bridge_client *client, uint64_t now_ns)

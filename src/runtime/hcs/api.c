@@ -40,16 +40,19 @@ static const struct entry entries[] = {
 #define X(flag, ret, name, args) AT("kernel32.dll", name, name, flag),
                   ZL_KERNEL32_ENTRIES(X)
 #undef X
+#define X(flag, ret, name, args) AT("advapi32.dll", name, name, flag),
+                      ZL_ADVAPI32_ENTRIES(X)
+#undef X
 #define X(flag, ret, name, args) AT("ntdll.dll", name, name, flag),
-                      ZL_NTDLL_ENTRIES(X)
+                          ZL_NTDLL_ENTRIES(X)
 #undef X
 #define X(flag, ret, name, args) AT("ole32.dll", name, name, flag),
-                          ZL_OLE32_ENTRIES(X)
+                              ZL_OLE32_ENTRIES(X)
 #undef X
 #define X(flag, ret, name, args) AT("computenetwork.dll", hcn.name, name, flag),
-                              ZL_HCN_ENTRIES(X)
+                                  ZL_HCN_ENTRIES(X)
 #undef X
-                                  AT("ole32.dll", hcn.CoTaskMemFree, CoTaskMemFree, NEED),
+                                      AT("ole32.dll", hcn.CoTaskMemFree, CoTaskMemFree, NEED),
 #define X(flag, ret, name, args) AT("ws2_32.dll", hv.name, name, flag),
   ZL_HV_ENTRIES(X)
 #undef X

@@ -86,6 +86,17 @@ struct zl_win_zone { /* TIME_ZONE_INFORMATION */
 };
 _Static_assert(sizeof(struct zl_win_zone) == 172, "TIME_ZONE_INFORMATION");
 
+struct zl_win_luid { /* LUID */
+  uint32_t low;
+  int32_t high;
+};
+struct zl_win_privileges { /* TOKEN_PRIVILEGES with one of them */
+  uint32_t count;
+  struct zl_win_luid luid;
+  uint32_t attributes;
+};
+_Static_assert(sizeof(struct zl_win_privileges) == 16, "TOKEN_PRIVILEGES");
+
 struct zl_win_version { /* RTL_OSVERSIONINFOW */
   uint32_t size, major, minor, build, platform;
   zl_wchar pack[128];
@@ -202,6 +213,7 @@ _Static_assert(sizeof(struct zl_win_version) == 276, "RTL_OSVERSIONINFOW");
   X(NEED, uint32_t, GetLastError, (void))                                                       \
   X(NEED, void *, LocalFree, (void *memory))                                                    \
   X(NEED, int, CloseHandle, (zl_handle handle))                                                 \
+  X(NEED, zl_handle, GetCurrentProcess, (void))                                                 \
   X(NEED, void, Sleep, (uint32_t ms))                                                           \
   X(NEED, zl_handle, CreateEventW, (void *security, int manual, int set, const zl_wchar *name)) \
   X(NEED, int, ReadFile,                                                                        \
@@ -227,6 +239,14 @@ _Static_assert(sizeof(struct zl_win_version) == 276, "RTL_OSVERSIONINFOW");
     (zl_handle file, uint8_t * data, uint32_t len, uint32_t * done, int abort, int security,    \
      void **context))
 
+#define ZL_ADVAPI32_ENTRIES(X)                                                               \
+  X(NEED, int, OpenProcessToken, (zl_handle process, uint32_t access, zl_handle * token))    \
+  X(NEED, int, LookupPrivilegeValueW,                                                        \
+    (const zl_wchar *system, const zl_wchar *name, struct zl_win_luid *luid))                \
+  X(NEED, int, AdjustTokenPrivileges,                                                        \
+    (zl_handle token, int disable_all, const struct zl_win_privileges *change, uint32_t len, \
+     void *before, uint32_t *ret_len))
+
 #define ZL_NTDLL_ENTRIES(X) X(NEED, int32_t, RtlGetVersion, (struct zl_win_version * version))
 #define ZL_OLE32_ENTRIES(X) X(NEED, void, CoTaskMemFree, (void *memory))
 
@@ -237,6 +257,7 @@ struct zl_hcs_api {
   ZL_COMPUTESTORAGE_ENTRIES(X)
   ZL_VIRTDISK_ENTRIES(X)
   ZL_KERNEL32_ENTRIES(X)
+  ZL_ADVAPI32_ENTRIES(X)
   ZL_NTDLL_ENTRIES(X)
   ZL_OLE32_ENTRIES(X)
 #undef X

@@ -209,8 +209,8 @@ int zl_hcs_proc_wait(struct zl_hcs_proc *proc, uint64_t deadline_ns, uint32_t *r
 
 typedef zl_hr (*told_fn)(void *object, void *operation, const zl_wchar *options);
 
-static int tell(const struct zl_hcs_proc *proc, void *handle, told_fn fn, const json_t *document,
-                const char *what, struct zl_error *err)
+static int tell_process(const struct zl_hcs_proc *proc, void *handle, told_fn fn,
+                        const json_t *document, const char *what, struct zl_error *err)
 {
   enum zl_hresult_call call =
       fn == proc->api->HcsTerminateProcess ? ZL_HRESULT_END : ZL_HRESULT_SIGNAL;
@@ -237,7 +237,7 @@ static int terminate_by(const struct zl_hcs_proc *proc, struct zl_hcs_system *sy
 
   if (zl_hresult_failed(hr))
     return zl_hresult_is_done(hr, ZL_HRESULT_END) ? 0 : zl_hresult_fail(err, hr, "HcsOpenProcess");
-  r = tell(proc, handle, proc->api->HcsTerminateProcess, NULL, "HcsTerminateProcess", err);
+  r = tell_process(proc, handle, proc->api->HcsTerminateProcess, NULL, "HcsTerminateProcess", err);
   proc->api->HcsCloseProcess(handle);
   return r;
 }
@@ -252,8 +252,8 @@ static int terminate(struct zl_hcs_proc *proc, struct zl_error *err)
   if (r == 0)
     r = terminate_by(proc, system, NULL);
   zl_hcs_system_close(system);
-  return r < 0 ? tell(proc, proc->handle, proc->api->HcsTerminateProcess, NULL,
-                      "HcsTerminateProcess", err)
+  return r < 0 ? tell_process(proc, proc->handle, proc->api->HcsTerminateProcess, NULL,
+                              "HcsTerminateProcess", err)
                : r;
 }
 
@@ -266,8 +266,8 @@ int zl_hcs_proc_signal(struct zl_hcs_proc *proc, enum zl_hcs_signal signal, stru
     return terminate(proc, err);
   r = zl_hcs_doc_signal(signal, &document, err);
   return r < 0 ? r
-               : tell(proc, proc->handle, proc->api->HcsSignalProcess, document, "HcsSignalProcess",
-                      err);
+               : tell_process(proc, proc->handle, proc->api->HcsSignalProcess, document,
+                              "HcsSignalProcess", err);
 }
 
 int zl_hcs_proc_close_stream(struct zl_hcs_proc *proc, enum zl_hcs_stream stream,
@@ -277,8 +277,8 @@ int zl_hcs_proc_close_stream(struct zl_hcs_proc *proc, enum zl_hcs_stream stream
   int r = zl_hcs_doc_close(stream, &document, err);
 
   return r < 0 ? r
-               : tell(proc, proc->handle, proc->api->HcsModifyProcess, document, "HcsModifyProcess",
-                      err);
+               : tell_process(proc, proc->handle, proc->api->HcsModifyProcess, document,
+                              "HcsModifyProcess", err);
 }
 
 int zl_hcs_proc_resize(struct zl_hcs_proc *proc, unsigned rows, unsigned cols, struct zl_error *err)
@@ -287,6 +287,6 @@ int zl_hcs_proc_resize(struct zl_hcs_proc *proc, unsigned rows, unsigned cols, s
   int r = zl_hcs_doc_console_size(rows, cols, &document, err);
 
   return r < 0 ? r
-               : tell(proc, proc->handle, proc->api->HcsModifyProcess, document, "HcsModifyProcess",
-                      err);
+               : tell_process(proc, proc->handle, proc->api->HcsModifyProcess, document,
+                              "HcsModifyProcess", err);
 }

@@ -52,7 +52,7 @@ static int failed(zl_hr hr, const char *call, const char *path, struct zl_error 
 }
 
 /* *err is written for failures only, not for a try that another one made good. */
-static int tell(int r, const struct zl_error *why, struct zl_error *err)
+static int settle(int r, const struct zl_error *why, struct zl_error *err)
 {
   if (r < 0 && err != NULL)
     *err = *why;
@@ -239,7 +239,7 @@ int zl_wclayer_mount(const struct zl_hcs_api *api, const char *path,
     api->Sleep(PAUSE_MS);
     r = mount_once(api, path, chain, &hr, &why);
   }
-  return tell(r, &why, err);
+  return settle(r, &why, err);
 }
 
 int zl_wclayer_volume(const struct zl_hcs_api *api, const char *path, char **ret,
@@ -309,7 +309,7 @@ int zl_wclayer_destroy(const struct zl_hcs_api *api, const char *path, struct zl
       api->Sleep(PAUSE_MS);
     r = call_one(api->DestroyLayer, "DestroyLayer", path, &hr, &why);
   }
-  return r < 0 && is_missing(hr) ? 0 : tell(r, &why, err);
+  return r < 0 && is_missing(hr) ? 0 : settle(r, &why, err);
 }
 
 /* ---- Grants ---- */
@@ -347,5 +347,5 @@ int zl_wclayer_revoke(const struct zl_hcs_api *api, const char *machine, const c
   zl_hr hr = 0;
   int r = access_of(api->HcsRevokeVmAccess, "HcsRevokeVmAccess", machine, path, &hr, &why);
 
-  return r < 0 && is_missing(hr) ? 0 : tell(r, &why, err);
+  return r < 0 && is_missing(hr) ? 0 : settle(r, &why, err);
 }

@@ -110,7 +110,7 @@ static void *find(void *ctx, const char *library, const char *name)
 {
   static const char *const libraries[] = {
     "computecore.dll", "vmcompute.dll", "computestorage.dll", "computenetwork.dll", "virtdisk.dll",
-    "kernel32.dll",    "ntdll.dll",     "ole32.dll",          "ws2_32.dll"
+    "kernel32.dll",    "ntdll.dll",     "ole32.dll",          "ws2_32.dll",         "advapi32.dll"
   };
   struct host *host = ctx;
 

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Containers in both isolations through the real table of functions, against the doubles of
+ * Windows' services (tests/hcs-sim). Run under Wine, or with nothing but an argument less on a real
+ * host; what it shows there and here are two things.
+ */
+#include <windows.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hcs-sim/control.h"
+
+#include "base/json.h"
+#include "base/time.h"
+#include "image/image.h"
+#include "runtime/hcs/instance.h"
+#include "runtime/hcs/privilege.h"
+
+#define YAML                                                              \
+  "version: v1\n"                                                         \
+  "deployment: hcs-hyperv-e2e\n"                                          \
+  "services:\n"                                                           \
+  "  echo:\n"                                                             \
+  "    platform: { os: windows, arch: amd64 }\n"                          \
+  "    image: { name: mcr.example.com/nanoserver:ltsc2022 }\n"            \
+  "    command: { entrypoint: [cmd, /c, echo, hello from hyperv] }\n"     \
+  "    scale: { mode: fixed, replicas: 1 }\n"                             \
+  "  longlived:\n"                                                        \
+  "    platform: { os: windows, arch: amd64 }\n"                          \
+  "    image: { name: mcr.example.com/nanoserver:ltsc2022 }\n"            \
+  "    command: { entrypoint: [cmd, /c, ping, -n, \"60\", 127.0.0.1] }\n" \
+  "    scale: { mode: fixed, replicas: 1 }\n"
+
+static char root[MAX_PATH];
+static char *layers[2];
+static struct zl_hcs_node node;
+static struct zl_deployment *deployment;
+static const struct zl_image_config image;
+
+static _Noreturn void give_up(const char *what, const struct zl_error *err)
+{
+  (void)fprintf(stderr, "%s: %s\n", what, err != NULL ? err->msg : "");
+  (void)hcs_sim_stop();
+  exit(1);
+}
+
+#define NEED(what)          \
+  do {                      \
+    if (!(what))            \
+      give_up(#what, NULL); \
+  } while (0)
+#define TRY(call)                               \
+  do {                                          \
+    struct zl_error err_ = { 0 }, *err = &err_; \
+    if ((call) < 0)                             \
+      give_up(#call, err);                      \
+  } while (0)
+
+/* ---- An image ---- */
+
+static char *at(const char *fmt, ...)
+{
+  char text[MAX_PATH];
+  char *path = calloc(1, MAX_PATH);
+  va_list ap;
+
+  va_start(ap, fmt);
+  (void)vsnprintf(text, sizeof(text), fmt, ap);
+  va_end(ap);
+  NEED(path != NULL);
+  (void)snprintf(path, MAX_PATH, "%s\\%s", root, text);
+  return path;
+}
+
+static void make_dirs(const char *path)
+{
+  char part[MAX_PATH];
+
+  for (size_t i = 3; path[i] != '\0'; i++)
+    if (path[i] == '\\') {
+      (void)snprintf(part, sizeof(part), "%.*s", (int)i, path);
+      (void)CreateDirectoryA(part, NULL);
+    }
+  (void)CreateDirectoryA(path, NULL);
+}
+
+static void make_file(const char *path)
+{
+  FILE *file = fopen(path, "wb");
+
+  NEED(file != NULL);
+  (void)fputs("boot\n", file);
+  (void)fclose(file);
+}
+
+static void process_image(zl_hr (*fn)(const zl_wchar *path), const char *path)
+{
+  zl_wchar *wide = NULL;
+
+  TRY(zl_wide_new(path, &wide, err));
+  NEED(fn(wide) == 0);
+  free(wide);
+}
+
+static void make_image(void)
+{
+  layers[0] = at("layers\\aaaa0001");
+  layers[1] = at("layers\\bbbb0002");
+  make_dirs(at("layers\\aaaa0001\\Files"));
+  make_dirs(at("layers\\bbbb0002\\Files"));
+  make_dirs(at("layers\\bbbb0002\\Hives"));
+  make_dirs(at("layers\\bbbb0002\\UtilityVM\\Files\\EFI\\Microsoft\\Boot"));
+  make_file(at("layers\\bbbb0002\\UtilityVM\\Files\\EFI\\Microsoft\\Boot\\bootmgfw.efi"));
+  process_image(node.api->ProcessBaseImage, layers[1]);
+  process_image(node.api->ProcessUtilityImage, at("layers\\bbbb0002\\UtilityVM"));
+}
+
+/* ---- Containers ---- */
+
+struct seen {
+  char out[4096];
+};
+
+static void output(void *ctx, bool is_err, const void *data, size_t len)
+{
+  struct seen *seen = ctx;
+  size_t have = strlen(seen->out);
+
+  (void)is_err;
+  if (have + len < sizeof(seen->out))
+    memcpy(seen->out + have, data, len);
+}
+
+static struct zl_hcs_instance *create(const char *service, const char *id, const char *address,
+                                      enum zl_isolation isolation, struct seen *seen)
+{
+  const struct zl_hcs_link link = {
+    .slice = "10.220.99.16/28", .address = address, .gateway = "10.220.99.17", .prefix = 28
+  };
+  const struct zl_hcs_instance_hooks hooks = { .ctx = seen, .output = output };
+  struct zl_hcs_instance_spec spec = { .id = id,
+                                       .dir = at("%s", id),
+                                       .service = zl_service_find(deployment, service),
+                                       .image = &image,
+                                       .isolation = isolation,
+                                       .layers = layers,
+                                       .n_layers = 2,
+                                       .link = &link,
+                                       .scratch_bytes = UINT64_C(25) << 30 };
+  struct zl_hcs_instance *instance = NULL;
+
+  make_dirs(spec.dir);
+  TRY(zl_hcs_instance_create(&node, &spec, &hooks, &instance, err));
+  return instance;
+}
+
+static void drop(struct zl_hcs_instance *instance)
+{
+  TRY(zl_hcs_instance_remove(instance, err));
+  zl_hcs_instance_free(instance);
+}
+
+static void check_clean(const char *what)
+{
+  char why[4096];
+
+  if (hcs_sim_leaks(1, why, sizeof(why)) != 0) {
+    (void)fprintf(stderr, "%s leaves:\n%s", what, why);
+    give_up(what, NULL);
+  }
+  (void)printf("ok %s\n", what);
+}
+
+static void smoke(enum zl_isolation isolation, const char *what)
+{
+  struct zl_hcs_status status;
+  struct seen seen = { "" };
+  struct zl_hcs_instance *one = create("echo", "smoke-rep-1", "10.220.99.18", isolation, &seen);
+
+  TRY(zl_hcs_instance_start(one, err));
+  TRY(zl_hcs_instance_wait(one, zl_time_boot() + 60 * ZL_NS_PER_S, err));
+  zl_hcs_instance_status(one, &status);
+  if (!status.code_known)
+    give_up(status.why, NULL);
+  NEED(status.code == 0);
+  NEED(strstr(seen.out, "hello from hyperv") != NULL);
+  drop(one);
+  check_clean(what);
+}
+
+static void run_hostname(struct zl_hcs_instance *one)
+{
+  zl_autojson *parameters = json_pack("{s:s, s:b, s:b}", "CommandLine", "cmd /c hostname",
+                                      "CreateStdOutPipe", 1, "CreateStdErrPipe", 1);
+  const struct zl_hcs_task_options options = { .parameters = parameters, .out = true, .err = true };
+  struct zl_hcs_task *task = NULL;
+  char out[256] = "";
+  size_t len = 0;
+  uint32_t code = 77;
+  int got;
+
+  TRY(zl_hcs_instance_exec(one, &options, &task, err));
+  while (len < sizeof(out) - 1 &&
+         (got = task->out.read(task->out.ctx, out + len, sizeof(out) - 1 - len, NULL)) > 0)
+    len += (size_t)got;
+  TRY(zl_hcs_task_wait(task, zl_time_boot() + 60 * ZL_NS_PER_S, &code, err));
+  NEED(code == 0);
+  NEED(len > 0);
+  zl_hcs_instance_exec_close(one, task);
+}
+
+static void exec_inside(enum zl_isolation isolation, const char *what)
+{
+  struct zl_hcs_status status;
+  struct seen seen = { "" };
+  struct zl_hcs_instance *one = create("longlived", "exec-rep-1", "10.220.99.18", isolation, &seen);
+
+  TRY(zl_hcs_instance_start(one, err));
+  run_hostname(one);
+  zl_hcs_instance_status(one, &status);
+  NEED(status.phase == ZL_HCS_RUNNING);
+  TRY(zl_hcs_instance_stop(one, ZL_HCS_CTRL_SHUTDOWN, 5000, err));
+  drop(one);
+  check_clean(what);
+}
+
+static void *start(void *ctx)
+{
+  TRY(zl_hcs_instance_start(ctx, err));
+  return NULL;
+}
+
+static void pair(enum zl_isolation isolation, const char *what)
+{
+  struct seen seen_a = { "" }, seen_b = { "" };
+  struct zl_hcs_instance *a =
+      create("longlived", "pair-a-rep-1", "10.220.99.18", isolation, &seen_a);
+  struct zl_hcs_instance *b =
+      create("longlived", "pair-b-rep-1", "10.220.99.19", isolation, &seen_b);
+  struct zl_hcs_status status;
+  pthread_t threads[2];
+
+  NEED(pthread_create(&threads[0], NULL, start, a) == 0);
+  NEED(pthread_create(&threads[1], NULL, start, b) == 0);
+  NEED(pthread_join(threads[0], NULL) == 0 && pthread_join(threads[1], NULL) == 0);
+  TRY(zl_hcs_instance_stop(a, ZL_HCS_CTRL_SHUTDOWN, 10000, err));
+  drop(a);
+  zl_hcs_instance_status(b, &status);
+  NEED(status.phase == ZL_HCS_RUNNING);
+  TRY(zl_hcs_instance_stop(b, ZL_HCS_CTRL_SHUTDOWN, 10000, err));
+  drop(b);
+  check_clean(what);
+}
+
+static void open_host(void)
+{
+  struct zl_spec_errors errors = { 0 };
+
+  node = (struct zl_hcs_node){
+    .owner = "zlayer-test", .network = "zlayer-1a2b3c4d", .cpus = 4, .accept_ms = 30000
+  };
+  TRY(zl_hcs_api_load(&node.api, err));
+  TRY(zl_hcs_enable_privileges(node.api, err));
+  TRY(zl_hcs_host_version(node.api, &node.host, err));
+  TRY(zl_deployment_parse(YAML, strlen(YAML), "test.yaml", &deployment, &errors, err));
+  zl_spec_errors_done(&errors);
+  make_image();
+}
+
+int main(void)
+{
+  NEED(getenv("HCS_SIM_DIR") != NULL);
+  (void)snprintf(root, sizeof(root), "%s\\host", getenv("HCS_SIM_DIR"));
+  make_dirs(root);
+  open_host();
+  smoke(ZL_ISOLATION_PROCESS, "process: create, start, wait, remove");
+  exec_inside(ZL_ISOLATION_PROCESS, "process: exec, stop");
+  pair(ZL_ISOLATION_PROCESS, "process: two at once");
+  smoke(ZL_ISOLATION_HYPERV, "hyperv: create, start, wait, remove");
+  exec_inside(ZL_ISOLATION_HYPERV, "hyperv: exec, stop");
+  pair(ZL_ISOLATION_HYPERV, "hyperv: two at once");
+  zl_deployment_free(deployment);
+  return hcs_sim_stop() == 0 ? 0 : 1;
+}
