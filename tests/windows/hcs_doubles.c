@@ -254,6 +254,101 @@ static void pair(enum zl_isolation isolation, const char *what)
   check_clean(what);
 }
 
+/* ---- Every call, failing once ---- */
+
+/* What cannot fail on a host either: it gives no result, or nobody could do anything about it. */
+static bool is_sure(const char *name)
+{
+  static const char *const sure[] = { "Close", "Free", "closesocket", "GetOperation", "RtlGet" };
+
+  for (size_t i = 0; i < ZL_COUNT(sure); i++)
+    if (strstr(name, sure[i]) != NULL)
+      return true;
+  return false;
+}
+
+/* Names of all calls so far, each with how often it was made. */
+static json_t *count_calls(void)
+{
+  json_t *journal = NULL, *counts = json_object(), *entry;
+  size_t i;
+
+  NEED(hcs_sim_journal(&journal) == 0 && counts != NULL);
+  json_array_foreach (journal, i, entry) {
+    const char *name = json_string_value(json_object_get(entry, "call"));
+    json_int_t n = json_integer_value(json_object_get(counts, name));
+
+    if (!is_sure(name))
+      NEED(json_object_set_new(counts, name, json_integer(n + 1)) == 0);
+  }
+  json_decref(journal);
+  return counts;
+}
+
+/* A life in which what fails is asked for again without the fault, and has to work then. */
+static void live(enum zl_isolation isolation, const char *what)
+{
+  const struct zl_hcs_link link = {
+    .slice = "10.220.99.16/28", .address = "10.220.99.18", .gateway = "10.220.99.17", .prefix = 28
+  };
+  struct zl_hcs_instance_spec spec = { .id = "sweep-rep-1",
+                                       .dir = at("sweep-rep-1"),
+                                       .service = zl_service_find(deployment, "echo"),
+                                       .image = &image,
+                                       .isolation = isolation,
+                                       .layers = layers,
+                                       .n_layers = 2,
+                                       .link = &link,
+                                       .scratch_bytes = UINT64_C(25) << 30 };
+  struct zl_hcs_instance *one = NULL;
+  struct zl_error why = { 0 };
+  char leaks[4096];
+
+  make_dirs(spec.dir);
+  if (zl_hcs_instance_create(&node, &spec, NULL, &one, &why) < 0) {
+    (void)printf("  %s: %s\n", what, why.msg);
+    if (hcs_sim_leaks(1, leaks, sizeof(leaks)) != 0)
+      give_up(leaks, &why);
+    TRY(zl_hcs_instance_create(&node, &spec, NULL, &one, err));
+  }
+  if (zl_hcs_instance_start(one, &why) < 0) {
+    (void)printf("  %s: %s\n", what, why.msg);
+    TRY(zl_hcs_instance_start(one, err));
+  }
+  TRY(zl_hcs_instance_wait(one, zl_time_boot() + 90 * ZL_NS_PER_S, err));
+  if (zl_hcs_instance_remove(one, &why) < 0) {
+    (void)printf("  %s: %s\n", what, why.msg);
+    TRY(zl_hcs_instance_remove(one, err));
+  }
+  zl_hcs_instance_free(one);
+  if (hcs_sim_leaks(1, leaks, sizeof(leaks)) != 0)
+    give_up(leaks, NULL);
+}
+
+static void sweep(enum zl_isolation isolation, const char *what)
+{
+  json_t *counts, *count;
+  const char *name;
+  unsigned points = 0;
+
+  NEED(hcs_sim_forget() == 0);
+  live(isolation, what);
+  counts = count_calls();
+  json_object_foreach (counts, name, count) {
+    for (json_int_t nth = 1; nth <= json_integer_value(count); nth++) {
+      char knob[128];
+
+      (void)snprintf(knob, sizeof(knob), "%s nth=%d hr=0x80004005", name, (int)nth);
+      NEED(hcs_sim_set(knob) == 0);
+      live(isolation, knob);
+      NEED(hcs_sim_clear() == 0);
+      points++;
+    }
+  }
+  json_decref(counts);
+  (void)printf("ok %s: %u points\n", what, points);
+}
+
 static void open_host(void)
 {
   struct zl_spec_errors errors = { 0 };
@@ -269,12 +364,21 @@ static void open_host(void)
   make_image();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
   NEED(getenv("HCS_SIM_DIR") != NULL);
   (void)snprintf(root, sizeof(root), "%s\\host", getenv("HCS_SIM_DIR"));
   make_dirs(root);
   open_host();
+  (void)setvbuf(stdout, NULL, _IONBF, 0);
+  if (argc > 1 && strcmp(argv[1], "sweep") == 0) {
+    node.accept_ms = 5000;
+    node.end_ms = 2000;
+    sweep(ZL_ISOLATION_PROCESS, "process: each call fails once");
+    sweep(ZL_ISOLATION_HYPERV, "hyperv: each call fails once");
+    zl_deployment_free(deployment);
+    return hcs_sim_stop() == 0 ? 0 : 1;
+  }
   smoke(ZL_ISOLATION_PROCESS, "process: create, start, wait, remove");
   exec_inside(ZL_ISOLATION_PROCESS, "process: exec, stop");
   pair(ZL_ISOLATION_PROCESS, "process: two at once");

@@ -10,11 +10,6 @@
 #include "runtime/hcs/instance_private.h"
 #include "runtime/runtime.h"
 
-struct zl_hcn zl_hcs_instance_hcn(const struct zl_hcs_instance *c)
-{
-  return (struct zl_hcn){ .api = &c->node->api->hcn, .fail = zl_hresult_fail };
-}
-
 uint32_t zl_hcs_instance_end_ms(const struct zl_hcs_instance *c)
 {
   return c->node->end_ms != 0 ? c->node->end_ms : ZL_HCS_END_MS;
@@ -30,30 +25,6 @@ static int undo_scratch(void *ctx, struct zl_error *err)
   if (r == 0)
     zl_hcs_scratch_done(&c->scratch);
   return r;
-}
-
-static int undo_endpoint(void *ctx, struct zl_error *err)
-{
-  const struct zl_hcs_instance *c = ctx;
-  struct zl_hcn hcn = zl_hcs_instance_hcn(c);
-
-  return zl_hcn_endpoint_remove(&hcn, &c->hcn.endpoint, err);
-}
-
-static int undo_namespace(void *ctx, struct zl_error *err)
-{
-  const struct zl_hcs_instance *c = ctx;
-  struct zl_hcn hcn = zl_hcs_instance_hcn(c);
-
-  return zl_hcn_namespace_remove(&hcn, &c->hcn.space, err);
-}
-
-static int undo_attachment(void *ctx, struct zl_error *err)
-{
-  const struct zl_hcs_instance *c = ctx;
-  struct zl_hcn hcn = zl_hcs_instance_hcn(c);
-
-  return zl_hcn_detach(&hcn, &c->hcn, err);
 }
 
 /* ---- Steps of create ---- */
@@ -77,68 +48,6 @@ static int make_scratch(struct zl_hcs_instance *c, const struct zl_hcs_instance_
     return zl_context(r, err, "scratch layer");
   zl_undo_push(&c->undo, "scratch layer", undo_scratch, c);
   return 0;
-}
-
-static int make_endpoint(struct zl_hcs_instance *c, const struct zl_hcs_link *link,
-                         struct zl_error *err)
-{
-  struct zl_hcn hcn = zl_hcs_instance_hcn(c);
-  zl_autofree char *name = zl_asprintf("%s-%s", c->node->network, c->id);
-  zl_autofree char *prefix = zl_asprintf("%s-", c->node->network);
-  char network[ZL_GUID_CHARS];
-  const struct zl_hcn_endpoint_spec endpoint = { .name = name,
-                                                 .network =
-                                                     zl_guid_format(&c->hcn.network, network),
-                                                 .address = link->address,
-                                                 .gateway = link->gateway,
-                                                 .prefix = link->prefix,
-                                                 .dns_servers = link->dns_servers,
-                                                 .search = link->dns_search,
-                                                 .ports = link->ports,
-                                                 .n_ports = link->n_ports };
-  int r = name != NULL && prefix != NULL
-              ? zl_hcn_endpoint_create(&hcn, &c->hcn, &endpoint, prefix, err)
-              : zl_fail_nomem(err, "a container");
-
-  if (r < 0)
-    return zl_context(r, err, "endpoint");
-  zl_undo_push(&c->undo, "endpoint", undo_endpoint, c);
-  return 0;
-}
-
-static int make_namespace(struct zl_hcs_instance *c, struct zl_error *err)
-{
-  struct zl_hcn hcn = zl_hcs_instance_hcn(c);
-  int r = zl_hcn_namespace_create(&hcn, &c->hcn.space, err);
-
-  if (r < 0)
-    return zl_context(r, err, "network namespace");
-  zl_undo_push(&c->undo, "network namespace", undo_namespace, c);
-  r = zl_hcn_attach(&hcn, &c->hcn, err);
-  if (r < 0)
-    return zl_context(r, err, "attachment of the endpoint");
-  zl_undo_push(&c->undo, "attachment of the endpoint", undo_attachment, c);
-  return 0;
-}
-
-static int make_network(struct zl_hcs_instance *c, const struct zl_hcs_link *link,
-                        struct zl_error *err)
-{
-  struct zl_hcn hcn = zl_hcs_instance_hcn(c);
-  struct zl_hcn_network_spec network = { .name = c->node->network };
-  int r;
-
-  if (link == NULL)
-    return 0;
-  network.prefix = link->slice;
-  network.gateway = link->gateway;
-  zl_hcn_ids_of(&network, c->id, &c->hcn);
-  c->has_network = true;
-  r = zl_hcn_network_ensure(&hcn, &network, &c->hcn.network, err);
-  if (r < 0)
-    return zl_context(r, err, "network");
-  r = make_endpoint(c, link, err);
-  return r < 0 ? r : make_namespace(c, err);
 }
 
 static int find_machine(struct zl_hcs_instance *c, const struct zl_hcs_instance_spec *spec,
@@ -208,7 +117,7 @@ static int make_all(struct zl_hcs_instance *c, const struct zl_hcs_instance_spec
   if (r == 0)
     r = make_scratch(c, spec, err);
   if (r == 0)
-    r = make_network(c, spec->link, err);
+    r = zl_hcs_instance_note_link(c, spec->link, err);
   if (r == 0)
     r = make_documents(c, spec, err);
   c->before_system = c->undo.count;
@@ -292,6 +201,7 @@ void zl_hcs_instance_free(struct zl_hcs_instance *instance)
   zl_wclayer_chain_free(c->chain);
   zl_hcs_scratch_done(&c->scratch);
   zl_hcs_uvm_done(&c->uvm);
+  zl_hcs_instance_forget_link(&c->link);
   zl_strv_free(c->dirs);
   (void)pthread_cond_destroy(&c->changed);
   (void)pthread_mutex_destroy(&c->lock);

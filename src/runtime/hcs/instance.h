@@ -10,8 +10,8 @@
  *   remove   takes everything back.
  *
  * Whatever fails names its step, and what it had made is undone in reverse order: a failed create
- * leaves nothing, a failed start what create had made, without the system, which the next start
- * makes anew. Thread-safe but for free.
+ * leaves nothing, a failed start what create had made, without network and system, which the next
+ * start makes anew. Thread-safe but for free.
  */
 #ifndef ZL_RUNTIME_HCS_INSTANCE_H
 #define ZL_RUNTIME_HCS_INSTANCE_H

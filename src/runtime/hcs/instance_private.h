@@ -12,6 +12,15 @@
 #include "runtime/hcs/uvm.h"
 #include "runtime/hcs/wclayer.h"
 
+/* zl_hcs_link, copied. */
+struct zl_hcs_own_link {
+  char *slice, *address, *gateway;
+  unsigned prefix;
+  char **dns_servers, **dns_search;
+  struct zl_hcn_port *ports;
+  size_t n_ports;
+};
+
 struct zl_hcs_instance {
   const struct zl_hcs_node *node;
   struct zl_hcs_instance_hooks hooks;
@@ -21,11 +30,12 @@ struct zl_hcs_instance {
   /* What is on the host. Changed under `turn` only. */
   pthread_mutex_t turn; /* create, start, stop and remove, one at a time */
   struct zl_undo undo;
-  size_t before_system;  /* steps of `undo` below the system's */
+  size_t before_system;  /* steps of `undo` below the network's and the system's */
   size_t before_machine; /* those with the machine's files */
   struct zl_wclayer_chain *chain;
   struct zl_hcs_scratch scratch;
   char **dirs; /* sources of mounted directories: a machine is granted them */
+  struct zl_hcs_own_link link;
   struct zl_hcn_ids hcn;
   struct zl_hcs_uvm uvm;
   struct zl_hcs_documents documents;
@@ -47,7 +57,13 @@ struct zl_hcs_instance {
 struct zl_hcn zl_hcs_instance_hcn(const struct zl_hcs_instance *c);
 uint32_t zl_hcs_instance_end_ms(const struct zl_hcs_instance *c);
 
-/* Makes the system, or its machine, and notes how it is undone (instance_system.c). */
+/* Copies what the network is to be, and makes it (instance_network.c). */
+int zl_hcs_instance_note_link(struct zl_hcs_instance *c, const struct zl_hcs_link *link,
+                              struct zl_error *err);
+void zl_hcs_instance_forget_link(struct zl_hcs_own_link *link);
+int zl_hcs_instance_make_network(struct zl_hcs_instance *c, struct zl_error *err);
+/* Makes the system, or its machine, after its network, and notes how it is undone
+ * (instance_system.c). */
 int zl_hcs_instance_make_system(struct zl_hcs_instance *c, struct zl_error *err);
 /* From the start of the system to that of the command (instance_start.c). */
 int zl_hcs_instance_boot(struct zl_hcs_instance *c, struct zl_error *err);

@@ -101,5 +101,9 @@ static int make_machine(struct zl_hcs_instance *c, struct zl_error *err)
 
 int zl_hcs_instance_make_system(struct zl_hcs_instance *c, struct zl_error *err)
 {
+  int r = zl_hcs_instance_make_network(c, err);
+
+  if (r < 0)
+    return r;
   return c->in_machine ? make_machine(c, err) : make_container(c, err);
 }
