@@ -108,11 +108,15 @@ enum {
   ZL_MAX_TAR_SPARSE = 64 << 10,   /* segments of one sparse file */
   ZL_MAX_TAR_XATTRS = 64,         /* extended attributes of one member */
   ZL_MAX_XATTR_VALUE = 64 << 10,  /* XATTR_SIZE_MAX of the kernel */
+  ZL_MAX_WINDOWS_RECORDS = 72,    /* of one member: 64 extended attributes, and the rest */
   ZL_MAX_LAYER_NOTES = 64 << 10,  /* implicit directories, deferred links, opaque marks: each */
   ZL_MAX_EROFS_NAMES = 4 << 20,   /* of one image: entries of a layer and directories implied */
   ZL_MAX_EROFS_TEXT = 128 << 20,  /* names and link targets of one image, held in memory */
-  ZL_MAX_UNPACK_RESULT = 16 << 20, /* message of the unpacking child */
-  ZL_MAX_EVENTS_FILE = 4 << 20     /* events.log before it is rotated; one older file is kept */
+  ZL_MAX_WINDOWS_TEXT = 256 << 20,   /* paths of one Windows layer: 128 bytes for each entry */
+  ZL_MAX_WINDOWS_STREAMS = 64,       /* alternate streams of one file */
+  ZL_MAX_WINDOWS_LISTING = 64 << 20, /* names of one directory of a layer below */
+  ZL_MAX_UNPACK_RESULT = 16 << 20,   /* message of the unpacking child */
+  ZL_MAX_EVENTS_FILE = 4 << 20       /* events.log before it is rotated; one older file is kept */
 };
 
 #endif

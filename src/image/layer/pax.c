@@ -89,28 +89,32 @@ static int take_id(const struct record *rec, bool *ret_has, uint32_t *ret, struc
   return 0;
 }
 
-/* [-]seconds[.fraction]; the fraction counts away from zero, so it is turned round for a time
- * before 1970. */
-static int take_time(const struct record *rec, struct zl_pax *pax, struct zl_error *err)
+/* The fraction counts away from zero, so it is turned round for a time before 1970. */
+bool zl_pax_time(const char *text, size_t len, int64_t *ret_s, uint32_t *ret_ns)
 {
-  bool negative = rec->value[0] == '-';
-  const char *digits = rec->value + negative;
-  size_t whole = strcspn(digits, "."), rest = rec->len - (size_t)negative - whole;
+  bool negative = len > 0 && text[0] == '-';
+  const char *digits = text + negative, *point = memchr(text, '.', len), *end = text + len;
+  size_t whole = (size_t)((point != NULL ? point : end) - digits);
   uint64_t seconds = 0;
   uint32_t ns = 0, unit = 100000000;
 
-  pax->has_mtime = rec->len > 0;
-  if (rec->len == 0)
-    return 0;
-  if (strlen(rec->value) != rec->len || !zl_pax_number(digits, whole, &seconds))
-    return bad_value(rec, err);
-  for (size_t i = 1; i < rest; i++, unit /= 10) {
-    if (digits[whole + i] < '0' || digits[whole + i] > '9')
-      return bad_value(rec, err);
-    ns += unit * (uint32_t)(digits[whole + i] - '0');
+  if (!zl_pax_number(digits, whole, &seconds))
+    return false;
+  for (const char *p = digits + whole + 1; p < end; p++, unit /= 10) {
+    if (*p < '0' || *p > '9')
+      return false;
+    ns += unit * (uint32_t)(*p - '0');
   }
-  pax->mtime_s = negative ? -(int64_t)seconds - (ns > 0) : (int64_t)seconds;
-  pax->mtime_ns = negative && ns > 0 ? 1000000000 - ns : ns;
+  *ret_s = negative ? -(int64_t)seconds - (ns > 0) : (int64_t)seconds;
+  *ret_ns = negative && ns > 0 ? 1000000000 - ns : ns;
+  return true;
+}
+
+static int take_time(const struct record *rec, struct zl_pax *pax, struct zl_error *err)
+{
+  pax->has_mtime = rec->len > 0;
+  if (rec->len > 0 && !zl_pax_time(rec->value, rec->len, &pax->mtime_s, &pax->mtime_ns))
+    return bad_value(rec, err);
   return 0;
 }
 
@@ -179,6 +183,22 @@ static const char *after(const char *key, const char *prefix)
   return strncmp(key, prefix, len) == 0 ? key + len : NULL;
 }
 
+/* Whether somebody else may want the record: nothing is said about its value yet. */
+static bool is_windows(const char *key)
+{
+  return after(key, "MSWINDOWS.") != NULL || strcmp(key, "LIBARCHIVE.creationtime") == 0 ||
+         strcmp(key, "atime") == 0 || strcmp(key, "ctime") == 0;
+}
+
+static void keep_windows(const struct record *rec, struct zl_layer_windows *windows)
+{
+  if (windows->n_records == ZL_MAX_WINDOWS_RECORDS)
+    windows->more = true;
+  else
+    windows->records[windows->n_records++] =
+        (struct zl_layer_record){ .key = rec->key, .value = rec->value, .len = rec->len };
+}
+
 /* Owner and time: what both kinds of header may set. Returns 1 when it was one of them. */
 static int take_common(const struct record *rec, struct zl_pax *pax, struct zl_error *err)
 {
@@ -195,9 +215,9 @@ static int take_common(const struct record *rec, struct zl_pax *pax, struct zl_e
   return r < 0 ? r : 1;
 }
 
-/* Unknown keys (comments, character sets, access times, other vendors') are skipped. */
+/* Unknown keys (comments, character sets, other vendors') are skipped. */
 static int take_local(const struct record *rec, struct zl_pax *pax, struct zl_sparse *map,
-                      struct zl_error *err)
+                      struct zl_layer_windows *windows, struct zl_error *err)
 {
   int r = take_common(rec, pax, err);
   const char *rest;
@@ -213,19 +233,21 @@ static int take_local(const struct record *rec, struct zl_pax *pax, struct zl_sp
   rest = after(rec->key, "SCHILY.xattr.");
   if (rest != NULL)
     return take_xattr(rec, rest, pax, err);
+  if (is_windows(rec->key))
+    keep_windows(rec, windows);
   rest = after(rec->key, "GNU.sparse.");
   return rest != NULL ? take_sparse(rec, rest, pax, map, err) : 0;
 }
 
 int zl_pax_parse(char *text, size_t len, struct zl_pax *pax, struct zl_sparse *map,
-                 struct zl_error *err)
+                 struct zl_layer_windows *windows, struct zl_error *err)
 {
   while (len > 0) {
     struct record rec = { 0 };
     int r = next_record(&text, &len, &rec, err);
 
     if (r == 0)
-      r = take_local(&rec, pax, map, err);
+      r = take_local(&rec, pax, map, windows, err);
     if (r < 0)
       return r;
   }

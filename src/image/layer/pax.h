@@ -33,9 +33,10 @@ struct zl_pax {
 };
 
 /* Parses a local header over *pax (which the caller has cleared) and adds to *map. `text` is
- * changed: line ends become NULs. ZL_E_CORRUPT, ZL_E_LIMIT. */
+ * changed: line ends become NULs. What is Windows' is added to *windows as it is. ZL_E_CORRUPT,
+ * ZL_E_LIMIT. */
 int zl_pax_parse(char *text, size_t len, struct zl_pax *pax, struct zl_sparse *map,
-                 struct zl_error *err);
+                 struct zl_layer_windows *windows, struct zl_error *err);
 
 /* Parses a global header: owner and time become the defaults of all later members. Names, sizes
  * and maps that hold for every member have no honest use and are refused. */
@@ -43,5 +44,7 @@ int zl_pax_parse_global(char *text, size_t len, struct zl_pax *pax, struct zl_er
 
 /* All of text[0..len) as a decimal number up to INT64_MAX; no sign, no blanks. */
 bool zl_pax_number(const char *text, size_t len, uint64_t *ret);
+/* All of it as [-]seconds[.fraction] since 1970. */
+bool zl_pax_time(const char *text, size_t len, int64_t *ret_s, uint32_t *ret_ns);
 
 #endif

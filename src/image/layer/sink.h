@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <zlayer/error.h>
 
+#include "base/limits.h"
+
 enum zl_layer_type {
   ZL_LAYER_FILE,
   ZL_LAYER_HARDLINK,
@@ -28,6 +30,19 @@ struct zl_layer_xattr {
   size_t len; /* <= ZL_MAX_XATTR_VALUE */
 };
 
+/* What archives of Windows layers say of a member beside all else, as it is written there: for
+ * a sink that wants it, which checks it. */
+struct zl_layer_record {
+  const char *key;
+  const char *value; /* NUL-terminated; may hold NULs */
+  size_t len;
+};
+struct zl_layer_windows {
+  struct zl_layer_record records[ZL_MAX_WINDOWS_RECORDS];
+  size_t n_records;
+  bool more; /* there were more than that */
+};
+
 /* Borrowed: valid during the call that passes it only. */
 struct zl_layer_entry {
   enum zl_layer_type type;
@@ -41,6 +56,7 @@ struct zl_layer_entry {
   uint32_t major, minor; /* of a device */
   const struct zl_layer_xattr *xattrs;
   size_t n_xattrs;
+  const struct zl_layer_windows *windows; /* NULL: nothing */
 };
 
 struct zl_sink_totals {

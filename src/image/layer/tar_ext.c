@@ -20,6 +20,13 @@ void zl_tar_ext_done(struct zl_tar_ext *ext)
   zl_sparse_done(&ext->map);
 }
 
+/* Its records are only as good as their number. */
+static void clear_windows(struct zl_layer_windows *windows)
+{
+  windows->n_records = 0;
+  windows->more = false;
+}
+
 void zl_tar_ext_reset(struct zl_tar_ext *ext)
 {
   if (ext->chain == 0)
@@ -28,6 +35,7 @@ void zl_tar_ext_reset(struct zl_tar_ext *ext)
   zl_buf_clear(&ext->link);
   zl_buf_clear(&ext->local);
   ext->pax = (struct zl_pax){ 0 };
+  clear_windows(&ext->windows);
   ext->chain = 0;
   ext->pending = false;
 }
@@ -93,8 +101,9 @@ int zl_tar_ext_close(struct zl_tar_ext *ext, struct zl_error *err)
   if (ext->type == 'g')
     return zl_pax_parse_global(buf->data, buf->len, &ext->defaults, err);
   ext->pax = (struct zl_pax){ 0 };
+  clear_windows(&ext->windows);
   zl_sparse_clear(&ext->map);
-  return zl_pax_parse(buf->data, buf->len, &ext->pax, &ext->map, err);
+  return zl_pax_parse(buf->data, buf->len, &ext->pax, &ext->map, &ext->windows, err);
 }
 
 static int type_of(const struct zl_tar_header *header, enum zl_layer_type *ret,
@@ -204,7 +213,8 @@ int zl_tar_ext_apply(const struct zl_tar_ext *ext, const struct zl_tar_header *h
                               .minor = header->minor,
                               .mtime_s = header->mtime,
                               .xattrs = ext->pax.xattrs,
-                              .n_xattrs = ext->pax.n_xattrs };
+                              .n_xattrs = ext->pax.n_xattrs,
+                              .windows = ext->windows.n_records > 0 ? &ext->windows : NULL };
   enum zl_sparse_form form = ZL_SPARSE_NONE;
   int r = type_of(header, &e.type, err);
 

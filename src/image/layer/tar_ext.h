@@ -20,11 +20,12 @@ struct zl_tar_ext {
   struct zl_buf local, global; /* payloads of x and g; what `pax` points into */
   struct zl_pax pax;
   struct zl_pax defaults; /* from global headers */
-  struct zl_sparse map;   /* of the member to come */
-  struct zl_buf *open;    /* where the payload being read goes; NULL: none */
-  char type;              /* of it */
-  unsigned chain;         /* since the last member */
-  bool pending;           /* one of them speaks of the member to come only */
+  struct zl_layer_windows windows;
+  struct zl_sparse map; /* of the member to come */
+  struct zl_buf *open;  /* where the payload being read goes; NULL: none */
+  char type;            /* of it */
+  unsigned chain;       /* since the last member */
+  bool pending;         /* one of them speaks of the member to come only */
 };
 
 enum zl_sparse_form {
