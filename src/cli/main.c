@@ -1,24 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <fcntl.h>
-#include <malloc.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/fd.h"
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/program.h"
+#include "cli/start.h"
 #include "cli/verbs.h"
-
-/* Our own descriptors must not land on 0, 1 or 2 when the caller has closed them. */
-static void fill_standard_fds(void)
-{
-  for (int fd = 0; fd <= 2; fd++)
-    if (fcntl(fd, F_GETFD) < 0)
-      (void)zl_fd_open(AT_FDCWD, "/dev/null", fd == 0 ? O_RDONLY : O_WRONLY, 0);
-}
 
 static void apply_globals(struct zl_cli *cli, const struct zl_args *args)
 {
@@ -122,25 +110,17 @@ static int run_line(struct zl_cli *cli, int argc, char **argv)
   return rc;
 }
 
-/* A program that lives for milliseconds gives no memory back in between: each return and new
- * request of the C library is a system call and page faults. */
-static void keep_memory(void)
-{
-  (void)mallopt(M_TOP_PAD, 1 << 20);
-  (void)mallopt(M_TRIM_THRESHOLD, 64 << 20);
-  (void)mallopt(M_MMAP_THRESHOLD, 4 << 20);
-}
-
 int main(int argc, char **argv)
 {
   /* Not closed in the end: the kernel does that faster, and the state on disk has to survive a kill
    * at any instant anyway. */
   static struct zl_cli cli = { .verb = &zl_verb_help };
 
-  keep_memory();
+  argv = zl_cli_begin(argc, argv);
+  if (argv == NULL) {
+    zl_cli_note("the arguments are no text");
+    return ZL_RC_USAGE;
+  }
   zl_program_set_argv(argv);
-  fill_standard_fds();
-  /* A reader that goes away is an error of write(2) that is handled, not the end of the program. */
-  (void)signal(SIGPIPE, SIG_IGN);
   return run_line(&cli, argc > 0 ? argc - 1 : 0, argv + (argc > 0));
 }

@@ -74,7 +74,7 @@ static int leaf(struct zl_buf *out, const char *key, const json_t *value, struct
   if (json_is_integer(value) && is_bytes(key))
     return zl_buf_puts(out, zl_human_size((uint64_t)json_integer_value(value), size), err);
   if (json_is_integer(value))
-    return zl_buf_printf(out, err, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+    return zl_buf_printf(out, err, "%lld", (long long)json_integer_value(value));
   if (json_is_real(value))
     return zl_buf_printf(out, err, "%g", json_real_value(value));
   if (json_is_boolean(value))

@@ -102,6 +102,9 @@ int zl_posix_ftruncate(int fd, int64_t size);
 #define syncfs    zl_posix_fsync
 #define fdatasync zl_posix_fsync
 
+/* A name of io.h that our files have for functions of their own. */
+#define tell zl_posix_own_tell
+
 /* ---- Names ----------------------------------------------------------------------------------- */
 
 /* What others have open is removed and replaced all the same: the name goes at once (POSIX
