@@ -15,8 +15,13 @@ REFUSED = {"run": 125, "exec": 125, "ps": 1, "pull": 1, "image": 1, "up": 1, "vm
 
 
 def zlayer(*args):
-    done = subprocess.run([*WINE, EXE, *args], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
+    """Into files: Wine's services inherit what the first program of a prefix has, and would keep pipes open."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        done = subprocess.run([*WINE, EXE, *args], stdin=subprocess.DEVNULL, stdout=out, stderr=err, timeout=60,
+                              check=False)
+        out.seek(0)
+        err.seek(0)
+        return done.returncode, out.read().decode(), err.read().decode()
 
 
 def version_is_printed():
