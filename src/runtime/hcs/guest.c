@@ -101,16 +101,20 @@ enum {
 
 static int explain(struct zl_hcs_guest *guest, int r, struct zl_error *err)
 {
+  struct zl_error before;
   unsigned got;
   char text[ZL_HCS_EXIT_TEXT];
 
-  if (r != -ZL_E_REMOTE || !zl_conn_is_broken(guest->conn))
+  if (r != -ZL_E_REMOTE || err == NULL || strstr(err->msg, "machine ended") != NULL ||
+      !zl_conn_is_broken(guest->conn))
     return r;
   got = zl_hcs_mail_wait(&guest->machine->mail, ZL_HCS_MAIL_EXITED | ZL_HCS_MAIL_DISCONNECTED,
                          in_ms(EXPLAIN_MS));
+  before = *err;
   if (got & ZL_HCS_MAIL_DISCONNECTED)
-    return zl_fail(err, ZL_E_REMOTE, 0, "the compute service (vmcompute) ended");
-  return got != 0 ? zl_fail(err, ZL_E_REMOTE, 0, "the machine ended (%s)",
+    return zl_fail(err, ZL_E_REMOTE, 0, "%.300s: the compute service (vmcompute) ended",
+                   before.msg);
+  return got != 0 ? zl_fail(err, ZL_E_REMOTE, 0, "%.300s: the machine ended (%s)", before.msg,
                             zl_hcs_system_exit_text(guest->machine, text))
                   : r;
 }
@@ -187,7 +191,8 @@ struct request {
 static int ask(struct request *request, zl_conn_make_fn make, uint64_t deadline_ns, json_t **ret,
                struct zl_error *err)
 {
-  return zl_conn_call(request->guest->conn, make, request, deadline_ns, ret, err);
+  return explain(request->guest,
+                 zl_conn_call(request->guest->conn, make, request, deadline_ns, ret, err), err);
 }
 
 /* True for the guest's saying that what is asked for is so already. */
@@ -446,7 +451,7 @@ int zl_hcs_guest_wait(struct zl_hcs_guest *guest, const char *container, uint32_
   if (r == 0)
     r = zl_rpc_parse_exit(reply, &exit, err);
   if (r < 0)
-    return explain(guest, r, err);
+    return r;
   *ret_code = exit.exit_code;
   return 0;
 }
