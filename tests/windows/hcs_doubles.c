@@ -375,7 +375,7 @@ static const struct row rows[] = {
   { "guest:Create do=crash", GUEST, ZL_E_REMOTE, "its own container: " },
   { "guest:Create nth=2 do=crash", GUEST, ZL_E_REMOTE, "container in the machine: " },
   { "guest:ModifySettings nth=2 hr=0xc037010d", GUEST, ZL_E_INVALID, "storage of the machine: " },
-  { "guest:ExecuteProcess hr=0x80070002", GUEST, ZL_E_NOT_FOUND, "command: " },
+  { "guest:ExecuteProcess hr=0x80070002", GUEST, ZL_E_NO_COMMAND, "command: " },
   { "guest:WaitForProcess do=drop", GUEST, ZL_OK, "" },
   /* machines */
   { "HcsStartComputeSystem hr=0x80370109", GUEST, ZL_OK, "" },

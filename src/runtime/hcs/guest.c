@@ -2,6 +2,7 @@
 #include "runtime/hcs/guest.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -99,24 +100,30 @@ enum {
   EXPLAIN_MS = 1000
 };
 
-static int explain(struct zl_hcs_guest *guest, int r, struct zl_error *err)
+/* `got` is what came of its events. */
+static int fail_ended(struct zl_hcs_guest *guest, unsigned got, const char *before,
+                      struct zl_error *err)
 {
-  struct zl_error before;
-  unsigned got;
   char text[ZL_HCS_EXIT_TEXT];
 
-  if (r != -ZL_E_REMOTE || err == NULL || strstr(err->msg, "machine ended") != NULL ||
+  if (got & ZL_HCS_MAIL_DISCONNECTED)
+    return zl_fail(err, ZL_E_REMOTE, 0, "%.300sthe compute service (vmcompute) ended", before);
+  return zl_fail(err, ZL_E_REMOTE, 0, "%.300sthe machine ended (%s)", before,
+                 zl_hcs_system_exit_text(guest->machine, text));
+}
+
+static int explain(struct zl_hcs_guest *guest, int r, struct zl_error *err)
+{
+  char before[ZL_ERROR_MSG_MAX];
+  unsigned got;
+
+  if (r != -ZL_E_REMOTE || err == NULL || strstr(err->msg, " ended") != NULL ||
       !zl_conn_is_broken(guest->conn))
     return r;
   got = zl_hcs_mail_wait(&guest->machine->mail, ZL_HCS_MAIL_EXITED | ZL_HCS_MAIL_DISCONNECTED,
                          in_ms(EXPLAIN_MS));
-  before = *err;
-  if (got & ZL_HCS_MAIL_DISCONNECTED)
-    return zl_fail(err, ZL_E_REMOTE, 0, "%.300s: the compute service (vmcompute) ended",
-                   before.msg);
-  return got != 0 ? zl_fail(err, ZL_E_REMOTE, 0, "%.300s: the machine ended (%s)", before.msg,
-                            zl_hcs_system_exit_text(guest->machine, text))
-                  : r;
+  (void)snprintf(before, sizeof(before), "%.300s: ", err->msg);
+  return got != 0 ? fail_ended(guest, got, before, err) : r;
 }
 
 static void *watch(void *ctx)
@@ -124,13 +131,11 @@ static void *watch(void *ctx)
   struct zl_hcs_guest *guest = ctx;
   const unsigned ends = ZL_HCS_MAIL_EXITED | ZL_HCS_MAIL_DISCONNECTED;
   unsigned got = zl_hcs_mail_wait(&guest->machine->mail, ends | ZL_HCS_MAIL_CALLED_OFF, UINT64_MAX);
-  char text[ZL_HCS_EXIT_TEXT];
   struct zl_error why = { 0 };
 
   if ((got & ends) == 0)
     return NULL;
-  (void)zl_fail(&why, ZL_E_REMOTE, 0, "the machine ended (%s)",
-                zl_hcs_system_exit_text(guest->machine, text));
+  (void)fail_ended(guest, got, "", &why);
   zl_conn_end(guest->conn, &why);
   return NULL;
 }
