@@ -58,7 +58,8 @@ struct zl_hcs_instance_spec {
   uint64_t scratch_bytes;         /* 0: as Windows makes it */
 };
 
-/* Called from threads of the container's; each may be NULL. */
+/* Called from threads of the container's, which must not start, stop or remove it; each may be
+ * NULL. */
 struct zl_hcs_instance_hooks {
   void *ctx;
   void (*output)(void *ctx, bool is_err, const void *data, size_t len);
