@@ -2,7 +2,6 @@
 #include "engine/execve.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +12,10 @@
 #include "base/strv.h"
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+enum {
+  MAX_FILE = 4096 /* the kernel executes none with a longer name */
+};
 
 const char *zl_env_get(char *const *env, const char *name)
 {
@@ -90,7 +93,7 @@ static int search(const struct attempt *attempt, const char *name, struct zl_err
     dirs = DEFAULT_PATH;
   for (;;) {
     size_t len = strcspn(dirs, ":");
-    ZL_UNCLEARED char path[PATH_MAX]; /* memory from the heap would stay with a caller's memory */
+    ZL_UNCLEARED char path[MAX_FILE]; /* what is allocated would stay with who shares its memory */
     int n = snprintf(path, sizeof(path), "%.*s/%s", (int)len, dirs, name), os_error;
 
     if (n < 0 || (size_t)n >= sizeof(path))
