@@ -154,7 +154,7 @@ static const char *whiteout_fault(const struct zl_win_path *path)
   return NULL;
 }
 
-static const char *read(const char *raw, struct zl_win_path *path)
+static const char *read_path(const char *raw, struct zl_win_path *path)
 {
   char *last = NULL;
   const char *fault = absolute_fault(raw);
@@ -172,7 +172,7 @@ static const char *read(const char *raw, struct zl_win_path *path)
 
 int zl_win_path_read(const char *raw, struct zl_win_path *ret, struct zl_error *err)
 {
-  const char *fault = read(raw, ret);
+  const char *fault = read_path(raw, ret);
 
   return fault == NULL ? 0 : zl_win_refuse(raw, fault, err);
 }
@@ -181,7 +181,7 @@ int zl_win_path_read_target(const char *raw, const char *path, struct zl_win_pat
                             struct zl_error *err)
 {
   char quoted[ZL_LAYER_QUOTE], target[ZL_LAYER_QUOTE];
-  const char *fault = read(raw, ret);
+  const char *fault = read_path(raw, ret);
 
   if (fault == NULL && (ret->is_whiteout || ret->stream != NULL))
     fault = "no file";

@@ -532,6 +532,11 @@ void fake_host_fail_at(struct fake_host *h, unsigned n)
   h->fail_at = n;
 }
 
+unsigned fake_host_open_files(const struct fake_host *h)
+{
+  return h->open;
+}
+
 static void print_name(const struct name *name, FILE *out)
 {
   const struct object *o = name->object;

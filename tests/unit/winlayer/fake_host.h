@@ -22,6 +22,7 @@ void fake_host_free(struct fake_host *host);
 void fake_host_add(struct fake_host *host, int root, char kind, const char *path);
 /* The call number `n` (from 1 on) fails; 0: none. */
 void fake_host_fail_at(struct fake_host *host, unsigned n);
+unsigned fake_host_open_files(const struct fake_host *host);
 /* The calls, then all files, a line each. False: a file was left open. */
 bool fake_host_print(const struct fake_host *host, FILE *out);
 

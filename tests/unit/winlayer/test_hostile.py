@@ -4,7 +4,7 @@
 layers below stay as they were. The host ends the tool when it is asked for a place outside."""
 import sys
 
-import hostile
+import hostile_windows as hostile
 from wintar import *
 
 TOOL = sys.argv[1]
