@@ -38,7 +38,7 @@ struct zl_export {
   struct zl_buf manifest_text, config_text;
   struct zl_manifest manifest;
   char **diff_ids;
-  struct zl_platform platform;
+  struct zl_image_platform platform;
   struct zl_export_layer *layers; /* base first */
   size_t n_layers;
 };

@@ -5,23 +5,18 @@
  */
 #include <curl/curl.h>
 #include <dlfcn.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
-#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/limits.h"
-#include "base/strv.h"
 #include "base/time.h"
-#include "image/http.h"
+#include "image/http_exchange.h"
 
 enum {
   RECEIVE_BUFFER = 256 << 10, /* as large as one piece given to the hash and the unpacker */
-  MIN_BYTES_PER_S = 1024,
   POLL_MS = 1000
 };
 
@@ -120,70 +115,19 @@ void zl_http_free(struct zl_http *http)
 /* ---- One exchange ---------------------------------------------------------------------------- */
 
 struct exchange {
-  const struct zl_http_request *req;
-  struct zl_http_reply *reply;
-  struct zl_error *err;
+  struct zl_exchange x;
   int verdict; /* what a callback decided: > 0 enough, < 0 failed, *err filled */
   struct curl_slist *headers;
-  uint64_t sent;                   /* bytes of the upload */
-  uint64_t waited_ns;              /* spent waiting for the network */
-  uint64_t window_ns, window_from; /* since the last stall check, and the bytes it began with */
   char why[CURL_ERROR_SIZE];
 };
-
-/* An informational reply (1xx) may come first: a new status line drops what came before. */
-static int keep_head_line(struct exchange *x, const char *line, size_t len)
-{
-  struct zl_http_reply *reply = x->reply;
-
-  while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r'))
-    len--;
-  if (len > 5 && memcmp(line, "HTTP/", 5) == 0 && reply->received == 0) {
-    const char *space = memchr(line, ' ', len);
-    char digits[4] = { 0 };
-    uint64_t status = 0;
-
-    zl_buf_clear(&reply->head);
-    if (space != NULL && (size_t)(line + len - space) >= 4)
-      memcpy(digits, space + 1, 3);
-    if (!zl_parse_u64(digits, 999, &status))
-      return zl_fail(x->err, ZL_E_REMOTE, 0, "%s: malformed status line", x->req->url->host);
-    reply->status = (int)status;
-    return 0;
-  }
-  if (len == 0 || memchr(line, '\0', len) != NULL)
-    return 0;
-  if (zl_buf_append(&reply->head, line, len, x->err) < 0 ||
-      zl_buf_append(&reply->head, "", 1, x->err) < 0)
-    return zl_wrap(x->err, "%s: headers of the reply", x->req->url->host);
-  return 0;
-}
 
 static size_t on_header(char *data, size_t size, size_t n, void *ctx)
 {
   struct exchange *x = ctx;
 
   (void)size;
-  x->verdict = keep_head_line(x, data, n);
+  x->verdict = zl_exchange_take_line(&x->x, data, n);
   return x->verdict == 0 ? n : 0;
-}
-
-static bool is_success(const struct zl_http_reply *reply)
-{
-  return reply->status >= 200 && reply->status < 300;
-}
-
-static int check_length(struct exchange *x)
-{
-  const char *text = zl_http_header(x->reply, "content-length");
-  uint64_t length = 0;
-
-  if (!is_success(x->reply) || text == NULL)
-    return 0;
-  if (!zl_parse_u64(text, UINT64_MAX, &length) || length > x->req->max_body)
-    return zl_fail(x->err, ZL_E_LIMIT, 0, "%s announces %.40s bytes, at most %llu are expected",
-                   x->req->url->host, text, (unsigned long long)x->req->max_body);
-  return 0;
 }
 
 static size_t on_body(char *data, size_t size, size_t n, void *ctx)
@@ -191,16 +135,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *ctx)
   struct exchange *x = ctx;
 
   (void)size;
-  if (x->reply->received == 0)
-    x->verdict = check_length(x);
-  if (x->verdict != 0)
-    return 0;
-  x->reply->received += n;
-  if (is_success(x->reply) && x->reply->received > x->req->max_body)
-    x->verdict = zl_fail(x->err, ZL_E_LIMIT, 0, "%s sends more than the expected %llu bytes",
-                         x->req->url->host, (unsigned long long)x->req->max_body);
-  else
-    x->verdict = x->req->body(x->req->ctx, x->reply, data, n, x->err);
+  x->verdict = zl_exchange_take_body(&x->x, data, n);
   return x->verdict == 0 ? n : 0;
 }
 
@@ -208,25 +143,10 @@ static size_t on_body(char *data, size_t size, size_t n, void *ctx)
 static size_t on_send(char *data, size_t size, size_t n, void *ctx)
 {
   struct exchange *x = ctx;
-  const struct zl_http_upload *up = x->req->upload;
-  uint64_t left = up != NULL ? up->size - x->sent : 0;
-  size_t len = size * n < left ? size * n : (size_t)left;
-  ssize_t got = (ssize_t)len;
+  size_t len = 0;
 
-  if (len == 0)
-    return 0;
-  if (up->data != NULL)
-    memcpy(data, (const char *)up->data + x->sent, len);
-  else
-    got = pread(up->fd, data, len, (off_t)(up->offset + x->sent));
-  if (got <= 0)
-    x->verdict = zl_fail(x->err, ZL_E_SYSTEM, got < 0 ? errno : EIO, "reading what is sent");
-  else if (up->sent != NULL)
-    x->verdict = up->sent(up->ctx, x->sent + (uint64_t)got, x->err);
-  if (x->verdict != 0)
-    return CURL_READFUNC_ABORT;
-  x->sent += (uint64_t)got;
-  return (size_t)got;
+  x->verdict = zl_exchange_send(&x->x, data, size * n, &len);
+  return x->verdict != 0 ? CURL_READFUNC_ABORT : len;
 }
 
 /* An exchange that libcurl wants to begin again, on another connection. */
@@ -236,13 +156,13 @@ static int on_rewind(void *ctx, curl_off_t offset, int origin)
 
   if (origin != SEEK_SET || offset != 0)
     return CURL_SEEKFUNC_FAIL;
-  x->sent = 0;
+  x->x.sent = 0;
   return CURL_SEEKFUNC_OK;
 }
 
 static void set_method(CURL *easy, struct exchange *x)
 {
-  const char *method = x->req->method;
+  const char *method = x->x.req->method;
 
   if (method == NULL)
     return;
@@ -259,16 +179,16 @@ static void set_method(CURL *easy, struct exchange *x)
   (void)lib.easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_rewind);
   (void)lib.easy_setopt(easy, CURLOPT_SEEKDATA, x);
   (void)lib.easy_setopt(easy, CURLOPT_INFILESIZE_LARGE,
-                        (curl_off_t)(x->req->upload != NULL ? x->req->upload->size : 0));
+                        (curl_off_t)(x->x.req->upload != NULL ? x->x.req->upload->size : 0));
 }
 
 static int add_headers(struct exchange *x)
 {
-  for (size_t i = 0; x->req->headers != NULL && x->req->headers[i] != NULL; i++) {
-    struct curl_slist *list = lib.slist_append(x->headers, x->req->headers[i]);
+  for (size_t i = 0; x->x.req->headers != NULL && x->x.req->headers[i] != NULL; i++) {
+    struct curl_slist *list = lib.slist_append(x->headers, x->x.req->headers[i]);
 
     if (list == NULL)
-      return zl_fail_nomem(x->err, "request headers");
+      return zl_fail_nomem(x->x.err, "request headers");
     x->headers = list;
   }
   return 0;
@@ -281,8 +201,9 @@ static int set_authorities(CURL *easy, struct exchange *x, char *const *files)
   struct curl_blob blob;
 
   for (; files != NULL && *files != NULL; files++) {
-    if (zl_file_read(AT_FDCWD, *files, &text, x->err) < 0 || zl_buf_puts(&text, "\n", x->err) < 0)
-      return zl_wrap(x->err, "authorities for %s: '%s'", x->req->url->host, *files);
+    if (zl_file_read(AT_FDCWD, *files, &text, x->x.err) < 0 ||
+        zl_buf_puts(&text, "\n", x->x.err) < 0)
+      return zl_wrap(x->x.err, "authorities for %s: '%s'", x->x.req->url->host, *files);
   }
   if (text.len == 0)
     return 0;
@@ -293,7 +214,7 @@ static int set_authorities(CURL *easy, struct exchange *x, char *const *files)
 
 static int set_tls(CURL *easy, struct exchange *x)
 {
-  const struct zl_http_request *req = x->req;
+  const struct zl_http_request *req = x->x.req;
   const bool verify = !req->skip_verify && (req->tls == NULL || !req->tls->skip_verify);
 
   (void)lib.easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
@@ -322,11 +243,11 @@ static void set_proxy(CURL *easy, const struct zl_http_request *req)
 /* curl keeps its own copy of every string given here. */
 static int set_options(CURL *easy, struct exchange *x)
 {
-  const struct zl_http_request *req = x->req;
+  const struct zl_http_request *req = x->x.req;
   zl_autofree char *url = zl_url_render(req->url);
 
   if (url == NULL)
-    return zl_fail_nomem(x->err, "an address");
+    return zl_fail_nomem(x->x.err, "an address");
   lib.easy_reset(easy);
   (void)lib.easy_setopt(easy, CURLOPT_URL, url);
   (void)lib.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, req->url->https ? "https" : "http");
@@ -357,19 +278,19 @@ static int set_options(CURL *easy, struct exchange *x)
 static int fail_curl(struct exchange *x, CURLcode code)
 {
   const char *why = x->why[0] != '\0' ? x->why : lib.easy_strerror(code);
-  const struct zl_url *url = x->req->url;
+  const struct zl_url *url = x->x.req->url;
   enum zl_code result = ZL_E_REMOTE;
 
   switch (code) {
   case CURLE_OPERATION_TIMEDOUT:
     result = ZL_E_TIMEOUT;
-    x->reply->failure = ZL_HTTP_TRANSIENT;
+    x->x.reply->failure = ZL_HTTP_TRANSIENT;
     break;
   case CURLE_COULDNT_CONNECT:
-    x->reply->failure = ZL_HTTP_REFUSED;
+    x->x.reply->failure = ZL_HTTP_REFUSED;
     break;
   case CURLE_SSL_CONNECT_ERROR:
-    x->reply->failure = ZL_HTTP_NO_TLS;
+    x->x.reply->failure = ZL_HTTP_NO_TLS;
     break;
   case CURLE_PARTIAL_FILE:
   case CURLE_GOT_NOTHING:
@@ -377,54 +298,28 @@ static int fail_curl(struct exchange *x, CURLcode code)
   case CURLE_RECV_ERROR:
   case CURLE_HTTP2:
   case CURLE_HTTP2_STREAM:
-    x->reply->failure = ZL_HTTP_TRANSIENT;
+    x->x.reply->failure = ZL_HTTP_TRANSIENT;
     break;
   default:
     break;
   }
-  return zl_fail(x->err, result, 0, "%s:%u: %s", url->host, (unsigned)url->port, why);
-}
-
-/* A server that sends almost nothing would hold a connection, and the pull, for ever. Only time
- * spent waiting for it counts: a slow disk on our side is not its fault. */
-static int check_stall(struct exchange *x, uint64_t waited_ns)
-{
-  const struct zl_http_request *req = x->req;
-  const uint64_t stall_ns = req->stall_ms * ZL_NS_PER_MS;
-  uint64_t got = x->sent + x->reply->received - x->window_from;
-
-  x->waited_ns += waited_ns;
-  x->window_ns += waited_ns;
-  if (req->total_ms > 0 && x->waited_ns > req->total_ms * ZL_NS_PER_MS) {
-    x->reply->failure = ZL_HTTP_TRANSIENT;
-    return zl_fail(x->err, ZL_E_TIMEOUT, 0, "%s did not finish its reply within %u ms",
-                   req->url->host, req->total_ms);
-  }
-  if (x->window_ns < stall_ns)
-    return 0;
-  if (got < (uint64_t)MIN_BYTES_PER_S * req->stall_ms / 1000) {
-    x->reply->failure = ZL_HTTP_TRANSIENT;
-    return zl_fail(x->err, ZL_E_TIMEOUT, 0, "%s stalled: %llu bytes in %u ms", req->url->host,
-                   (unsigned long long)got, req->stall_ms);
-  }
-  x->window_ns = 0;
-  x->window_from = x->sent + x->reply->received;
-  return 0;
+  return zl_fail(x->x.err, result, 0, "%s:%u: %s", url->host, (unsigned)url->port, why);
 }
 
 static int wait_network(CURLM *multi, struct exchange *x)
 {
-  struct curl_waitfd cancel = { .fd = x->req->cancel_fd, .events = CURL_WAIT_POLLIN };
-  const bool can_cancel = x->req->cancel_fd >= 0;
+  struct curl_waitfd cancel = { .fd = x->x.req->cancel_fd, .events = CURL_WAIT_POLLIN };
+  const bool can_cancel = x->x.req->cancel_fd >= 0;
   uint64_t start = zl_time_boot();
-  uint64_t left = x->req->stall_ms - x->window_ns / ZL_NS_PER_MS;
+  uint64_t left = x->x.req->stall_ms - x->x.window_ns / ZL_NS_PER_MS;
 
   if (lib.multi_poll(multi, &cancel, can_cancel ? 1 : 0, left < POLL_MS ? (int)left + 1 : POLL_MS,
                      NULL) != CURLM_OK)
-    return zl_fail(x->err, ZL_E_REMOTE, 0, "%s: waiting for the network failed", x->req->url->host);
+    return zl_fail(x->x.err, ZL_E_REMOTE, 0, "%s: waiting for the network failed",
+                   x->x.req->url->host);
   if (can_cancel && cancel.revents != 0)
-    return zl_fail(x->err, ZL_E_CANCELLED, 0, "cancelled");
-  return check_stall(x, zl_time_boot() - start);
+    return zl_fail(x->x.err, ZL_E_CANCELLED, 0, "cancelled");
+  return zl_exchange_waited(&x->x, zl_time_boot() - start);
 }
 
 static int run_to_end(CURLM *multi, struct exchange *x)
@@ -434,7 +329,7 @@ static int run_to_end(CURLM *multi, struct exchange *x)
 
   while (running > 0 && r == 0) {
     if (lib.multi_perform(multi, &running) != CURLM_OK)
-      return zl_fail(x->err, ZL_E_REMOTE, 0, "%s: the transfer failed", x->req->url->host);
+      return zl_fail(x->x.err, ZL_E_REMOTE, 0, "%s: the transfer failed", x->x.req->url->host);
     if (running > 0)
       r = wait_network(multi, x);
   }
@@ -444,11 +339,12 @@ static int run_to_end(CURLM *multi, struct exchange *x)
   if (x->verdict != 0)
     return x->verdict < 0 ? x->verdict : 0;
   if (msg == NULL || msg->msg != CURLMSG_DONE)
-    return zl_fail(x->err, ZL_E_INTERNAL, 0, "%s: the transfer has no result", x->req->url->host);
+    return zl_fail(x->x.err, ZL_E_INTERNAL, 0, "%s: the transfer has no result",
+                   x->x.req->url->host);
   if (msg->data.result == CURLE_OK)
     return 0;
   /* A server that refuses an upload may hang up on the rest of it: what it said counts. */
-  if (x->req->upload != NULL && x->reply->status >= 400)
+  if (x->x.req->upload != NULL && x->x.reply->status >= 400)
     return 0;
   return fail_curl(x, msg->data.result);
 }
@@ -456,13 +352,10 @@ static int run_to_end(CURLM *multi, struct exchange *x)
 int zl_http_run(struct zl_http *http, const struct zl_http_request *request,
                 struct zl_http_reply *reply, struct zl_error *err)
 {
-  struct exchange x = { .req = request, .reply = reply, .err = err };
+  struct exchange x = { .x = { .req = request, .reply = reply, .err = err } };
   int r;
 
-  zl_buf_clear(&reply->head);
-  reply->status = 0;
-  reply->received = 0;
-  reply->failure = ZL_HTTP_FINAL;
+  zl_exchange_begin(&x.x);
   r = set_options(http->easy, &x);
   if (r == 0 && lib.multi_add(http->multi, http->easy) != CURLM_OK)
     r = zl_fail_nomem(err, "an HTTP request");
@@ -472,22 +365,4 @@ int zl_http_run(struct zl_http *http, const struct zl_http_request *request,
   }
   lib.slist_free_all(x.headers);
   return r;
-}
-
-void zl_http_reply_done(struct zl_http_reply *reply)
-{
-  zl_buf_done(&reply->head);
-}
-
-const char *zl_http_header(const struct zl_http_reply *reply, const char *name)
-{
-  const size_t len = strlen(name);
-
-  for (size_t at = 0; at < reply->head.len; at += strlen(reply->head.data + at) + 1) {
-    const char *line = reply->head.data + at;
-
-    if (strncasecmp(line, name, len) == 0 && line[len] == ':')
-      return line + len + 1 + strspn(line + len + 1, " \t");
-  }
-  return NULL;
 }

@@ -115,7 +115,7 @@ static int copy_part(const json_t *object, const char *path, const char *key,
   return 0;
 }
 
-static int parse_platform(const json_t *object, const char *path, struct zl_platform *ret,
+static int parse_platform(const json_t *object, const char *path, struct zl_image_platform *ret,
                           struct zl_error *err)
 {
   json_t *platform = NULL;
@@ -331,7 +331,7 @@ int zl_layer_compression(const struct zl_descriptor *layer, enum zl_compression 
 }
 
 const struct zl_descriptor *zl_index_select(const struct zl_manifest *index,
-                                            const struct zl_platform *node)
+                                            const struct zl_image_platform *node)
 {
   const struct zl_descriptor *best = NULL, *unnamed = NULL;
   unsigned best_rank = 0;

@@ -33,10 +33,10 @@ struct zl_descriptor {
   char *media_type;
   char digest[ZL_DIGEST_TEXT]; /* checked: fit for a file name */
   uint64_t size;
-  struct zl_platform platform; /* of an index's entry */
-  char *ref_name;              /* annotation org.opencontainers.image.ref.name, or NULL */
-  char *image_name;            /* annotation io.containerd.image.name, or NULL */
-  char **urls;                 /* of a foreign layer */
+  struct zl_image_platform platform; /* of an index's entry */
+  char *ref_name;                    /* annotation org.opencontainers.image.ref.name, or NULL */
+  char *image_name;                  /* annotation io.containerd.image.name, or NULL */
+  char **urls;                       /* of a foreign layer */
 };
 
 enum zl_manifest_kind {
@@ -71,6 +71,6 @@ int zl_layer_compression(const struct zl_descriptor *layer, enum zl_compression 
 /* The entry of an index that suits `node` best; NULL in *ret: none. Entries without a platform
  * suit when the index holds nothing else. Pure. */
 const struct zl_descriptor *zl_index_select(const struct zl_manifest *index,
-                                            const struct zl_platform *node);
+                                            const struct zl_image_platform *node);
 
 #endif

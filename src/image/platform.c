@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "base/cleanup.h"
 #include "base/strv.h"
@@ -33,7 +32,7 @@ static const char *node_variant_amd64(void)
 #endif
 }
 
-void zl_platform_of_node(struct zl_platform *ret)
+void zl_platform_of_machine(const char *os, const char *machine, struct zl_image_platform *ret)
 {
   static const struct {
     const char *machine, *arch, *variant;
@@ -42,23 +41,21 @@ void zl_platform_of_node(struct zl_platform *ret)
     { "armv6l", "arm", "v6" },   { "riscv64", "riscv64", "" },     { "ppc64le", "ppc64le", "" },
     { "s390x", "s390x", "" },    { "loongarch64", "loong64", "" },
   };
-  struct utsname u = { 0 };
-  const char *arch, *variant = "";
+  const char *arch = machine, *variant = "";
 
-  (void)uname(&u);
-  arch = u.machine;
   for (size_t i = 0; i < ZL_COUNT(names); i++)
-    if (strcmp(u.machine, names[i].machine) == 0) {
+    if (strcmp(machine, names[i].machine) == 0) {
       arch = names[i].arch;
       variant = names[i].variant != NULL ? names[i].variant : node_variant_amd64();
     }
-  *ret = (struct zl_platform){ .os = "linux" };
+  *ret = (struct zl_image_platform){ .os = "" };
+  (void)snprintf(ret->os, sizeof(ret->os), "%s", os);
   (void)snprintf(ret->arch, sizeof(ret->arch), "%s", arch);
   (void)snprintf(ret->variant, sizeof(ret->variant), "%s", variant);
 }
 
 /* "v7" is 7; no variant is what the architecture's name alone means. */
-static unsigned variant_number(const struct zl_platform *p)
+static unsigned variant_number(const struct zl_image_platform *p)
 {
   uint64_t number = 0;
 
@@ -68,7 +65,8 @@ static unsigned variant_number(const struct zl_platform *p)
                                                                                   : EXACT;
 }
 
-unsigned zl_platform_rank(const struct zl_platform *image, const struct zl_platform *node)
+unsigned zl_platform_rank(const struct zl_image_platform *image,
+                          const struct zl_image_platform *node)
 {
   unsigned wants = variant_number(image), has = variant_number(node);
 
@@ -79,7 +77,8 @@ unsigned zl_platform_rank(const struct zl_platform *image, const struct zl_platf
   return wants <= has ? 1 + wants : 0;
 }
 
-const char *zl_platform_format(const struct zl_platform *platform, char text[ZL_PLATFORM_TEXT])
+const char *zl_platform_format(const struct zl_image_platform *platform,
+                               char text[ZL_PLATFORM_TEXT])
 {
   (void)snprintf(text, ZL_PLATFORM_TEXT, "%s/%s%s%s%s%s",
                  platform->os[0] != '\0' ? platform->os : "unknown",

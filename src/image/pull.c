@@ -122,7 +122,7 @@ static int commit(struct pull *p, const char *const *names, const struct zl_laye
 static int fetch(struct pull *p, const char *name, const char *const *names, struct zl_error *err)
 {
   ZL_CLEANUP(zl_layer_fetch_freep) struct zl_layer_fetch *layers = NULL;
-  struct zl_platform node;
+  struct zl_image_platform node;
   int r;
 
   zl_platform_of_node(&node);

@@ -188,7 +188,7 @@ static char *name_of(const struct zl_export *x)
 
 static json_t *index_entry(const struct zl_export *x, const struct zl_exported *e, const char *name)
 {
-  const struct zl_platform *p = &x->platform;
+  const struct zl_image_platform *p = &x->platform;
   json_t *entry =
       json_pack("{s:s, s:s, s:I, s:{s:s, s:s, s:s*}}", "mediaType", e->media_type, "digest",
                 e->manifest_digest, "size", (json_int_t)e->manifest.len, "platform", "architecture",

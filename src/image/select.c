@@ -21,11 +21,11 @@ void zl_selection_done(struct zl_selection *selection)
   zl_strv_freep(&selection->diff_ids);
 }
 
-static int wrong_platform(const char *name, const char *offered, const struct zl_platform *node,
-                          struct zl_error *err)
+static int wrong_platform(const char *name, const char *offered,
+                          const struct zl_image_platform *node, struct zl_error *err)
 {
   char text[ZL_PLATFORM_TEXT];
-  const struct zl_platform bare = *node;
+  const struct zl_image_platform bare = *node;
 
   (void)snprintf(text, sizeof(text), "%s/%s", bare.os, bare.arch);
   return zl_fail(err, ZL_E_WRONG_PLATFORM, 0, "image '%s' is for %s, this node is %s", name,
@@ -33,13 +33,13 @@ static int wrong_platform(const char *name, const char *offered, const struct zl
 }
 
 static int no_entry(const char *name, const struct zl_manifest *index,
-                    const struct zl_platform *node, struct zl_error *err)
+                    const struct zl_image_platform *node, struct zl_error *err)
 {
   zl_autobuf list = ZL_BUF_INIT(SHOWN_PLATFORMS);
   char text[ZL_PLATFORM_TEXT];
 
   for (size_t i = 0; i < index->n_items; i++) {
-    const struct zl_platform *p = &index->items[i].platform;
+    const struct zl_image_platform *p = &index->items[i].platform;
 
     /* Attestations are filed as platform unknown/unknown. */
     if (p->os[0] == '\0' || strcmp(p->os, "unknown") == 0)
@@ -52,8 +52,9 @@ static int no_entry(const char *name, const struct zl_manifest *index,
 }
 
 /* Walks from the root to a manifest of an image. */
-static int find_manifest(struct zl_source *source, const char *name, const struct zl_platform *node,
-                         struct zl_selection *s, struct zl_error *err)
+static int find_manifest(struct zl_source *source, const char *name,
+                         const struct zl_image_platform *node, struct zl_selection *s,
+                         struct zl_error *err)
 {
   for (unsigned depth = 0;; depth++) {
     zl_autodocument next = ZL_DOCUMENT_INIT;
@@ -93,9 +94,9 @@ static void copy_part(char to[ZL_PLATFORM_PART], const char *from)
 
 /* The configuration says what the image is; an index only claims it. */
 static int check_platform(const struct zl_image *image, const char *name,
-                          const struct zl_platform *node, struct zl_error *err)
+                          const struct zl_image_platform *node, struct zl_error *err)
 {
-  struct zl_platform platform = { .os = "" };
+  struct zl_image_platform platform = { .os = "" };
   char text[ZL_PLATFORM_TEXT];
 
   copy_part(platform.os, image->os);
@@ -108,7 +109,8 @@ static int check_platform(const struct zl_image *image, const char *name,
 }
 
 int zl_image_select(struct zl_source *source, struct zl_document *root, const char *name,
-                    const struct zl_platform *node, struct zl_selection *ret, struct zl_error *err)
+                    const struct zl_image_platform *node, struct zl_selection *ret,
+                    struct zl_error *err)
 {
   size_t n_diff_ids;
   int r;

@@ -32,6 +32,7 @@ void zl_selection_done(struct zl_selection *selection);
  * messages. *ret is filled as far as it came; release it also after a failure.
  * ZL_E_WRONG_PLATFORM, ZL_E_CORRUPT, ZL_E_LIMIT, ZL_E_UNSUPPORTED, and the source's errors. */
 int zl_image_select(struct zl_source *source, struct zl_document *root, const char *name,
-                    const struct zl_platform *node, struct zl_selection *ret, struct zl_error *err);
+                    const struct zl_image_platform *node, struct zl_selection *ret,
+                    struct zl_error *err);
 
 #endif

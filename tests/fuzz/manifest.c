@@ -53,7 +53,7 @@ static void check_image(const struct zl_manifest *m)
 
 static void check_index(const struct zl_manifest *m)
 {
-  static const struct zl_platform node = { "linux", "amd64", "v3", "" };
+  static const struct zl_image_platform node = { "linux", "amd64", "v3", "" };
   const struct zl_descriptor *chosen = zl_index_select(m, &node);
 
   require(m->n_items <= ZL_MAX_INDEX);

@@ -27,9 +27,4 @@ static inline const char *scratch_place(const char *place)
   return temp != NULL ? temp : place;
 }
 
-static inline char *mkdtemp(char *path)
-{
-  return _mktemp(path) != NULL && mkdirat(AT_FDCWD, path, 0700) == 0 ? path : NULL;
-}
-
 #endif

@@ -340,3 +340,8 @@ int zl_posix_mkdirat(int dirfd, const char *path, int mode)
   r = zl_nt_open_at(dirfd, path, &how, &handle);
   return r < 0 ? zl_posix_fail(-r) : 0;
 }
+
+int zl_posix_mkdir(const char *path, int mode)
+{
+  return mkdirat(AT_FDCWD, path, mode);
+}

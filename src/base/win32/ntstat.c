@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <sys/statvfs.h>
+
 #include "base/win32/handle.h"
 #include "base/win32/nt.h"
 
@@ -107,6 +109,37 @@ int zl_posix_fstatat(int dirfd, const char *path, struct zl_posix_stat *ret, int
 int zl_posix_stat(const char *path, struct zl_posix_stat *ret)
 {
   return fstatat(AT_FDCWD, path, ret, 0);
+}
+
+/* FILE_FS_FULL_SIZE_INFORMATION, in units of allocation. */
+struct full_size {
+  int64_t total, available, free;
+  uint32_t sectors_per_unit, bytes_per_sector;
+};
+
+NTSTATUS NTAPI NtQueryVolumeInformationFile(HANDLE file, IO_STATUS_BLOCK *io, void *ret, ULONG len,
+                                            FS_INFORMATION_CLASS kind);
+
+int zl_posix_fstatvfs(int fd, struct zl_posix_statvfs *ret)
+{
+  const int full_size_information = 7;
+  HANDLE handle = zl_handle_of(fd);
+  struct full_size info = { 0 };
+  IO_STATUS_BLOCK io = { 0 };
+  NTSTATUS status;
+
+  if (handle == INVALID_HANDLE_VALUE)
+    return -1;
+  status = NtQueryVolumeInformationFile(handle, &io, &info, sizeof(info),
+                                        (FS_INFORMATION_CLASS)full_size_information);
+  if (status < 0)
+    return zl_posix_fail(zl_errno_of_status(status));
+  *ret = (struct zl_posix_statvfs){
+    .f_frsize = (uint64_t)info.sectors_per_unit * info.bytes_per_sector,
+    .f_blocks = (uint64_t)info.total,
+    .f_bavail = (uint64_t)info.available,
+  };
+  return ret->f_frsize != 0 ? 0 : zl_posix_fail(ENOTSUP);
 }
 
 int zl_posix_faccessat(int dirfd, const char *path, int mode, int flags)

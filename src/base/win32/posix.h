@@ -67,11 +67,14 @@ typedef unsigned int gid_t;
 int zl_posix_openat(int dirfd, const char *path, int flags, ...);
 int zl_posix_open(const char *path, int flags, ...);
 int zl_posix_mkdirat(int dirfd, const char *path, int mode);
+int zl_posix_mkdir(const char *path, int mode);
 int zl_posix_close(int fd);
 #define openat zl_posix_openat
 #undef open
 #define open    zl_posix_open
 #define mkdirat zl_posix_mkdirat
+#undef mkdir
+#define mkdir zl_posix_mkdir
 #undef close
 #define close zl_posix_close
 
@@ -213,6 +216,8 @@ void explicit_bzero(void *data, size_t len);
 /* An empty value removes a variable. */
 int setenv(const char *name, const char *value, int overwrite);
 int unsetenv(const char *name);
+/* Makes the directory whose name ends with XXXXXX, which are replaced; NULL with errno. */
+char *mkdtemp(char *path);
 /* The working directory with slashes, in memory of the caller's. */
 char *zl_posix_getcwd(char *text, size_t size);
 #undef getcwd

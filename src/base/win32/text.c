@@ -5,6 +5,7 @@
 #include <windows.h>
 
 #include "base/cleanup.h"
+#include "base/rand.h"
 #include "base/win32/handle.h"
 #include "base/win32/wide.h"
 
@@ -78,6 +79,27 @@ int setenv(const char *name, const char *value, int overwrite)
 int unsetenv(const char *name)
 {
   return _putenv_s(name, "") == 0 ? 0 : -1;
+}
+
+char *mkdtemp(char *path)
+{
+  const size_t len = strlen(path);
+  char hex[7];
+
+  if (len < 6 || strcmp(path + len - 6, "XXXXXX") != 0) {
+    errno = EINVAL;
+    return NULL;
+  }
+  for (int i = 0; i < 100; i++) {
+    if (zl_rand_hex(hex, sizeof(hex), NULL) < 0)
+      return NULL;
+    memcpy(path + len - 6, hex, 6);
+    if (mkdir(path, 0700) == 0)
+      return path;
+    if (errno != EEXIST)
+      return NULL;
+  }
+  return NULL;
 }
 
 char *zl_posix_getcwd(char *text, size_t size)

@@ -214,7 +214,7 @@ static const char *const entries[] = {
 static void selects_the_platform(void **state)
 {
   static const struct {
-    struct zl_platform node;
+    struct zl_image_platform node;
     int index; /* -1: none */
   } cases[] = {
     { { "linux", "amd64", "v1", "" }, 3 },    { { "linux", "amd64", "v3", "" }, 4 },
