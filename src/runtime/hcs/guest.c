@@ -168,7 +168,7 @@ int zl_hcs_guest_connect(struct zl_hcs_guest *guest, uint32_t accept_ms, struct 
   if (r < 0)
     return r;
   how.zone = &zone.zone;
-  how.deadline_ns = in_ms(accept_ms);
+  how.deadline_ns = in_ms(ZL_HCS_GUEST_MS);
   return explain(guest, zl_bridge_cold_start(guest->conn, &how, &guest->can, err), err);
 }
 

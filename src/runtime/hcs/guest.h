@@ -13,7 +13,7 @@
 
 enum {
   ZL_HCS_ACCEPT_MS = 2 * 60 * 1000, /* from the machine's start until its guest dials */
-  ZL_HCS_GUEST_MS = 5 * 60 * 1000   /* of a call */
+  ZL_HCS_GUEST_MS = 5 * 60 * 1000   /* of a call, and of the whole cold start */
 };
 
 struct zl_hcs_guest; /* opaque */

@@ -81,8 +81,8 @@ static void stage_open(struct stage *stage, enum zl_isolation isolation,
                                       .owner = "zlayer-test",
                                       .network = "zlayer-1a2b3c4d",
                                       .cpus = 4,
-                                      .accept_ms = 2000,
-                                      .end_ms = 400 };
+                                      .accept_ms = 20000,
+                                      .end_ms = 1000 };
   fake_add_layer(layers[0], false);
   fake_add_layer(layers[1], true);
   if (zl_deployment_parse(YAML, strlen(YAML), "test.yaml", &stage->deployment, &errors, &err) < 0)
