@@ -49,9 +49,9 @@ void *zl_hcs_mail_context(const struct zl_hcs_mail *mail)
 static void deliver(struct zl_hcs_mail *mail, unsigned what, char **document)
 {
   mail->have |= what;
-  if (what == ZL_HCS_MAIL_EXITED && mail->exit == NULL)
+  if (document != NULL && what == ZL_HCS_MAIL_EXITED && mail->exit == NULL)
     mail->exit = zl_steal_ptr(document);
-  if (what == ZL_HCS_MAIL_CRASHED && mail->crash == NULL)
+  if (document != NULL && what == ZL_HCS_MAIL_CRASHED && mail->crash == NULL)
     mail->crash = zl_steal_ptr(document);
   (void)pthread_cond_broadcast(&mail->arrived);
 }
