@@ -464,6 +464,17 @@ static void set_up(const char *program)
   enable_privileges();
 }
 
+void attach_other(void)
+{
+  char machine[600];
+
+  running = "the other process";
+  OK(GetEnvironmentVariableA("HCS_SIM_DIR", machine, sizeof(machine)) > 0);
+  (void)snprintf(directory, sizeof(directory), "%.*s", (int)(strrchr(machine, '\\') - machine), machine);
+  load();
+  enable_privileges();
+}
+
 int run_cases(int argc, char **argv, const struct test_case *cases, size_t count)
 {
   unsigned ran = 0;

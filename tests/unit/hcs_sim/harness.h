@@ -158,6 +158,8 @@ struct test_case {
 };
 /* The program: each case with a machine that is as new. */
 int run_cases(int argc, char **argv, const struct test_case *cases, size_t count);
+/* A second process of a test: it uses the machine and box of the first. */
+void attach_other(void);
 #define RUN(argc, argv, cases) run_cases(argc, argv, cases, sizeof(cases) / sizeof((cases)[0]))
 
 /* ---- Help --------------------------------------------------------------------------------------
