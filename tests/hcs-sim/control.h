@@ -57,6 +57,7 @@
  *            quirk   (HcsCreateProcess) gives a process that runs, and the operation fails with hr
  *            stay    (HcsShutDown…, HcsTerminate…) is accepted, and the system does not exit
  *            lose    (HcsTerminate…, HcsTerminateProcess) it exits, and no event tells
+ *            error   (Hcn…) its number says success, and its error record tells of hr
  *          of messages:
  *            mute    never answered
  *            drop    the guest closes the connection instead of answering

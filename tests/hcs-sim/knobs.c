@@ -46,7 +46,7 @@ static const char *const messages[] = { "dial",
                                         "*" };
 
 static const char *const call_actions[] = {
-  "after", "hang", "die", "exit", "quirk", "stay", "lose"
+  "after", "hang", "die", "exit", "quirk", "stay", "lose", "error"
 };
 static const char *const message_actions[] = { "mute",      "drop",  "dropafter", "crash",
                                                "garbage",   "huge",  "short",     "wrongid",

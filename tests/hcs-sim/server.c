@@ -246,6 +246,11 @@ static uint32_t run(struct call *call, const struct handler *handler)
   }
   if (strcmp(action, "hang") == 0)
     return hang(call);
+  if (strcmp(action, "error") == 0) {
+    (void)sim_refuse(call, call->fault.hr, "", "a knob of the test");
+    (void)json_object_set_new(call->reply, "failed", json_true());
+    return 0;
+  }
   if (call->fault.hit && call->fault.hr != 0 && action[0] == '\0')
     return sim_refuse(call, call->fault.hr, "Injected", "a knob of the test");
   hr = handler->work(call);

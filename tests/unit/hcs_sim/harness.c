@@ -357,7 +357,8 @@ const char *read_all(HANDLE pipe, char *text, size_t size)
   OVERLAPPED wait = { .hEvent = CreateEventW(NULL, TRUE, FALSE, NULL) };
   DWORD got = 0, all = 0;
 
-  while ((ReadFile(pipe, text + all, (DWORD)size - 1 - all, NULL, &wait) || GetLastError() == ERROR_IO_PENDING) &&
+  while ((ReadFile(pipe, text + all, (DWORD)size - 1 - all, NULL, &wait) ||
+          GetLastError() == ERROR_IO_PENDING) &&
          GetOverlappedResult(pipe, &wait, &got, TRUE) && got > 0)
     all += got;
   text[all] = '\0';
@@ -470,7 +471,8 @@ void attach_other(void)
 
   running = "the other process";
   OK(GetEnvironmentVariableA("HCS_SIM_DIR", machine, sizeof(machine)) > 0);
-  (void)snprintf(directory, sizeof(directory), "%.*s", (int)(strrchr(machine, '\\') - machine), machine);
+  (void)snprintf(directory, sizeof(directory), "%.*s", (int)(strrchr(machine, '\\') - machine),
+                 machine);
   load();
   enable_privileges();
 }

@@ -6,7 +6,8 @@
 enum {
   ANSWER_MS = 15000,
   FAMILY = 34,
-  STREAM_PORT = 0x40000001
+  STREAM_PORT = 0x40000001,
+  GONE_MS = 200
 };
 
 static const GUID bridge_service = {
@@ -280,6 +281,17 @@ uint32_t ask(struct machine *m, uint32_t type, const char *container, const char
   else
     json_decref(got);
   return result;
+}
+
+/* send() of a message to who has hung up already fails, too. */
+uint32_t ask_maybe(struct machine *m, uint32_t type, const char *body)
+{
+  WSAPOLLFD poll = { .fd = m->bridge, .events = POLLRDNORM };
+  char probe;
+
+  if (WSAPoll(&poll, 1, GONE_MS) > 0 && recv(m->bridge, &probe, 1, MSG_PEEK) <= 0)
+    return 1;
+  return ask(m, type, NULL, body, NULL);
 }
 
 void await_notification(struct machine *m, const char *container, const char *type)

@@ -51,6 +51,8 @@ void say(struct machine *m, uint32_t type, const char *container, const char *bo
 /* And its answer: the result, as unsigned number; 1 when the connection ends or says nonsense. */
 uint32_t ask(struct machine *m, uint32_t type, const char *container, const char *body,
              json_t **answer);
+/* ask() of the machine itself, when the guest may have hung up before: 1 as well. */
+uint32_t ask_maybe(struct machine *m, uint32_t type, const char *body);
 void await_notification(struct machine *m, const char *container, const char *type);
 
 uint32_t host_modify(struct machine *m, const char *request);

@@ -132,7 +132,8 @@ static void known_names_have_their_guids(void)
   IS(CALL(NameToGuid)(L"4", &guid), 0);
   IS(guid.Data1, 0xbd9c3ef9);
   IS(guid.Data4[7], 0x49);
-  IS(CALL(NameToGuid)(L"e481b6d4dff995f75ebcb88163eb5ee5dd92364481076d5374a51fd0c6cbed28", &guid), 0);
+  IS(CALL(NameToGuid)(L"e481b6d4dff995f75ebcb88163eb5ee5dd92364481076d5374a51fd0c6cbed28", &guid),
+     0);
   IS(guid.Data1, 0xbbd84837);
   IS(CALL(NameToGuid)(L"another", &guid), 0);
   IS(guid.Data3 >> 12, 5);
@@ -193,8 +194,12 @@ static void a_disk_is_formatted_once(void)
   struct create2 parameters = { .version = 2, .size = UINT64_C(20) << 30 };
   HANDLE disk = NULL;
 
-  IS(CALL(CreateVirtualDisk)(type, w("%s", at("new.vhdx")), 0x3f0000, NULL, 0, 0, &parameters, NULL, &disk), 87);
-  IS(CALL(CreateVirtualDisk)(type, w("%s", at("new.vhdx")), 0, NULL, 0, 0, &parameters, NULL, &disk), 0);
+  IS(CALL(CreateVirtualDisk)(type, w("%s", at("new.vhdx")), 0x3f0000, NULL, 0, 0, &parameters, NULL,
+                             &disk),
+     87);
+  IS(CALL(CreateVirtualDisk)(type, w("%s", at("new.vhdx")), 0, NULL, 0, 0, &parameters, NULL,
+                             &disk),
+     0);
   IS(CALL(HcsFormatWritableLayerVhd)(disk), 0);
   IS(CALL(HcsFormatWritableLayerVhd)(disk), 0x80070057);
   OK(CALL(CloseHandle)(disk));
@@ -280,7 +285,7 @@ static bool is_dropped(const char *name)
   size_t i;
 
   OK(hcs_sim_journal(&journal) == 0);
-  json_array_foreach(journal, i, line) {
+  json_array_foreach (journal, i, line) {
     const char *path = json_string_value(json_object_get(json_object_get(line, "args"), "path"));
 
     found = found || (path != NULL && strstr(path, name) != NULL);
@@ -317,7 +322,8 @@ static size_t write_and_read(DWORD access, BOOL security, uint8_t *read, size_t 
 
 static void security_descriptors_need_their_rights(void)
 {
-  const DWORD rights = GENERIC_READ | GENERIC_WRITE | WRITE_DAC | WRITE_OWNER | ACCESS_SYSTEM_SECURITY;
+  const DWORD rights =
+      GENERIC_READ | GENERIC_WRITE | WRITE_DAC | WRITE_OWNER | ACCESS_SYSTEM_SECURITY;
   uint8_t read[300];
 
   IS(write_and_read(rights, TRUE, read, sizeof(read)), 20 + 10 + 20 + 7);
@@ -369,7 +375,8 @@ static void staged_layers_become_layers(void)
   make_dir(at("staged\\Files"));
   make_dir(at("staged\\Files\\dir"));
   stage_file("staged\\Files\\dir\\a.txt", "hello");
-  IS(CALL(ImportLayer)(&driver, w("%s", at("diff")), w("%s", at("staged")), parents, 1), 0x80070002);
+  IS(CALL(ImportLayer)(&driver, w("%s", at("diff")), w("%s", at("staged")), parents, 1),
+     0x80070002);
   stage_file("staged\\Files\\dir.$wcidirs$", NULL);
   IS(CALL(ImportLayer)(&driver, w("%s", at("diff")), w("%s", at("staged")), parents, 1), 0);
   file = fopen(at("diff\\Files\\dir\\a.txt"), "rb");
@@ -377,7 +384,8 @@ static void staged_layers_become_layers(void)
   (void)fclose(file);
   OK(!there_is(at("diff\\Files\\dir.$wcidirs$")));
   write_text(at("staged\\Files\\dir\\b.txt"), "no streams");
-  IS(CALL(ImportLayer)(&driver, w("%s", at("diff")), w("%s", at("staged")), parents, 1), 0x8007000d);
+  IS(CALL(ImportLayer)(&driver, w("%s", at("diff")), w("%s", at("staged")), parents, 1),
+     0x8007000d);
   IS(CALL(DestroyLayer)(&driver, w("%s", at("diff"))), 0);
 }
 
@@ -394,7 +402,8 @@ static const struct test_case cases[] = {
   { "a_disk_is_formatted_once", a_disk_is_formatted_once },
   { "an_attached_disk_is_in_the_way_until_its_handle_goes",
     an_attached_disk_is_in_the_way_until_its_handle_goes },
-  { "a_disk_that_stays_attached_is_detached_by_hand", a_disk_that_stays_attached_is_detached_by_hand },
+  { "a_disk_that_stays_attached_is_detached_by_hand",
+    a_disk_that_stays_attached_is_detached_by_hand },
   { "a_volume_tells_its_length_and_grows", a_volume_tells_its_length_and_grows },
   { "security_descriptors_need_their_rights", security_descriptors_need_their_rights },
   { "a_stream_that_is_none_is_refused", a_stream_that_is_none_is_refused },
