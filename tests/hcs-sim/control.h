@@ -74,7 +74,7 @@
  *            crash   the machine exits before it dials
  *            twice   it dials a second time
  *
- * Properties (default): build (20348) revision (2700) hyperv (1) hns (15.4: major.minor)
+ * Properties (default): build (20348) hyperv (1) hns (15.4: major.minor)
  *   service (1; 0: HCS_E_SERVICE_NOT_AVAILABLE) processors (4) privileges (1)
  *   signals (1; 0: the guest cannot signal) ignore (0; 1: workloads ignore console events)
  *   zone (1; 0: a Create of the machine's own container without time zone does not kill it)

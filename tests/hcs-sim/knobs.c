@@ -45,9 +45,8 @@ static const char *const messages[] = { "dial",
                                         "UpdateContainer",
                                         "*" };
 
-static const char *const call_actions[] = {
-  "after", "hang", "die", "exit", "quirk", "stay", "lose", "error"
-};
+static const char *const call_actions[] = { "after", "hang", "die",  "exit",
+                                            "quirk", "stay", "lose", "error" };
 static const char *const message_actions[] = { "mute",      "drop",  "dropafter", "crash",
                                                "garbage",   "huge",  "short",     "wrongid",
                                                "wrongtype", "early", "twice",     "version" };
@@ -148,9 +147,9 @@ void sim_knob_clear(void)
 {
   count = 0;
   json_decref(machine.host);
-  machine.host = json_pack("{s:i,s:i,s:i,s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:i}", "build", 20348,
-                           "revision", 2700, "hyperv", 1, "hns", "15.4", "service", 1, "processors",
-                           4, "privileges", 1, "signals", 1, "ignore", 0, "zone", 1, "flush", 0);
+  machine.host = json_pack("{s:i,s:i,s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:i}", "build", 20348, "hyperv", 1,
+                           "hns", "15.4", "service", 1, "processors", 4, "privileges", 1, "signals",
+                           1, "ignore", 0, "zone", 1, "flush", 0);
 }
 
 static void load(FILE *file)

@@ -180,6 +180,59 @@ static void a_system_stays_or_goes_silently(void)
   unmount_scratch("scratch");
 }
 
+static HANDLE told;
+
+static void CALLBACK on_event(struct event *event, void *context)
+{
+  (void)context;
+  if (event->type == 1)
+    (void)SetEvent(told);
+}
+
+static void an_exit_can_be_lost(void)
+{
+  void *system = run_container("one", "scratch");
+
+  told = CreateEventW(NULL, TRUE, FALSE, NULL);
+  IS(CALL(HcsSetComputeSystemCallback)(system, 0, NULL, on_event), 0);
+  knob("HcsTerminateComputeSystem do=lose");
+  end_container(system);
+  IS(WaitForSingleObject(told, 300), WAIT_TIMEOUT);
+  (void)CloseHandle(told);
+  unmount_scratch("scratch");
+}
+
+static void hosts_have_properties(void)
+{
+  void *system, *operation = op(), *process = NULL;
+  char *text;
+
+  make_scratch("scratch");
+  mount_scratch("scratch");
+  knob("host processors=2");
+  text = container_document("scratch", "{\"Processor\":{\"Count\":3}}");
+  IS(finish(operation,
+            CALL(HcsCreateComputeSystem)(L"one", w("%s", text), operation, NULL, &system)),
+     0x80070057);
+  CALL(HcsCloseComputeSystem)(system);
+  free(text);
+  IS(CALL(UnprepareLayer)(&driver, w("%s", at("scratch"))), 0);
+  IS(CALL(DeactivateLayer)(&driver, w("%s", at("scratch"))), 0);
+  IS(CALL(DestroyLayer)(&driver, w("%s", at("scratch"))), 0);
+  knob("host ignore=1");
+  system = run_container("one", "scratch");
+  operation = op();
+  IS(finish(operation, CALL(HcsCreateProcess)(system, L"{\"CommandLine\":\"ping -n 60 127.0.0.1\"}",
+                                              operation, NULL, &process)),
+     0);
+  operation = op();
+  IS(finish(operation, CALL(HcsShutDownComputeSystem)(system, operation, NULL)), 0);
+  IS(CALL(HcsWaitForComputeSystemExit)(system, 500, NULL), 0x80370118);
+  CALL(HcsCloseProcess)(process);
+  end_container(system);
+  unmount_scratch("scratch");
+}
+
 static void a_start_ends_in_an_exit(void)
 {
   void *system, *operation = op();
@@ -318,6 +371,30 @@ static void notifications_come_early_and_answers_twice(void)
   machine_end(&m);
 }
 
+static void guests_that_need_no_zone_and_dial_twice(void)
+{
+  struct machine m = { 0 };
+  SOCKET second;
+
+  machine_files("vm");
+  knob("host zone=0");
+  knob("guest:dial do=twice");
+  m.system = create_machine("vm");
+  machine_listen(&m, "vm");
+  machine_power_on(&m);
+  m.bridge = CALL(accept)(m.listening, NULL, NULL);
+  OK(m.bridge != INVALID_SOCKET);
+  second = CALL(accept)(m.listening, NULL, NULL);
+  OK(second != INVALID_SOCKET);
+  IS(CALL(closesocket)(m.listening), 0);
+  IS(ask(&m, NEGOTIATE, NULL, versions, NULL), 0);
+  IS(ask(&m, CREATE, NULL, "{\"ContainerConfig\":\"{\\\"SystemType\\\":\\\"Container\\\"}\"}",
+         NULL),
+     0);
+  (void)CALL(closesocket)(second);
+  machine_end(&m);
+}
+
 static void guests_without_signals(void)
 {
   struct machine m;
@@ -347,6 +424,8 @@ static const struct test_case cases[] = {
   { "the_service_dies_in_a_call", the_service_dies_in_a_call },
   { "a_process_comes_with_a_failure", a_process_comes_with_a_failure },
   { "a_system_stays_or_goes_silently", a_system_stays_or_goes_silently },
+  { "an_exit_can_be_lost", an_exit_can_be_lost },
+  { "hosts_have_properties", hosts_have_properties },
   { "a_start_ends_in_an_exit", a_start_ends_in_an_exit },
   { "crashes_can_be_ordered", crashes_can_be_ordered },
   { "guests_that_do_not_dial", guests_that_do_not_dial },
@@ -354,6 +433,7 @@ static const struct test_case cases[] = {
   { "guests_that_do_not_answer", guests_that_do_not_answer },
   { "guests_that_fail", guests_that_fail },
   { "notifications_come_early_and_answers_twice", notifications_come_early_and_answers_twice },
+  { "guests_that_need_no_zone_and_dial_twice", guests_that_need_no_zone_and_dial_twice },
   { "guests_without_signals", guests_without_signals },
 };
 
