@@ -205,7 +205,40 @@ static int other_process(void)
   return 0;
 }
 
+static void libraries_have_their_own_names(void)
+{
+  static const struct {
+    const char *library, *function;
+  } rows[] = {
+    { "computecore.dll", "HcsCreateOperation" },
+    { "vmcompute.dll", "ActivateLayer" },
+    { "computestorage.dll", "HcsFormatWritableLayerVhd" },
+    { "computenetwork.dll", "HcnCreateNetwork" },
+    { "virtdisk.dll", "OpenVirtualDisk" },
+  };
+  HMODULE all = GetModuleHandleA("hcssim.dll");
+
+  OK(all != NULL);
+  for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    char path[1024];
+    HMODULE module;
+
+    (void)snprintf(path, sizeof(path), "%s\\%s", getenv("HCS_SIM_LIBS"), rows[i].library);
+    for (char *c = path; *c != '\0'; c++)
+      if (*c == '/')
+        *c = '\\';
+    module =
+        LoadLibraryExA(path, NULL, LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR | LOAD_LIBRARY_SEARCH_SYSTEM32);
+    OK(module != NULL && module != all);
+    OK(GetProcAddress(module, rows[i].function) != NULL);
+    OK(GetProcAddress(module, rows[i].function) == GetProcAddress(all, rows[i].function));
+    OK(GetProcAddress(module, "NoSuchFunction") == NULL);
+    (void)FreeLibrary(module);
+  }
+}
+
 static const struct test_case cases[] = {
+  { "libraries_have_their_own_names", libraries_have_their_own_names },
   { "one_operation_follows_one_call", one_operation_follows_one_call },
   { "a_call_under_way_is_pending", a_call_under_way_is_pending },
   { "a_cancelled_call_ends", a_cancelled_call_ends },
