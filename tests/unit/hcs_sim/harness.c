@@ -18,6 +18,8 @@ static char directory[512];
 
 static void give_up(void)
 {
+  (void)printf("not ok %s\n", running);
+  (void)fflush(stdout);
   (void)hcs_sim_stop();
   exit(EXIT_FAILED);
 }
