@@ -45,7 +45,9 @@ static void check(const struct zl_win_attributes *a, enum zl_layer_type type)
 static void parse(const uint8_t *data, size_t size, enum zl_layer_type type)
 {
   struct zl_layer_windows windows = { .n_records = 0 };
-  struct zl_layer_entry entry = { .type = type, .path = "Files/a", .link = "", .windows = &windows };
+  struct zl_layer_entry entry = {
+    .type = type, .path = "Files/a", .link = "", .windows = &windows
+  };
   struct zl_win_attributes attributes;
   struct zl_sparse map = { 0 };
   struct zl_pax pax = { 0 };

@@ -54,7 +54,7 @@ const char *zl_win_ea_add(struct zl_buf *list, const char *name, const void *val
   zl_little_put(p, padded, 4);
   p[NAME_LEN_AT] = (uint8_t)name_len;
   zl_little_put(p + VALUE_LEN_AT, len, 2);
-  memcpy(p + HEADER, name, name_len);
+  memcpy(p + HEADER, name, name_len + 1);
   memcpy(p + HEADER + name_len + 1, value, len);
   list->len += padded;
   return NULL;

@@ -136,6 +136,7 @@ static void drop(struct fake_host *h, struct name *name)
   *name = h->names[--h->n];
 }
 
+static int journal(struct fake_host *h, struct zl_error *err, const char *fmt, ...) ZL_PRINTF(3, 4);
 static int journal(struct fake_host *h, struct zl_error *err, const char *fmt, ...)
 {
   va_list ap;

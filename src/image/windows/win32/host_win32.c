@@ -59,10 +59,9 @@ static int open_file(struct zl_win_file *file, struct zl_win_place at, enum zl_w
                      struct zl_error *err)
 {
   ACCESS_MASK access = (ACCESS_MASK)ZL_NATIVE_WRITE | (file->security ? ZL_NATIVE_SECURITY : 0);
-  int r = zl_native_open(file->host, at, access,
-                         how == ZL_WIN_OLD_DIRECTORY ? FILE_OPEN : FILE_CREATE,
-                         how == ZL_WIN_NEW_FILE ? FILE_NON_DIRECTORY_FILE : FILE_DIRECTORY_FILE,
-                         &file->handle, err);
+  int r = zl_native_open(
+      file->host, at, access, how == ZL_WIN_OLD_DIRECTORY ? FILE_OPEN : FILE_CREATE,
+      how == ZL_WIN_NEW_FILE ? FILE_NON_DIRECTORY_FILE : FILE_DIRECTORY_FILE, &file->handle, err);
 
   if (r == 0 && how == ZL_WIN_OLD_DIRECTORY && is_reparse_point(file->handle))
     return zl_fail(err, ZL_E_CORRUPT, 0, "'%s': a reparse point", at.path);
@@ -201,8 +200,8 @@ static int host_list(void *host, struct zl_win_place at, zl_win_list_fn fn, void
 {
   zl_autofree uint8_t *chunk = malloc(LISTING);
   zl_autohandle handle = NULL;
-  int r = zl_native_open(host, at, FILE_LIST_DIRECTORY, FILE_OPEN, FILE_DIRECTORY_FILE, &handle,
-                         err);
+  int r =
+      zl_native_open(host, at, FILE_LIST_DIRECTORY, FILE_OPEN, FILE_DIRECTORY_FILE, &handle, err);
 
   if (r == 0 && chunk == NULL)
     r = zl_fail_nomem(err, "a directory of a layer");
@@ -242,8 +241,8 @@ static int host_copy(void *host, struct zl_win_place from, struct zl_win_place t
   struct zl_win_basic basic = { 0 };
   zl_autohandle handle = NULL;
   struct zl_win_file *file = NULL;
-  int r = zl_native_open(host, from, GENERIC_READ | ACCESS_SYSTEM_SECURITY, FILE_OPEN, 0, &handle,
-                         err);
+  int r =
+      zl_native_open(host, from, GENERIC_READ | ACCESS_SYSTEM_SECURITY, FILE_OPEN, 0, &handle, err);
   int closed;
 
   if (r == 0)

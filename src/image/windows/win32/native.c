@@ -132,8 +132,7 @@ static int link_in(HANDLE file, HANDLE directory, const wchar_t *name, const cha
   n->root = directory;
   n->len = (ULONG)bytes;
   memcpy(n->name, name, bytes);
-  status =
-      NtSetInformationFile(file, &io, n, (ULONG)size, (FILE_INFORMATION_CLASS)(int)ZL_NT_LINK);
+  status = NtSetInformationFile(file, &io, n, (ULONG)size, (FILE_INFORMATION_CLASS)(int)ZL_NT_LINK);
   return status < 0 ? fail_status("linking", path, status, err) : 0;
 }
 
