@@ -400,6 +400,7 @@ static int import_file(struct fake_host *h, size_t i, struct zl_error *err)
   zl_autofree char *mark = zl_asprintf("%s.$wcidirs$", h->names[i].path);
   zl_autofree char *path = strdup(h->names[i].path);
   const struct object *o = h->names[i].object;
+  const struct name *old;
   struct object *made;
   uint32_t attributes;
 
@@ -417,7 +418,8 @@ static int import_file(struct fake_host *h, size_t i, struct zl_error *err)
   attributes = zl_little_get32((const uint8_t *)o->bytes.data);
   if (!read_streams(&o->bytes, ATTRIBUTES, true, &attributes))
     return zl_fail(err, ZL_E_INTERNAL, 0, "ImportLayer: '%s' is not whole", path);
-  made = add(h, ZL_WIN_LAYER, path, NULL)->object;
+  old = find(h, ZL_WIN_LAYER, path, strlen(path));
+  made = old != NULL ? old->object : add(h, ZL_WIN_LAYER, path, NULL)->object;
   made->basic = o->basic;
   made->basic.attributes = attributes;
   made->security = made->is_backup = true;

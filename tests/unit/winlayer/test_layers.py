@@ -173,9 +173,13 @@ def whiteouts():
     tree = good([FILES, member("Files/.wh.gone"), directory("Files/d"), member("Files/d/.wh.x"), member("Files/both"),
                  member("Files/.wh.both"), member("Files/.wh.first"), member("Files/first", b"new"),
                  member("Files/unseen/deep/.wh.y"), member("Files/.wh.gone")],
-                parents=1, below=["0:f:Files/gone", "0:f:Files/d/x", "0:f:Files/both", "0:f:Files/first"])
-    same(sorted(tree.layer()), ["Files", "Files/both", "Files/d", "Files/first"])
-    same([c for c in tree.calls if c.startswith("remove")], [])
+                parents=1, below=["0:f:Files/gone", "0:f:Files/d/x", "0:f:Files/both", "0:f:Files/first",
+                                  "-1:f:Files/gone", "-1:f:Files/d/x", "-1:f:Files/unseen/deep/y/z"])
+    same(sorted(tree.layer()),
+         ["Files", "Files/both", "Files/d", "Files/first", "Files/unseen", "Files/unseen/deep"])
+    at = tree.calls.index("ImportLayer")
+    same(tree.calls[at + 1:at + 5], ["remove -1 Files/gone", "remove -1 Files/d/x", "remove -1 Files/unseen/deep/y/z",
+                                     "remove -1 Files/unseen/deep/y"])
     same(len(tree.layer(0)), 6)
 
 
