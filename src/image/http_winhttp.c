@@ -75,6 +75,7 @@ static void CALLBACK on_status(HINTERNET handle, DWORD_PTR context, DWORD status
   case WINHTTP_CALLBACK_STATUS_READ_COMPLETE:
     step->bytes = len;
     break;
+  case WINHTTP_CALLBACK_STATUS_DATA_AVAILABLE:
   case WINHTTP_CALLBACK_STATUS_WRITE_COMPLETE:
     step->bytes = *(const DWORD *)info;
     break;
@@ -130,6 +131,7 @@ static int fail_http(struct zl_exchange *x, DWORD error, const char *what)
 
   switch (error) {
   case ERROR_WINHTTP_TIMEOUT:
+  case WSAETIMEDOUT:
     code = ZL_E_TIMEOUT;
     x->reply->failure = ZL_HTTP_TRANSIENT;
     break;
@@ -274,7 +276,10 @@ static int set_options(HINTERNET request, struct zl_exchange *x)
                 SECURITY_FLAG_IGNORE_CERT_CN_INVALID | SECURITY_FLAG_IGNORE_CERT_WRONG_USAGE;
   const bool blind = req->skip_verify || (req->tls != NULL && req->tls->skip_verify);
 
-  if (!WinHttpSetTimeouts(request, (int)req->connect_ms, (int)req->connect_ms, 0, 0) ||
+  /* Ours come first; these let go of a step in which the other end has died (Wine waits for it). */
+  const int step_ms = (int)req->stall_ms + STEP_MS;
+
+  if (!WinHttpSetTimeouts(request, (int)req->connect_ms, (int)req->connect_ms, step_ms, step_ms) ||
       !WinHttpSetOption(request, WINHTTP_OPTION_DISABLE_FEATURE, &off, sizeof(off)))
     return zl_fail(x->err, ZL_E_SYSTEM, zl_errno_of_last(), "%s: options", req->url->host);
   if (req->url->https && blind &&
@@ -415,7 +420,12 @@ static int take_body(struct zl_http *http, HINTERNET request, struct zl_exchange
     int r;
 
     http->step->bytes = 0;
-    r = wait_step(http, x, WinHttpReadData(request, http->step->piece, PIECE, NULL), "receiving");
+    r = wait_step(http, x, WinHttpQueryDataAvailable(request, NULL), "receiving");
+    if (r == 0 && http->step->bytes > 0)
+      r = wait_step(http, x,
+                    WinHttpReadData(request, http->step->piece,
+                                    http->step->bytes < PIECE ? http->step->bytes : PIECE, NULL),
+                    "receiving");
     if (r < 0)
       return r;
     if (http->step->bytes == 0)
