@@ -6,10 +6,10 @@
 
 /* Marks a function as part of libzlayer's stable interface; everything else is hidden. */
 #if defined(_WIN32)
-#define ZL_PUBLIC __declspec(dllexport)
+#define ZL_PUBLIC            __declspec(dllexport)
 #define ZL_PRINTF(fmt, args) __attribute__((format(gnu_printf, fmt, args)))
 #else
-#define ZL_PUBLIC __attribute__((visibility("default")))
+#define ZL_PUBLIC            __attribute__((visibility("default")))
 #define ZL_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #endif
 
