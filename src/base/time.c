@@ -86,7 +86,7 @@ static bool take_date_time(const char **p, int64_t *ret)
       !take(p, 2, 31, 'T', &c.day) || !take(p, 2, 23, ':', &h) || !take(p, 2, 59, ':', &m) ||
       !take(p, 2, 60, '\0', &s) || c.month == 0 || c.day == 0)
     return false;
-  *ret = days_from_civil(&c) * 86400 + h * 3600 + m * 60 + s;
+  *ret = days_from_civil(&c) * 86400 + (int64_t)h * 3600 + (int64_t)m * 60 + s;
   return true;
 }
 

@@ -129,7 +129,7 @@ static int make_way(struct zl_sink_dir *s, const char *path, struct zl_error *er
 
   for (;;) {
     int fd = open_dir(s, prefix);
-    bool missing = fd == -ENOENT || fd == -ENOTDIR;
+    bool missing = *prefix != '\0' && (fd == -ENOENT || fd == -ENOTDIR);
     int r = 0;
 
     if (missing) {
