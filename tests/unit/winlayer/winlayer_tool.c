@@ -48,7 +48,7 @@ static void add(struct fake_host *host, char *text)
 
   if (kind == NULL || kind[1] == '\0' || kind[2] != ':')
     abort();
-  fake_host_add(host, atoi(text), kind[1], kind + 3);
+  fake_host_add(host, (int)strtol(text, NULL, 10), kind[1], kind + 3);
 }
 
 int main(int argc, char **argv)
@@ -60,11 +60,11 @@ int main(int argc, char **argv)
 
   if (argc < 3)
     return 2;
-  host = fake_host_new((size_t)atoi(argv[1]));
-  fake_host_fail_at(host, (unsigned)atoi(argv[2]));
+  host = fake_host_new(strtoul(argv[1], NULL, 10));
+  fake_host_fail_at(host, (unsigned)strtoul(argv[2], NULL, 10));
   for (int i = 3; i < argc; i++)
     add(host, argv[i]);
-  r = import(host, (size_t)atoi(argv[1]), &err);
+  r = import(host, strtoul(argv[1], NULL, 10), &err);
   if (r == 0)
     (void)printf("ok\n");
   else
