@@ -15,7 +15,8 @@ enum {
   THREAD_STACK = 128 << 10,
   /* Waking a thread costs as much as a file: one is woken for so many, and so many are to be
    * complete before a caller who found no room goes on. */
-  BATCH = ZL_SMALL_FILES / 4
+  BATCH = ZL_SMALL_FILES / 4,
+  AT_ONCE = 8 /* files that a thread takes */
 };
 
 /* Everything but the threads' own files is under the lock. */
@@ -42,35 +43,40 @@ static int fail(const struct zl_small_file *file, const char *what, struct zl_er
                  zl_layer_quote(file->path, quoted), what);
 }
 
-/* chown clears set-id bits, so it comes first; the time comes last. */
-static int make(const struct zl_small_file *file, struct zl_error *err)
+static int make_name(struct zl_small_file *file, struct zl_error *err)
 {
-  zl_autofd fd = zl_path_open_in_root(file->dir->fd, zl_layer_path_name(file->path),
-                                      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, file->mode & 0777);
-  int r;
+  file->fd = zl_path_open_in_root(file->dir->fd, zl_layer_path_name(file->path),
+                                  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, file->mode & 0777);
+  if (file->fd >= 0)
+    return 0;
+  errno = -file->fd;
+  file->fd = -1;
+  return fail(file, "making it", err);
+}
 
-  if (fd < 0) {
-    errno = -fd;
-    fd = -1;
-    return fail(file, "making it", err);
-  }
-  r = zl_fd_write_full(fd, file->data, file->len);
+/* chown clears set-id bits, so it comes first; the time comes last. */
+static int fill(const struct zl_small_file *file, struct zl_error *err)
+{
+  int r = zl_fd_write_full(file->fd, file->data, file->len);
+
   if (r < 0) {
     errno = -r;
     return fail(file, "writing it", err);
   }
-  if (file->set_owner && fchown(fd, file->uid, file->gid) < 0)
+  if (file->set_owner && fchown(file->fd, file->uid, file->gid) < 0)
     return fail(file, "setting its owner", err);
-  if (file->set_mode && fchmod(fd, file->mode) < 0)
+  if (file->set_mode && fchmod(file->fd, file->mode) < 0)
     return fail(file, "setting its mode", err);
-  return futimens(fd, file->times) < 0 ? fail(file, "setting its time", err) : 0;
+  return futimens(file->fd, file->times) < 0 ? fail(file, "setting its time", err) : 0;
 }
 
-static int complete(struct zl_live_dirs *dirs, const struct zl_small_file *file,
-                    struct zl_error *err)
+static int complete(struct zl_live_dirs *dirs, struct zl_small_file *file, struct zl_error *err)
 {
-  int r = make(file, err), put = zl_live_dir_put(dirs, file->dir);
+  int r = file->fd >= 0 ? fill(file, err) : 0, put;
 
+  if (file->fd >= 0)
+    zl_fd_closep(&file->fd);
+  put = zl_live_dir_put(dirs, file->dir);
   if (r == 0 && put < 0) {
     errno = -put;
     r = fail(file, "setting the time of its directory", err);
@@ -78,35 +84,76 @@ static int complete(struct zl_live_dirs *dirs, const struct zl_small_file *file,
   return r;
 }
 
-/* The next file, or NULL: the end. */
-static struct zl_small_file *take(struct zl_file_writer *w)
+static struct zl_small_file *file_at(struct zl_file_writer *w, size_t number)
 {
+  return &w->files[number % ZL_SMALL_FILES];
+}
+
+/* The next files, all of one directory; 0: the end. */
+static size_t take(struct zl_file_writer *w, size_t *ret_first)
+{
+  size_t n = 1;
+
   while (w->committed == w->taken) {
     if (w->closing)
-      return NULL;
+      return 0;
     (void)pthread_cond_wait(&w->work, &w->lock);
   }
-  return &w->files[w->taken++ % ZL_SMALL_FILES];
+  *ret_first = w->taken;
+  while (n < AT_ONCE && w->taken + n < w->committed &&
+         file_at(w, w->taken + n)->dir == file_at(w, w->taken)->dir)
+    n++;
+  w->taken += n;
+  return n;
+}
+
+static void note(struct zl_file_writer *w, int r, const struct zl_error *err)
+{
+  if (r < 0 && w->error.code == ZL_OK)
+    w->error = *err;
+}
+
+/* Their names in one go: no other thread has to wait for the directory in between. */
+static int make_names(struct zl_file_writer *w, size_t first, size_t n, struct zl_error *err)
+{
+  pthread_mutex_t *making = &file_at(w, first)->dir->making;
+  int r = 0;
+
+  (void)pthread_mutex_lock(making);
+  for (size_t i = 0; i < n; i++) {
+    file_at(w, first + i)->fd = -1;
+    if (r == 0)
+      r = make_name(file_at(w, first + i), err);
+  }
+  (void)pthread_mutex_unlock(making);
+  return r;
 }
 
 static void *making_thread(void *arg)
 {
   struct zl_file_writer *w = arg;
-  struct zl_small_file *file;
+  size_t first, n;
 
   (void)pthread_mutex_lock(&w->lock);
-  while ((file = take(w)) != NULL) {
+  while ((n = take(w, &first)) > 0) {
     struct zl_error err = { 0 };
     int r;
 
     (void)pthread_mutex_unlock(&w->lock);
-    r = complete(w->dirs, file, &err);
-    (void)pthread_mutex_lock(&w->lock);
-    if (r < 0 && w->error.code == ZL_OK)
-      w->error = err;
-    file->waits = false;
-    if (--w->waiting <= w->wanted && w->wanted != SIZE_MAX)
-      (void)pthread_cond_signal(&w->room);
+    r = make_names(w, first, n, &err);
+    for (size_t i = 0; i < n; i++) {
+      struct zl_error why = { 0 };
+      int filled = complete(w->dirs, file_at(w, first + i), &why);
+
+      (void)pthread_mutex_lock(&w->lock);
+      note(w, r, &err);
+      note(w, filled, &why);
+      file_at(w, first + i)->waits = false;
+      if (--w->waiting <= w->wanted && w->wanted != SIZE_MAX)
+        (void)pthread_cond_signal(&w->room);
+      if (i + 1 < n)
+        (void)pthread_mutex_unlock(&w->lock);
+    }
   }
   (void)pthread_mutex_unlock(&w->lock);
   return NULL;

@@ -21,12 +21,13 @@
 
 enum {
   ZL_SMALL_FILE = 32 << 10, /* the most content that is handed over */
-  ZL_SMALL_FILES = 48,      /* that wait: 1.5 MiB of content, at most as many directories */
+  ZL_SMALL_FILES = 64,      /* that wait: 2 MiB of content, at most as many directories */
   ZL_FILE_WRITERS = 2       /* threads */
 };
 
 struct zl_small_file {
   bool waits;              /* the writer's own: handed over, not complete */
+  int fd;                  /* its own as well */
   struct zl_live_dir *dir; /* a reference, which the thread gives back */
   bool set_owner, set_mode;
   uint32_t uid, gid, mode;

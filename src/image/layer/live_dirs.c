@@ -30,6 +30,7 @@ static int take(struct zl_live_dirs *dirs, int *fd, struct zl_live_dir **ret, st
     if (dir == NULL)
       return zl_fail_nomem(err, "a directory");
     *dir = (struct zl_live_dir){ .fd = zl_steal_fd(fd), .st = st, .next = dirs->first };
+    (void)pthread_mutex_init(&dir->making, NULL);
     dirs->first = dir;
   }
   dir->refs++;
@@ -67,6 +68,7 @@ static int end(struct zl_live_dirs *dirs, struct zl_live_dir *dir)
     at = &(*at)->next;
   *at = dir->next;
   zl_fd_closep(&dir->fd);
+  (void)pthread_mutex_destroy(&dir->making);
   free(dir);
   return r;
 }

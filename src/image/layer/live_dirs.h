@@ -16,6 +16,8 @@ struct zl_live_dir {
   struct stat st; /* as it was before anything was made in it */
   size_t refs;    /* under the list's lock */
   struct zl_live_dir *next;
+  pthread_mutex_t making; /* for threads that make names in it: the kernel lets one do so, and has
+                             the others spin */
 };
 
 struct zl_live_dirs {

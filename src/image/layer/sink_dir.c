@@ -130,6 +130,7 @@ static int place_dir(struct zl_sink_dir *s, const char *name, struct zl_error *e
     fd = -1;
     return r;
   }
+  s->again = !made;
   if (made && fstat(fd, &st) == 0)
     zl_fresh_names_add_dir(&s->names, st.st_ino);
   return zl__sink_dir_set_attrs(s, fd, err);
@@ -159,7 +160,7 @@ static int place_root(struct zl_sink_dir *s, struct zl_error *err)
     r = zl__sink_dir_leave(s, err);
   if (r < 0)
     return r;
-  s->root_entry = true;
+  s->root_entry = s->again = true;
   return zl__sink_dir_set_attrs(s, s->options.root_fd, err);
 }
 
@@ -210,6 +211,7 @@ static int sink_begin(void *sink, const struct zl_layer_entry *entry, struct zl_
     r = zl_layer_keep_xattrs(entry, &s->xattrs, err);
   if (r < 0)
     return r;
+  s->again = false;
   s->entry = *entry;
   s->entry.path = s->entry.link = NULL;
   s->entry.xattrs = NULL;
@@ -235,6 +237,7 @@ static void drop_void_notes(const struct zl_sink_dir *s, struct zl_path_set *set
 static int default_root(struct zl_sink_dir *s, struct zl_error *err)
 {
   s->path[0] = '\0';
+  s->again = true;
   s->entry = (struct zl_layer_entry){ .type = ZL_LAYER_DIR, .mode = ROOT_MODE };
   zl_buf_clear(&s->xattrs);
   return zl__sink_dir_set_attrs(s, s->options.root_fd, err);

@@ -43,11 +43,11 @@ static int set_xattrs(struct zl_sink_dir *s, int fd, struct zl_error *err)
   return r;
 }
 
-/* New objects of root in an ordinary directory are 0:0 already; a set-group-ID parent (or an object
- * that is described again) makes it other. */
+/* New objects of root in an ordinary directory are 0:0 already, and have their mode; a set-group-ID
+ * parent makes it other. */
 static bool needs_owner(const struct zl_sink_dir *s)
 {
-  return s->entry.uid != 0 || s->entry.gid != 0 || s->entry.type == ZL_LAYER_DIR ||
+  return s->entry.uid != 0 || s->entry.gid != 0 || s->again ||
          (s->dir.live != NULL && s->dir.live->st.st_mode & S_ISGID);
 }
 

@@ -32,6 +32,7 @@ struct zl_sink_dir {
   char path[ZL_LAYER_PATH];
   struct zl_layer_entry entry;   /* path, link and xattrs are not valid here */
   struct zl_buf xattrs;          /* kept ones, packed */
+  bool again;                    /* it was there before, with whatever attributes */
   int file_fd;                   /* being written; -1: none */
   struct zl_file_writer *writer; /* NULL: none; it makes small files */
   struct zl_small_file

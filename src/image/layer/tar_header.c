@@ -85,18 +85,23 @@ bool zl_tar_number(const uint8_t *field, size_t len, uint64_t *ret)
   return true;
 }
 
-/* Historic writers summed signed characters; every reader accepts both sums. */
+/* Historic writers summed signed characters; every reader accepts both sums. The field itself
+ * counts as blanks. */
 static bool checksum_matches(const uint8_t *block)
 {
-  int64_t plain = 0, with_sign = 0, stored;
+  uint32_t plain = ID_LEN * ' ', negative = 0;
+  int64_t stored;
 
   for (size_t i = 0; i < ZL_TAR_BLOCK; i++) {
-    uint8_t byte = i >= SUM_AT && i < SUM_AT + ID_LEN ? ' ' : block[i];
-
-    plain += byte;
-    with_sign += (int8_t)byte;
+    plain += block[i];
+    negative += block[i] >> 7;
   }
-  return octal(block + SUM_AT, ID_LEN, &stored) && (stored == plain || stored == with_sign);
+  for (size_t i = SUM_AT; i < SUM_AT + ID_LEN; i++) {
+    plain -= block[i];
+    negative -= block[i] >> 7;
+  }
+  return octal(block + SUM_AT, ID_LEN, &stored) &&
+         (stored == plain || stored == (int64_t)plain - 256 * (int64_t)negative);
 }
 
 static void copy_text(char *to, const uint8_t *field, size_t len)
