@@ -21,6 +21,19 @@ def held(pid):
     return len(os.listdir(f"/proc/{pid}/fd")), len(os.listdir(f"/proc/{pid}/task")), len(children)
 
 
+def at_rest(pid):
+    """What it holds when the last exec's ends are closed, too, which is some time after its command."""
+    seen = []
+
+    def is_same():
+        seen.append(held(pid))
+        time.sleep(0.3)
+        return len(seen) > 2 and seen[-1] == seen[-2] == seen[-3]
+
+    wait_for(is_same, 20, "the shim at rest")
+    return seen[-1]
+
+
 def memory(pid):
     text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
     return int(re.search(r"^Private_Dirty:\s+(\d+)", text, re.M).group(1))
@@ -39,7 +52,7 @@ def of_the_shim():
         pid = next(iter(node.shims().values()))
         for _ in range(20):
             leave_one(node)
-        before, used = held(pid), memory(pid)
+        before, used = at_rest(pid), memory(pid)
         with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(lambda _: leave_one(node), range(EXECS)))
         # Each of the children still has the streams, and nobody of ours the other ends.
