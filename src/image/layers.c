@@ -314,12 +314,15 @@ static void run_workers(struct zl_layer_fetch *f)
   /* Signals are the program's own threads' business. */
   (void)sigfillset(&all);
   (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+  if (f->kind == ZL_LAYER_KIND_DIRECTORY)
+    f->behind = zl_write_behind_new(f->opt.store->layers_fd);
   while (n + 1 < wanted && pthread_create(&threads[n], NULL, worker, f) == 0)
     n++;
   (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
   (void)worker(f);
   for (size_t i = 0; i < n; i++)
     (void)pthread_join(threads[i], NULL);
+  zl_write_behind_freep(&f->behind);
 }
 
 static int init_jobs(struct zl_layer_fetch *f, struct zl_error *err)
@@ -403,10 +406,7 @@ int zl_layer_fetch(const struct zl_layer_fetch_options *options, struct zl_layer
   /* What dead pulls hold may be the room that this one needs. */
   zl_staging_sweep_dead(options->store->layers_fd);
   open_partials(f);
-  if (f->kind == ZL_LAYER_KIND_DIRECTORY)
-    f->behind = zl_write_behind_new(options->store->layers_fd);
   run_workers(f);
-  zl_write_behind_freep(&f->behind);
   if (f->error.code != ZL_OK)
     return end_failed(f, err);
   *ret = zl_steal_ptr(&f);

@@ -2,7 +2,6 @@
 #include "image/write_behind.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <time.h>
@@ -72,19 +71,14 @@ static void *flushing_thread(void *arg)
   return NULL;
 }
 
-/* Signals are the program's own threads' business. */
 static int start_thread(struct zl_write_behind *b)
 {
   pthread_attr_t attr;
-  sigset_t all, before;
   int r;
 
   (void)pthread_attr_init(&attr);
   (void)pthread_attr_setstacksize(&attr, THREAD_STACK);
-  (void)sigfillset(&all);
-  (void)pthread_sigmask(SIG_SETMASK, &all, &before);
   r = pthread_create(&b->thread, &attr, flushing_thread, b);
-  (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
   (void)pthread_attr_destroy(&attr);
   return r;
 }

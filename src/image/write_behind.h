@@ -11,8 +11,9 @@
 
 struct zl_write_behind;
 
-/* Starts a thread that flushes the file system of `fd`, which must stay open until the free. NULL:
- * no thread could be had; all functions take that, and the flush at the end does all the work. */
+/* Starts a thread, with the caller's signal mask, that flushes the file system of `fd`, which must
+ * stay open until the free. NULL: no thread could be had; all functions take that, and the flush at
+ * the end does all the work. */
 struct zl_write_behind *zl_write_behind_new(int fd);
 /* Something was written: without this since its last flush the thread sleeps on. Any thread's. */
 void zl_write_behind_wrote(struct zl_write_behind *behind);
