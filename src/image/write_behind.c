@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/thread.h"
 #include "base/time.h"
 
 enum {
@@ -71,18 +72,6 @@ static void *flushing_thread(void *arg)
   return NULL;
 }
 
-static int start_thread(struct zl_write_behind *b)
-{
-  pthread_attr_t attr;
-  int r;
-
-  (void)pthread_attr_init(&attr);
-  (void)pthread_attr_setstacksize(&attr, THREAD_STACK);
-  r = pthread_create(&b->thread, &attr, flushing_thread, b);
-  (void)pthread_attr_destroy(&attr);
-  return r;
-}
-
 static void destroy(struct zl_write_behind *b)
 {
   (void)pthread_cond_destroy(&b->closed);
@@ -103,7 +92,7 @@ struct zl_write_behind *zl_write_behind_new(int fd)
   (void)pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
   (void)pthread_cond_init(&b->closed, &clock);
   (void)pthread_condattr_destroy(&clock);
-  if (start_thread(b) == 0)
+  if (zl_thread_start(&b->thread, THREAD_STACK, flushing_thread, b) == 0)
     return b;
   destroy(b);
   return NULL;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/thread.h"
 #include "image/layer/decoder.h"
 #include "image/layer/sink_dir.h"
 #include "image/layer/sink_erofs.h"
@@ -169,15 +170,11 @@ int zl_pipeline_new(const struct zl_pipeline_options *options, struct zl_pipelin
 
 int zl_pipeline_start(struct zl_pipeline *p, struct zl_error *err)
 {
-  pthread_attr_t attr;
   int os_error;
 
   (void)pthread_mutex_init(&p->gate, NULL);
   (void)pthread_mutex_lock(&p->gate);
-  (void)pthread_attr_init(&attr);
-  (void)pthread_attr_setstacksize(&attr, THREAD_STACK);
-  os_error = pthread_create(&p->decoding, &attr, decoding_thread, p);
-  (void)pthread_attr_destroy(&attr);
+  os_error = zl_thread_start(&p->decoding, THREAD_STACK, decoding_thread, p);
   if (os_error != 0)
     return zl_fail(err, ZL_E_SYSTEM, os_error, "starting the decoding thread");
   return p->ops != NULL && p->ops->start != NULL ? p->ops->start(p->sink, err) : 0;

@@ -241,37 +241,7 @@ static uint32_t start(struct message *m)
   return 0;
 }
 
-static bool has_workload(const struct system *s)
-{
-  for (const struct process *p = s->processes; p != NULL; p = p->next)
-    if (!p->exited)
-      return true;
-  return false;
-}
-
-static DWORD WINAPI shut_down_slowly(void *ctx)
-{
-  struct system *s = ctx;
-
-  sim_lock();
-  for (struct process *p = s->processes; p != NULL; p = p->next)
-    sim_signal(p, "CtrlShutdown");
-  while (s->state != STOPPED && has_workload(s))
-    (void)sim_wait(GetTickCount64() + 1000);
-  sim_system_end(s, "GracefulExit", 0);
-  sim_unlock();
-  return 0;
-}
-
-static DWORD WINAPI terminate_soon(void *ctx)
-{
-  sim_lock();
-  sim_system_end(ctx, "ForcedExit", 0);
-  sim_unlock();
-  return 0;
-}
-
-static uint32_t shut_down(struct message *m, DWORD(WINAPI *how)(void *))
+static uint32_t shut_down(struct message *m, void (*how)(struct system *))
 {
   uint32_t hr;
   struct system *s = target(m, &hr);
@@ -280,18 +250,18 @@ static uint32_t shut_down(struct message *m, DWORD(WINAPI *how)(void *))
     return hr;
   if (s->state == STOPPED)
     return sim_refuse(&m->call, HCS_STOPPED, "Shutdown", "it has stopped");
-  sim_start_thread(how, s);
+  how(s);
   return 0;
 }
 
 static uint32_t shut_down_gracefully(struct message *m)
 {
-  return shut_down(m, shut_down_slowly);
+  return shut_down(m, sim_system_shut_down);
 }
 
 static uint32_t shut_down_by_force(struct message *m)
 {
-  return shut_down(m, terminate_soon);
+  return shut_down(m, sim_system_terminate);
 }
 
 static uint32_t delete_state(struct message *m)

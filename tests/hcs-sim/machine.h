@@ -223,6 +223,10 @@ extern const struct handler sim_session_handlers[];
 
 struct system *sim_system_find(const char *id); /* that exists: not a stopped one */
 void sim_system_end(struct system *system, const char *exit_type, uint32_t status);
+/* From threads of their own. The first tells all processes, and ends the system when the last has
+ * ended: never, when one of them does not. */
+void sim_system_shut_down(struct system *system);
+void sim_system_terminate(struct system *system);
 void sim_system_close(struct system *system); /* after a handle went */
 json_t *sim_system_properties(const struct system *system);
 /* "Statistics" and the like, if the system has it now. */

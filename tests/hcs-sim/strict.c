@@ -5,14 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "unit/hcs/schema_match.h"
 #include "unit/hcs/schema_tables.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 enum {
   NEWEST_MINOR = 1, /* schema version 2.1 is the newest that these hosts know */
-  GUID_LEN = 36,
-  SIGNED = 0 /* bits of a number that may be below 0 */
+  SIGNED = 0        /* bits of a number that may be below 0 */
 };
 
 /* What the published schema does not have: networks, and what guests are sent. */
@@ -160,16 +160,6 @@ static bool knows_value(const char *type, const char *name)
   return false;
 }
 
-static bool is_guid(const char *text)
-{
-  for (size_t i = 0; i < GUID_LEN; i++)
-    if (i == 8 || i == 13 || i == 18 || i == 23
-            ? text[i] != '-'
-            : text[i] == '\0' || strchr("0123456789abcdefABCDEF", text[i]) == NULL)
-      return false;
-  return true;
-}
-
 static bool check_object(const struct walk *w, const json_t *object, const char *type,
                          const char *path);
 
@@ -180,7 +170,7 @@ static bool check_text(const struct walk *w, const json_t *value, const struct f
 
   if (text == NULL)
     return wrong(w, path, "no text");
-  if (f->kind == GUID && (strlen(text) != GUID_LEN || !is_guid(text)))
+  if (f->kind == GUID && (strlen(text) != GUID_LEN || !schema_is_guid(text, GUID_ANY)))
     return wrong(w, path, "no GUID");
   return f->kind == GUID || f->type == NULL || knows_value(f->type, text)
              ? true
@@ -301,30 +291,10 @@ bool sim_strict(const json_t *document, const char *type, char *why, size_t size
   return strcmp(type, "*") == 0 || check_object(&walk, document, type, "$");
 }
 
-static bool matches(const char *pattern, const char *path)
-{
-  for (; *pattern != '\0'; pattern++) {
-    size_t len = 1;
-
-    if (*pattern == '*')
-      return *path != '\0';
-    if (*pattern == '#')
-      len = strspn(path, "0123456789");
-    else if (*pattern == '@')
-      len = is_guid(path) ? GUID_LEN : 0;
-    else if (*pattern != *path)
-      return false;
-    if (len == 0)
-      return false;
-    path += len;
-  }
-  return *path == '\0';
-}
-
 const char *sim_strict_of_path(const char *path)
 {
   for (size_t i = 0; i < COUNT(paths); i++)
-    if (matches(paths[i].pattern, path))
+    if (schema_matches(paths[i].pattern, path, GUID_ANY))
       return paths[i].type;
   return NULL;
 }

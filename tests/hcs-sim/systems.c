@@ -244,7 +244,6 @@ static bool has_workload(const struct system *system)
   return false;
 }
 
-/* All are told, and the system goes when the last has ended: never, when one of them does not. */
 static DWORD WINAPI shut_down_slowly(void *ctx)
 {
   struct system *s = ctx;
@@ -267,6 +266,16 @@ static DWORD WINAPI terminate_soon(void *ctx)
   sim_system_end(s, "ForcedExit", 0);
   sim_unlock();
   return 0;
+}
+
+void sim_system_shut_down(struct system *system)
+{
+  sim_start_thread(shut_down_slowly, system);
+}
+
+void sim_system_terminate(struct system *system)
+{
+  sim_start_thread(terminate_soon, system);
 }
 
 static uint32_t check_end(struct call *call, struct system *s)
@@ -292,7 +301,7 @@ static uint32_t shut_down(struct call *call)
   if (s->state != RUNNING)
     return sim_refuse(call, HCS_STATE, "Shutdown", "'%s' does not run", s->id);
   if (strcmp(call->fault.action, "stay") != 0)
-    sim_start_thread(shut_down_slowly, s);
+    sim_system_shut_down(s);
   return 0;
 }
 
@@ -302,7 +311,7 @@ static uint32_t terminate(struct call *call)
   uint32_t hr = check_end(call, s);
 
   if (hr == 0 && strcmp(call->fault.action, "stay") != 0)
-    sim_start_thread(terminate_soon, s);
+    sim_system_terminate(s);
   return hr;
 }
 

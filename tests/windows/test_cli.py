@@ -8,7 +8,9 @@ import subprocess
 import sys
 import tempfile
 
-WINE = ["env", "WINEDEBUG=-all", "WINEDLLOVERRIDES=mscoree,mshtml=", "DISPLAY=", "/usr/lib/wine/wine64"]
+sys.dont_write_bytecode = True
+from cases import WINE, run_cases  # noqa: E402  pylint: disable=wrong-import-position
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXE = sys.argv[1]
 REFUSED = {"run": 125, "exec": 125, "ps": 1, "pull": 1, "image": 1, "up": 1, "vm": 1}
@@ -67,19 +69,5 @@ def mistakes_are_usage():
     assert zlayer("validate", "--nothing", "x")[0] == 2
 
 
-def main():
-    cases = [version_is_printed, examples_are_valid, errors_have_their_place, what_is_missing_is_told,
-             other_verbs_are_refused, mistakes_are_usage]
-    failed = 0
-    print(f"1..{len(cases)}")
-    for number, case in enumerate(cases, 1):
-        try:
-            case()
-            print(f"ok {number} - {case.__name__}", flush=True)
-        except (AssertionError, ValueError, subprocess.TimeoutExpired) as error:
-            failed += 1
-            print(f"not ok {number} - {case.__name__}: {error!r}", flush=True)
-    return 1 if failed else 0
-
-
-sys.exit(main())
+sys.exit(run_cases([version_is_printed, examples_are_valid, errors_have_their_place, what_is_missing_is_told,
+                    other_verbs_are_refused, mistakes_are_usage]))

@@ -11,7 +11,9 @@ import tempfile
 import threading
 import time
 
-WINE = ["env", "WINEDEBUG=-all", "WINEDLLOVERRIDES=mscoree,mshtml=", "DISPLAY=", "/usr/lib/wine/wine64"]
+sys.dont_write_bytecode = True
+from cases import WINE, run_cases  # noqa: E402  pylint: disable=wrong-import-position
+
 BIG = bytes(range(256)) * 8192  # 2 MiB
 NOTHING = hashlib.sha256(b"").hexdigest()
 
@@ -129,20 +131,6 @@ def an_exchange_is_cancelled():
     assert time.monotonic() - start < 5
 
 
-def main():
-    cases = [a_body_comes_whole, a_head_has_no_body, errors_are_answers, redirects_are_not_followed,
-             forms_and_files_are_sent, a_cut_body_may_be_tried_again, a_port_that_nobody_has_refuses,
-             a_server_that_stalls_is_left, an_exchange_is_cancelled]
-    failed = 0
-    print(f"1..{len(cases)}")
-    for number, case in enumerate(cases, 1):
-        try:
-            case()
-            print(f"ok {number} - {case.__name__}", flush=True)
-        except (AssertionError, subprocess.TimeoutExpired) as error:
-            failed += 1
-            print(f"not ok {number} - {case.__name__}: {error!r}", flush=True)
-    return 1 if failed else 0
-
-
-sys.exit(main())
+sys.exit(run_cases([a_body_comes_whole, a_head_has_no_body, errors_are_answers, redirects_are_not_followed,
+                    forms_and_files_are_sent, a_cut_body_may_be_tried_again, a_port_that_nobody_has_refuses,
+                    a_server_that_stalls_is_left, an_exchange_is_cancelled]))

@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "base/thread.h"
 
 enum {
   THREAD_STACK = 128 << 10,
@@ -159,18 +160,6 @@ static void *making_thread(void *arg)
   return NULL;
 }
 
-static int start(struct zl_file_writer *w, pthread_t *thread)
-{
-  pthread_attr_t attr;
-  int os_error;
-
-  (void)pthread_attr_init(&attr);
-  (void)pthread_attr_setstacksize(&attr, THREAD_STACK);
-  os_error = pthread_create(thread, &attr, making_thread, w);
-  (void)pthread_attr_destroy(&attr);
-  return os_error;
-}
-
 int zl_file_writer_new(struct zl_live_dirs *dirs, struct zl_file_writer **ret, struct zl_error *err)
 {
   ZL_CLEANUP(zl_file_writer_freep) struct zl_file_writer *w = calloc(1, sizeof(*w));
@@ -183,7 +172,7 @@ int zl_file_writer_new(struct zl_live_dirs *dirs, struct zl_file_writer **ret, s
   (void)pthread_cond_init(&w->work, NULL);
   (void)pthread_cond_init(&w->room, NULL);
   while (w->started < ZL_FILE_WRITERS) {
-    int os_error = start(w, &w->threads[w->started]);
+    int os_error = zl_thread_start(&w->threads[w->started], THREAD_STACK, making_thread, w);
 
     if (os_error != 0)
       return zl_fail(err, ZL_E_SYSTEM, os_error, "starting a thread that makes files");

@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "schema_match.h"
 #include "schema_tables.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 enum {
-  NEWEST_MINOR = 1,
-  GUID_LEN = 36
+  NEWEST_MINOR = 1
 };
 
 struct walk {
@@ -44,23 +44,13 @@ static int check_text(const struct walk *w, const json_t *value, const char *typ
              : fail(w, path, "not a value of its enum");
 }
 
-static bool is_guid(const char *text)
-{
-  for (size_t i = 0; i < GUID_LEN; i++)
-    if (i == 8 || i == 13 || i == 18 || i == 23
-            ? text[i] != '-'
-            : text[i] == '\0' || strchr("0123456789abcdef", text[i]) == NULL)
-      return false;
-  return true;
-}
-
 static int check_guid(const struct walk *w, const json_t *value, const char *path)
 {
   const char *text = json_string_value(value);
 
   if (text == NULL || strlen(text) != GUID_LEN)
     return fail(w, path, "no GUID");
-  return is_guid(text) ? 1 : fail(w, path, "no GUID in lower case");
+  return schema_is_guid(text, GUID_LOWER) ? 1 : fail(w, path, "no GUID in lower case");
 }
 
 static int check_number(const struct walk *w, const json_t *value, unsigned bits, const char *path)
@@ -200,31 +190,10 @@ int schema_check(const json_t *document, const char *type, char *why, size_t siz
 
 /* ---- Changes ---- */
 
-/* "@" is a GUID, "#" a number, "*" the rest. */
-static bool matches(const char *pattern, const char *path)
-{
-  for (; *pattern != '\0'; pattern++) {
-    size_t len = 1;
-
-    if (*pattern == '*')
-      return *path != '\0';
-    if (*pattern == '#')
-      len = strspn(path, "0123456789");
-    else if (*pattern == '@')
-      len = is_guid(path) ? GUID_LEN : 0;
-    else if (*pattern != *path)
-      return false;
-    if (len == 0)
-      return false;
-    path += len;
-  }
-  return *path == '\0';
-}
-
 const char *schema_of_path(const char *path)
 {
   for (size_t i = 0; path != NULL && i < COUNT(paths); i++)
-    if (matches(paths[i].pattern, path))
+    if (schema_matches(paths[i].pattern, path, GUID_LOWER))
       return paths[i].type;
   return NULL;
 }

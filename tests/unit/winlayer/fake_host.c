@@ -302,12 +302,10 @@ static int fake_list(void *ctx, struct zl_win_place at, zl_win_list_fn fn, void 
   return r;
 }
 
-static int fake_copy(void *ctx, struct zl_win_place from, struct zl_win_place to,
-                     struct zl_error *err)
+/* What is done from one place to another. */
+static int begin_pair(struct fake_host *h, const char *what, struct zl_win_place from,
+                      struct zl_win_place to, struct zl_error *err)
 {
-  struct fake_host *h = ctx;
-  const struct object *old;
-  struct name *name;
   int r;
 
   require_place(h, from);
@@ -315,8 +313,18 @@ static int fake_copy(void *ctx, struct zl_win_place from, struct zl_win_place to
   r = walk(h, from, err);
   if (r == 0)
     r = walk(h, to, err);
-  if (r == 0)
-    r = journal(h, err, "copy %d %s %d %s", from.root, from.path, to.root, to.path);
+  return r < 0 ? r
+               : journal(h, err, "%s %d %s %d %s", what, from.root, from.path, to.root, to.path);
+}
+
+static int fake_copy(void *ctx, struct zl_win_place from, struct zl_win_place to,
+                     struct zl_error *err)
+{
+  struct fake_host *h = ctx;
+  const struct object *old;
+  struct name *name;
+  int r = begin_pair(h, "copy", from, to, err);
+
   if (r < 0)
     return r;
   name = find(h, from.root, from.path, strlen(from.path));
@@ -335,15 +343,8 @@ static int fake_link(void *ctx, struct zl_win_place from, struct zl_win_place to
 {
   struct fake_host *h = ctx;
   const struct name *old;
-  int r;
+  int r = begin_pair(h, "link", from, to, err);
 
-  require_place(h, from);
-  require_place(h, to);
-  r = walk(h, from, err);
-  if (r == 0)
-    r = walk(h, to, err);
-  if (r == 0)
-    r = journal(h, err, "link %d %s %d %s", from.root, from.path, to.root, to.path);
   if (r < 0)
     return r;
   old = find(h, from.root, from.path, strlen(from.path));
