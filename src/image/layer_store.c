@@ -78,10 +78,26 @@ static bool is_there(int layers_fd, const char *key, enum zl_layer_kind kind)
          (kind == ZL_LAYER_KIND_EROFS ? S_ISREG(st.st_mode) : S_ISDIR(st.st_mode));
 }
 
+static enum zl_layer_trust trust_of(int layers_fd, const char *key)
+{
+  zl_autofd fd = zl_fd_open(layers_fd, key, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+
+  if (fd >= 0)
+    return zl_layer_trust(fd);
+  fd = -1;
+  return ZL_LAYER_VOID;
+}
+
 bool zl_layer_is_published(int layers_fd, const char *key)
 {
-  return is_there(layers_fd, key, ZL_LAYER_KIND_EROFS) ||
-         is_there(layers_fd, key, ZL_LAYER_KIND_DIRECTORY);
+  enum zl_layer_kind kind;
+
+  return zl_layer_find_kind(layers_fd, key, &kind, NULL) == 0;
+}
+
+bool zl_layer_is_pending(int layers_fd, const char *key)
+{
+  return trust_of(layers_fd, key) == ZL_LAYER_PENDING;
 }
 
 int zl_layer_find_kind(int layers_fd, const char *key, enum zl_layer_kind *ret,
@@ -91,31 +107,10 @@ int zl_layer_find_kind(int layers_fd, const char *key, enum zl_layer_kind *ret,
 
   if (!image && !is_there(layers_fd, key, ZL_LAYER_KIND_DIRECTORY))
     return zl_fail(err, ZL_E_NOT_FOUND, 0, "layer %s is not on disk any more", key);
+  if (trust_of(layers_fd, key) == ZL_LAYER_VOID)
+    return zl_fail(err, ZL_E_NOT_FOUND, 0,
+                   "layer %s was not on disk as a whole when the machine last went down", key);
   *ret = image ? ZL_LAYER_KIND_EROFS : ZL_LAYER_KIND_DIRECTORY;
-  return 0;
-}
-
-int zl_layer_meta_read(int layers_fd, const char *key, struct zl_layer_meta *ret,
-                       struct zl_error *err)
-{
-  zl_autobuf text = ZL_BUF_INIT((size_t)ZL_MAX_SMALL_FILE);
-  zl_autojson *json = NULL;
-  const char *diff_id = NULL;
-  int64_t bytes = 0, files = 0;
-  char name[ZL_LAYER_NAME + 16];
-
-  child_name(key, "meta.json", name);
-  if (zl_file_read(layers_fd, name, &text, err) < 0 ||
-      zl_json_parse(text.data != NULL ? text.data : "", text.len, name, &json, err) < 0 ||
-      zl_json_get_string(json, name, "diff_id", &diff_id, err) < 0 ||
-      zl_json_get_int(json, name, "bytes", 0, INT64_MAX, 0, &bytes, err) < 0 ||
-      zl_json_get_int(json, name, "files", 0, INT64_MAX, 0, &files, err) < 0)
-    return zl_wrap(err, "layer %s", key);
-  if (diff_id == NULL || !zl_digest_is_valid(diff_id, NULL))
-    return zl_fail(err, ZL_E_CORRUPT, 0, "layer %s: its metadata names no diff id", key);
-  (void)snprintf(ret->diff_id, sizeof(ret->diff_id), "%s", diff_id);
-  ret->bytes = (uint64_t)bytes;
-  ret->files = (uint64_t)files;
   return 0;
 }
 
@@ -283,42 +278,15 @@ bool zl_staging_is_left(int layers_fd, const char *name)
   return lock_staging(layers_fd, name, &fd);
 }
 
-static int write_meta(const struct zl_staging *staging, const struct zl_layer_meta *meta,
-                      struct zl_error *err)
-{
-  zl_autojson *json = json_pack("{s:s, s:I, s:I}", "diff_id", meta->diff_id, "bytes",
-                                (json_int_t)meta->bytes, "files", (json_int_t)meta->files);
-  zl_autofree char *text = NULL;
-  int r;
-
-  if (json == NULL)
-    return zl_fail_nomem(err, "metadata of a layer");
-  r = zl_json_render(json, &text, err);
-  return r < 0 ? r
-               : zl_file_replace(staging->dir_fd, "meta.json", text, strlen(text), 0600,
-                                 staging->kind == ZL_LAYER_KIND_EROFS, err);
-}
-
-/* A layer that is there under its name after a power loss is whole. Of a directory one flush takes
- * all files; an image is one file, and need not wait for what others write. */
-static int flush(int layers_fd, const struct zl_staging *staging)
-{
-  if (staging->kind == ZL_LAYER_KIND_DIRECTORY)
-    return syncfs(staging->tree_fd);
-  return fsync(staging->tree_fd) < 0 ? -1 : fsync(layers_fd);
-}
-
 int zl_staging_publish(int layers_fd, struct zl_staging *staging, const char *key,
                        const struct zl_layer_meta *meta, struct zl_error *err)
 {
-  int r = write_meta(staging, meta, err);
+  int r = zl_layer_meta_write(staging->dir_fd, meta, err);
 
   if (r < 0)
     return r;
-  if (flush(layers_fd, staging) < 0)
-    return zl_fail_errno(err, "flushing layer %s", key);
   if (renameat(layers_fd, staging->name, layers_fd, key) < 0) {
-    /* The remains of a layer whose tree is gone. */
+    /* The remains of a layer whose tree is gone, or that a power cut made void. */
     if ((errno != ENOTEMPTY && errno != EEXIST) || zl_path_remove_tree(layers_fd, key) < 0 ||
         renameat(layers_fd, staging->name, layers_fd, key) < 0)
       return zl_fail_errno(err, "publishing layer %s", key);

@@ -17,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "base/digest.h"
+#include "image/layer_meta.h"
 
 enum {
   ZL_LAYER_KEY = 8 + 128 + 1,
@@ -35,12 +36,6 @@ int zl_layer_chain_id(const char *parent, const char *diff_id, char ret[ZL_DIGES
 
 /* ---- Published layers ------------------------------------------------------------------------ */
 
-struct zl_layer_meta {
-  char diff_id[ZL_DIGEST_TEXT];
-  uint64_t bytes; /* content of its files */
-  uint64_t files; /* entries of the archive */
-};
-
 enum zl_layer_kind {
   ZL_LAYER_KIND_DIRECTORY,
   ZL_LAYER_KIND_EROFS
@@ -48,12 +43,12 @@ enum zl_layer_kind {
 /* The name of the layer's tree or image in its directory. */
 const char *zl_layer_kind_file(enum zl_layer_kind kind);
 
+/* There, and it counts (layer_meta.h). */
 bool zl_layer_is_published(int layers_fd, const char *key);
+/* Published, and not on the disk as far as is known. */
+bool zl_layer_is_pending(int layers_fd, const char *key);
 /* ZL_E_NOT_FOUND: not published. */
 int zl_layer_find_kind(int layers_fd, const char *key, enum zl_layer_kind *ret,
-                       struct zl_error *err);
-/* ZL_E_NOT_FOUND: not published. */
-int zl_layer_meta_read(int layers_fd, const char *key, struct zl_layer_meta *ret,
                        struct zl_error *err);
 /* The layer's tree: a directory, or a detached mount of the image. */
 int zl_layer_open(int layers_fd, const char *key, int *ret_fd, struct zl_error *err);
@@ -105,8 +100,8 @@ struct zl_staging {
 
 int zl_staging_make(int layers_fd, enum zl_layer_kind kind, struct zl_staging *ret,
                     struct zl_error *err);
-/* Writes the metadata, flushes the layer and renames. The staging is empty afterwards. The
- * key must be held exclusively. */
+/* Writes the metadata and renames; the flush is somebody else's (layer_flush.h). The staging is
+ * empty afterwards. The key must be held exclusively. */
 int zl_staging_publish(int layers_fd, struct zl_staging *staging, const char *key,
                        const struct zl_layer_meta *meta, struct zl_error *err);
 /* Removes what was staged. Idempotent. */

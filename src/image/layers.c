@@ -20,10 +20,10 @@
 #include "image/download.h"
 #include "image/erofs/check.h"
 #include "image/layer/fixup.h"
+#include "image/layer_flush.h"
 #include "image/layer_kind.h"
 #include "image/layer_store.h"
 #include "image/store_internal.h"
-#include "image/write_behind.h"
 
 enum {
   MAX_WORKERS = ZL_MAX_PULL_CONNECTIONS,
@@ -51,9 +51,9 @@ struct zl_layer_fetch {
   struct zl_layer_fetch_options opt;
   struct job *jobs;
   size_t count;
-  enum zl_layer_kind kind;        /* of layers that have to be made */
-  int partials_fd;                /* -1: nothing is kept */
-  struct zl_write_behind *behind; /* of layers in directories */
+  enum zl_layer_kind kind; /* of layers that have to be made */
+  int partials_fd;         /* -1: nothing is kept */
+  struct zl_flusher flusher;
   atomic_uint connections;
   atomic_size_t next;
   atomic_bool stop;
@@ -118,7 +118,6 @@ static int on_progress(void *ctx, uint64_t done, uint64_t resumed, struct zl_err
 
   if (atomic_load(&report->fetch->stop))
     return zl_fail(err, ZL_E_CANCELLED, 0, "cancelled");
-  zl_write_behind_wrote(report->fetch->behind);
   if (done < report->job->blob->size && now - report->reported_ns < REPORT_EVERY_MS * ZL_NS_PER_MS)
     return 0;
   report->reported_ns = now;
@@ -182,6 +181,7 @@ static int publish(struct zl_layer_fetch *f, struct job *job, const char *key, s
   if (r < 0)
     return r;
   forget_partial(f, job);
+  zl_flusher_want(&f->flusher, f->opt.store->helper, layers_fd);
   return zl_claim_share(layers_fd, &job->claim, key, err);
 }
 
@@ -222,6 +222,8 @@ static int get_layer(struct zl_layer_fetch *f, struct job *job, struct zl_error 
     if (r < 0)
       return r;
     if (job->claim.key != NULL) {
+      if (zl_layer_is_pending(layers_fd, job->claim.key))
+        zl_flusher_want(&f->flusher, f->opt.store->helper, layers_fd);
       forget_partial(f, job);
       set_state(f, job, JOB_READY);
       return tell(f, job, ZL_PULL_EXISTS, job->blob->size, 0, err);
@@ -314,15 +316,13 @@ static void run_workers(struct zl_layer_fetch *f)
   /* Signals are the program's own threads' business. */
   (void)sigfillset(&all);
   (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-  if (f->kind == ZL_LAYER_KIND_DIRECTORY)
-    f->behind = zl_write_behind_new(f->opt.store->layers_fd);
   while (n + 1 < wanted && pthread_create(&threads[n], NULL, worker, f) == 0)
     n++;
   (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
   (void)worker(f);
   for (size_t i = 0; i < n; i++)
     (void)pthread_join(threads[i], NULL);
-  zl_write_behind_freep(&f->behind);
+  zl_flusher_end(&f->flusher, f->opt.store->layers_fd);
 }
 
 static int init_jobs(struct zl_layer_fetch *f, struct zl_error *err)
@@ -396,6 +396,7 @@ int zl_layer_fetch(const struct zl_layer_fetch_options *options, struct zl_layer
     return zl_fail_nomem(err, "the layers of an image");
   f->opt = *options;
   f->partials_fd = -1;
+  f->flusher = (struct zl_flusher)ZL_FLUSHER_INIT;
   (void)pthread_mutex_init(&f->order, NULL);
   (void)pthread_mutex_init(&f->report, NULL);
   r = init_jobs(f, err);

@@ -4,6 +4,8 @@
  *   descriptor 0: the compressed layer; 3: the staging directory; 4: where the report goes; for
  * KIND "erofs" 5: the image file; 6: the archive of what lower layers give; 7: where the answer to
  *   that goes. KIND "plain" decompresses into 5, which is no layer.
+ * zlayer-unpack flush
+ *   flush.c: brings what was published to the disk.
  *
  * Not for people: zl_unpack_start runs one for every layer. It has no orders but these, and ends
  * when its input ends, which the death of the caller brings about as well. (A parent-death signal
@@ -17,6 +19,7 @@
 
 #include "base/limits.h"
 #include "base/strv.h"
+#include "unpack/flush.h"
 #include "unpack/pipeline.h"
 #include "unpack/report.h"
 #include "unpack/sandbox.h"
@@ -138,6 +141,8 @@ int main(int argc, char **argv)
   struct zl_error err = { 0 };
   bool reported = false;
 
+  if (argc == 2 && strcmp(argv[1], "flush") == 0)
+    _exit(zl_unpack_flush());
   if (run(argc, argv, &reported, &err) == 0)
     _exit(0);
   if (!reported)
