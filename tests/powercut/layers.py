@@ -7,6 +7,7 @@ import pathlib
 import stat
 
 DATABASE = "zlayer.db"
+BOOT = pathlib.Path("/proc/sys/kernel/random/boot_id")
 OWN = ("fs", "layer.erofs")  # what is in a layer is compared by its digest, not by names
 
 
@@ -41,11 +42,27 @@ def of_layer(place):
     return "", ""
 
 
-def published(root):
-    """{key: (kind, digest)} of all that stands under the name of a complete layer."""
+def named(root):
+    """The directories that stand under the name of a layer."""
     folder = root / "layers"
-    return {place.name: of_layer(place) for place in sorted(folder.iterdir())
-            if not place.name.startswith(("tmp-", "lock-", "."))} if folder.is_dir() else {}
+    return [place for place in sorted(folder.iterdir()) if not place.name.startswith(("tmp-", "lock-", "."))] if folder.is_dir() else []
+
+
+def is_flushed(place):
+    return not stat.S_IMODE((place / "meta.json").stat().st_mode) & 0o200
+
+
+def counts(place):
+    """Whether zlayer may use the layer: it was flushed, or made since the machine came up."""
+    try:
+        return is_flushed(place) or json.loads((place / "meta.json").read_text()).get("boot") == BOOT.read_text().strip()
+    except (OSError, ValueError):
+        return False
+
+
+def published(root):
+    """{key: (kind, digest)} of all layers that count."""
+    return {place.name: of_layer(place) for place in named(root) if counts(place)}
 
 
 def names(root):

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Power cuts during pulls: a machine in QEMU whose disk loses what was not flushed (disk.py), cut at random instants.
 
-Each round boots the machine on what the last cut left. guest.py compares every layer that stands under its name with
-what it has to be, pulls to the end, looks for anything left behind, removes the image and begins another pull; in that
-one the power fails. Rounds take the two kinds of layers in turn. Prints its seed; the same seed draws the same
+Each round boots the machine on what the last cut left. guest.py compares every layer that counts with what it has to be,
+pulls to the end, looks for anything left behind, removes the image and begins another pull; in that one the power fails,
+or in the flush after it. Rounds take the two kinds of layers in turn. Prints its seed; the same seed draws the same
 instants and the same losses, though the machine is not the same each time.
 usage: tests/powercut/powercut.py [--cuts N] [--seed N] [--kinds erofs,directory] [--build DIR]"""
 import argparse
@@ -159,6 +159,7 @@ class Machine:
         child = subprocess.Popen(self.command(last, following), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                  stderr=subprocess.STDOUT)
         seen, begun, deadline = [], None, time.monotonic() + BOOT_SECONDS
+        in_flush = self.rng.random() < 0.5
         try:
             for line in lines_of(child, lambda: deadline):
                 seen.append(line)
@@ -167,16 +168,19 @@ class Machine:
                     raise AssertionError(said[2])
                 if said and said[1] == "began":
                     begun = float(said[2])
-                    deadline = time.monotonic() + self.rng.uniform(0, 1.1 * begun)
+                    deadline = time.monotonic() + (2 * begun if in_flush else self.rng.uniform(0, 1.1 * begun))
+                if said and said[1] == "pulled" and in_flush:
+                    deadline = time.monotonic() + self.rng.uniform(0, 1.5)
         finally:
             child.kill()
             child.wait()
         if begun is None:
             raise AssertionError("the machine did not come that far:\n" + "\n".join(seen[-25:]))
         well = [line.split("powercut: well ")[1] for line in seen if "powercut: well " in line]
-        late = any("powercut: pulled" in line for line in seen)
+        said = {word for word in ("pulled", "flushed") if any(f"powercut: {word}" in line for line in seen)}
+        where = "after the flush" if "flushed" in said else "within the flush" if said else "within the pull"
         how, cached, lost = self.disk.cut(self.rng)
-        return f"{well[0]}; cut {'after' if late else 'within'} the pull, {how}: {lost} of {cached} writes"
+        return f"{well[0]}; cut {where}, {how}: {lost} of {cached} writes"
 
 
 def lines_of(child, deadline):
