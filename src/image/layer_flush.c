@@ -90,6 +90,7 @@ static int mark(struct batch *batch, bool flushed)
 int zl_layers_flush(int layers_fd, struct zl_error *err)
 {
   struct batch batch;
+  bool any = false;
 
   do {
     int r = open_pending(layers_fd, &batch), marked;
@@ -103,6 +104,10 @@ int zl_layers_flush(int layers_fd, struct zl_error *err)
       return zl_fail(err, ZL_E_SYSTEM, -r, "flushing layers");
     if (marked < 0)
       return zl_fail(err, ZL_E_SYSTEM, -marked, "marking flushed layers");
+    any = any || batch.n > 0;
   } while (batch.n == BATCH);
+  /* The marks themselves, and the rows of the image. That failing, the layers are pulled again. */
+  if (any)
+    (void)syncfs(layers_fd);
   return 0;
 }

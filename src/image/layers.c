@@ -322,7 +322,6 @@ static void run_workers(struct zl_layer_fetch *f)
   (void)worker(f);
   for (size_t i = 0; i < n; i++)
     (void)pthread_join(threads[i], NULL);
-  zl_flusher_end(&f->flusher, f->opt.store->layers_fd);
 }
 
 static int init_jobs(struct zl_layer_fetch *f, struct zl_error *err)
@@ -423,6 +422,8 @@ void zl_layer_fetch_free(struct zl_layer_fetch *fetch)
 {
   if (fetch == NULL)
     return;
+  /* By now the image is committed, if it ever is. */
+  zl_flusher_end(&fetch->flusher, fetch->opt.store->layers_fd);
   for (size_t i = 0; i < fetch->count; i++) {
     zl_unpack_free(fetch->jobs[i].got.unpack);
     zl_staging_remove(fetch->opt.store->layers_fd, &fetch->jobs[i].staging);
