@@ -63,21 +63,25 @@ static int parse(char *text, const char *what, json_t **ret, struct zl_error *er
 static int check(const struct zl_hcn *hcn, zl_hr hr, zl_wchar *record, const char *what,
                  struct zl_error *err)
 {
-  const zl_hr e_fail = UINT32_C(0x80004005);
+  zl_hr told = UINT32_C(0x80004005);
   bool failed = (hr & UINT32_C(0x80000000)) != 0;
   zl_autofree char *text = NULL;
   zl_autojson *json = NULL;
   char whole[ZL_ERROR_MSG_MAX];
   const char *message = NULL;
+  json_int_t code;
 
   (void)take_text(hcn, record, &text, NULL);
   if (!failed && (text == NULL || *text == '\0'))
     return 0;
   if (text != NULL && zl_json_parse(text, strlen(text), what, &json, NULL) == 0)
     message = json_string_value(json_object_get(json, "Error"));
+  code = json_integer_value(json_object_get(json, "ErrorCode")); /* with a sign or without */
+  if (code != 0)
+    told = (zl_hr)code;
   if (message != NULL)
     (void)snprintf(whole, sizeof(whole), "%s: %.300s", what, message);
-  return hcn->fail(err, failed ? hr : e_fail, message != NULL ? whole : what);
+  return hcn->fail(err, failed ? hr : told, message != NULL ? whole : what);
 }
 
 /* ---- Any kind of object ---- */

@@ -29,6 +29,16 @@ static int undo_scratch(void *ctx, struct zl_error *err)
 
 /* ---- Steps of create ---- */
 
+static const char *machine_id(const struct zl_hcs_node *node, const char *id,
+                              char text[ZL_GUID_CHARS])
+{
+  const char *texts[] = { "machine", node->network, id, NULL };
+  struct zl_guid guid;
+
+  zl_guid_of(texts, &guid);
+  return zl_guid_format(&guid, text);
+}
+
 static char *below(const char *dir, const char *name)
 {
   return zl_asprintf("%s\\%s", dir, name);
@@ -54,16 +64,13 @@ static int find_machine(struct zl_hcs_instance *c, const struct zl_hcs_instance_
                         struct zl_error *err)
 {
   zl_autofree char *dir = below(spec->dir, "vm");
-  const char *texts[] = { "machine", c->node->network, c->id, NULL };
   char id[ZL_GUID_CHARS];
-  struct zl_guid guid;
 
   if (!c->in_machine)
     return 0;
   if (dir == NULL)
     return zl_fail_nomem(err, "a container");
-  zl_guid_of(texts, &guid);
-  return zl_hcs_uvm_init(c->node->api, zl_guid_format(&guid, id), dir, c->chain, &c->uvm, err);
+  return zl_hcs_uvm_init(c->node->api, machine_id(c->node, c->id, id), dir, c->chain, &c->uvm, err);
 }
 
 static int note_dirs(struct zl_hcs_instance *c, const struct zl_hcs_instance_spec *spec,
@@ -221,16 +228,13 @@ struct leftovers {
 static int reap_systems(void *ctx, struct zl_error *err)
 {
   const struct leftovers *left = ctx;
-  const char *texts[] = { "machine", left->node->network, left->id, NULL };
   zl_autofree char *id = zl_asprintf("%s-%s", left->node->network, left->id);
   char machine[ZL_GUID_CHARS];
-  struct zl_guid guid;
   int r;
 
   if (id == NULL)
     return zl_fail_nomem(err, "a container");
-  zl_guid_of(texts, &guid);
-  r = zl_hcs_system_reap(left->node->api, zl_guid_format(&guid, machine), err);
+  r = zl_hcs_system_reap(left->node->api, machine_id(left->node, left->id, machine), err);
   return r < 0 ? r : zl_hcs_system_reap(left->node->api, id, err);
 }
 
@@ -281,4 +285,24 @@ int zl_hcs_instance_reap(const struct zl_hcs_node *node, const char *id, const c
   zl_undo_push(&undo, "compute system", reap_systems, &left);
   r = zl_undo_back(&undo, 0, err);
   return r < 0 ? zl_context(r, err, "container '%s'", id) : 0;
+}
+
+int zl_hcs_instance_revoke(const struct zl_hcs_node *node, const char *id, char *const *paths,
+                           size_t n_paths, struct zl_error *err)
+{
+  char machine[ZL_GUID_CHARS];
+  int first = 0;
+
+  (void)machine_id(node, id, machine);
+  for (size_t i = 0; i < n_paths; i++) {
+    zl_autofree char *boot_files = zl_hcs_uvm_boot_files(paths[i]);
+    int r = zl_wclayer_revoke(node->api, machine, paths[i], first == 0 ? err : NULL);
+
+    first = first == 0 ? r : first;
+    r = boot_files != NULL
+            ? zl_wclayer_revoke(node->api, machine, boot_files, first == 0 ? err : NULL)
+            : zl_fail_nomem(first == 0 ? err : NULL, "a machine");
+    first = first == 0 ? r : first;
+  }
+  return first < 0 ? zl_context(first, err, "container '%s': grants", id) : 0;
 }

@@ -131,5 +131,10 @@ void zl_hcs_instance_free(struct zl_hcs_instance *instance);
  * every step is attempted, the first error is the answer. */
 int zl_hcs_instance_reap(const struct zl_hcs_node *node, const char *id, const char *dir,
                          struct zl_error *err);
+/* After that, of a container in a machine: what others may use too and its machine could open. Any
+ * of the layers (with the files that a machine boots from) and mounted directories that it may have
+ * had; those that are gone or were never granted are fine. Idempotent, each is attempted. */
+int zl_hcs_instance_revoke(const struct zl_hcs_node *node, const char *id, char *const *paths,
+                           size_t n_paths, struct zl_error *err);
 
 #endif

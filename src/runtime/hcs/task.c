@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/cleanup.h"
+#include "runtime/hcs/hresult.h"
 #include "runtime/hcs/stream.h"
 
 static void close_stream(struct zl_byte_stream *stream)
@@ -72,21 +74,53 @@ static int start_in_guest(struct zl_hcs_task *task, const struct zl_hcs_task_opt
   return 0;
 }
 
+/* Why a command did not start, from the code of CreateProcess in the container, as its exit code is
+ * chosen by it. Anything else is the services' failure. */
+static int explain(struct zl_error *err)
+{
+  static const struct {
+    uint32_t win32;
+    enum zl_code code;
+    const char *text;
+  } reasons[] = {
+    { 2, ZL_E_NO_COMMAND, "no such command in the container" },
+    { 3, ZL_E_NO_COMMAND, "no such directory of a command in the container" },
+    { 5, ZL_E_NOT_EXECUTABLE, "the command may not be executed" },
+    { 193, ZL_E_NOT_EXECUTABLE, "the command is no program" },
+    { 216, ZL_E_NOT_EXECUTABLE, "the command is a program for another processor" },
+    { 267, ZL_E_INVALID, "the working directory is not there" },
+  };
+  const uint32_t hr = (uint32_t)err->os_error;
+  char text[ZL_HRESULT_TEXT];
+
+  for (size_t i = 0; i < ZL_COUNT(reasons); i++)
+    if (zl_hresult_failed(hr) && zl_hresult_fold(hr) == reasons[i].win32) {
+      (void)zl_fail(err, reasons[i].code, 0, "%s: %s", reasons[i].text,
+                    zl_hresult_format(hr, text));
+      err->os_error = (int)hr;
+    }
+  return -(int)err->code;
+}
+
 int zl_hcs_task_start(struct zl_hcs_system *system, struct zl_hcs_guest *guest,
                       const char *container, const struct zl_hcs_task_options *options,
                       struct zl_hcs_task **ret, struct zl_error *err)
 {
   struct zl_hcs_task *task = calloc(1, sizeof(*task));
+  struct zl_error why = { 0 };
   int r;
 
   if (task == NULL)
     return zl_fail_nomem(err, "a process");
   task->guest = guest;
   task->container = strdup(container);
-  r = task->container == NULL ? zl_fail_nomem(err, "a process")
-      : guest != NULL         ? start_in_guest(task, options, err)
-                              : start_proc(task, system, options, err);
+  r = task->container == NULL ? zl_fail_nomem(&why, "a process")
+      : guest != NULL         ? start_in_guest(task, options, &why)
+                              : start_proc(task, system, options, &why);
   if (r < 0) {
+    r = explain(&why);
+    if (err != NULL)
+      *err = why;
     zl_hcs_task_close(task);
     return r;
   }

@@ -31,6 +31,11 @@ bool zl_hcs_uvm_is_in(const struct zl_hcs_api *api, char *const *layers, size_t 
   return false;
 }
 
+char *zl_hcs_uvm_boot_files(const char *layer)
+{
+  return zl_asprintf("%s\\UtilityVM\\Files", layer);
+}
+
 void zl_hcs_uvm_done(struct zl_hcs_uvm *uvm)
 {
   free(uvm->id);
@@ -67,7 +72,7 @@ int zl_hcs_uvm_init(const struct zl_hcs_api *api, const char *id, const char *di
   uvm.id = strdup(id);
   uvm.dir = strdup(dir);
   uvm.disk = zl_asprintf("%s\\sandbox.vhdx", dir);
-  uvm.boot_files = zl_asprintf("%s\\UtilityVM\\Files", layer);
+  uvm.boot_files = zl_hcs_uvm_boot_files(layer);
   uvm.template_disk = zl_asprintf("%s\\%s", layer, TEMPLATE);
   if (uvm.id == NULL || uvm.dir == NULL || uvm.disk == NULL || uvm.boot_files == NULL ||
       uvm.template_disk == NULL) {

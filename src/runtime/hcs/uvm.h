@@ -25,6 +25,8 @@ struct zl_hcs_uvm {
 int zl_hcs_uvm_init(const struct zl_hcs_api *api, const char *id, const char *dir,
                     const struct zl_wclayer_chain *chain, struct zl_hcs_uvm *ret,
                     struct zl_error *err);
+/* Where in a layer that has them a machine's boot files are; the caller frees. NULL: no memory. */
+char *zl_hcs_uvm_boot_files(const char *layer);
 /* Frees the memory only. */
 void zl_hcs_uvm_done(struct zl_hcs_uvm *uvm);
 /* Whether an image of these layers has it. */
