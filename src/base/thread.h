@@ -7,6 +7,12 @@
 
 #include <pthread.h>
 #include <stddef.h>
+#include <stdint.h>
+
+/* A condition whose timed waits no change of the clock disturbs. */
+void zl_cond_init(pthread_cond_t *ret);
+/* Waits for it, which was made by zl_cond_init, at most `wait_ms`; may return at any time. */
+void zl_cond_wait_ms(pthread_cond_t *cond, pthread_mutex_t *lock, uint32_t wait_ms);
 
 /* Starts one with a stack of `stack` bytes and the caller's signal mask: 0 or the error number of
  * pthread_create. */

@@ -6,10 +6,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "base/time.h"
+#include "base/thread.h"
 
 enum {
   /* A connection that brought so much while the caller waited is joined by another. */
@@ -234,13 +233,8 @@ static void start_thread(struct zl_blob_fetch *f)
 
 static int init_waiting(struct zl_blob_fetch *f, struct zl_error *err)
 {
-  pthread_condattr_t clock;
-
   (void)pthread_mutex_init(&f->lock, NULL);
-  (void)pthread_condattr_init(&clock);
-  (void)pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-  (void)pthread_cond_init(&f->changed, &clock);
-  (void)pthread_condattr_destroy(&clock);
+  zl_cond_init(&f->changed);
   f->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   return f->cancel_fd < 0 ? zl_fail_errno(err, "fetching a blob") : 0;
 }
@@ -270,17 +264,8 @@ int zl_blob_fetch_start(const struct zl_blob_fetch_options *options, struct zl_b
 
 static void wait_change(struct zl_blob_fetch *f, uint32_t wait_ms)
 {
-  struct timespec until;
-
-  (void)clock_gettime(CLOCK_MONOTONIC, &until);
-  until.tv_sec += wait_ms / 1000;
-  until.tv_nsec += (long)(wait_ms % 1000) * (long)ZL_NS_PER_MS;
-  if (until.tv_nsec >= (long)ZL_NS_PER_S) {
-    until.tv_nsec -= (long)ZL_NS_PER_S;
-    until.tv_sec++;
-  }
   f->hungry = true;
-  (void)pthread_cond_timedwait(&f->changed, &f->lock, &until);
+  zl_cond_wait_ms(&f->changed, &f->lock, wait_ms);
   f->hungry = false;
 }
 

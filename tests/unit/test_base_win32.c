@@ -183,6 +183,20 @@ static void paths_may_be_long(void **state)
 
 #ifdef ZL_TEST_REAL_WINDOWS
 /* A reader of the old file hinders nobody, and keeps what it has. */
+static void read_only_files_are_removed(void **state)
+{
+  const struct box *box = *state;
+  int fd = openat(box->fd, "f", O_RDWR | O_CREAT, 0600);
+  FILE_BASIC_INFO info = { .FileAttributes = FILE_ATTRIBUTE_READONLY };
+
+  assert_true(fd >= 0);
+  assert_true(SetFileInformationByHandle(zl_handle_of(fd), FileBasicInfo, &info, sizeof(info)));
+  assert_int_equal(close(fd), 0);
+  assert_int_equal(unlinkat(box->fd, "f", 0), 0);
+  assert_int_equal(faccessat(box->fd, "f", F_OK, 0), -1);
+  assert_int_equal(errno, ENOENT);
+}
+
 static void open_files_are_replaced_and_removed(void **state)
 {
   struct scratch *box = *state;
@@ -361,6 +375,7 @@ int main(int argc, char **argv)
     cmocka_unit_test_setup_teardown(paths_may_be_long, box_new, box_free),
 #ifdef ZL_TEST_REAL_WINDOWS /* Wine 8 has no POSIX semantics of renaming and removing */
     cmocka_unit_test_setup_teardown(open_files_are_replaced_and_removed, box_new, box_free),
+    cmocka_unit_test_setup_teardown(read_only_files_are_removed, box_new, box_free),
 #endif
     cmocka_unit_test_setup_teardown(links_count, box_new, box_free),
     cmocka_unit_test(events_wake_who_waits),

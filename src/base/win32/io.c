@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/cleanup.h"
 #include "base/win32/handle.h"
+
+enum {
+  VOLUME_PATH = 32767 /* the longest path there is */
+};
 
 /* Pipes whose writers are gone and reads behind the end give no bytes: that is no error. */
 static ssize_t read_handle(HANDLE handle, void *data, size_t len, OVERLAPPED *where)
@@ -106,4 +111,45 @@ int zl_posix_ftruncate(int fd, int64_t size)
   if (SetFileInformationByHandle(handle, FileEndOfFileInfo, &info, sizeof(info)))
     return 0;
   return zl_posix_fail(zl_errno_of_last());
+}
+
+int64_t zl_posix_lseek(int fd, int64_t offset, int whence)
+{
+  LARGE_INTEGER at = { .QuadPart = whence == SEEK_HOLE ? 0 : offset }, now;
+  HANDLE handle = zl_handle_of(fd);
+
+  if (handle == INVALID_HANDLE_VALUE)
+    return -1;
+  if (whence == SEEK_HOLE ? GetFileSizeEx(handle, &now)
+                          : SetFilePointerEx(handle, at, &now, (DWORD)whence))
+    return now.QuadPart;
+  return zl_posix_fail(zl_errno_of_last());
+}
+
+int zl_posix_syncfs(int fd)
+{
+  zl_autofree wchar_t *path = calloc(VOLUME_PATH + 1, sizeof(*path));
+  HANDLE handle = zl_handle_of(fd), volume;
+  wchar_t *end;
+  BOOL ok;
+
+  if (path == NULL)
+    return zl_posix_fail(ENOMEM);
+  if (handle == INVALID_HANDLE_VALUE)
+    return -1;
+  if (GetFinalPathNameByHandleW(handle, path, VOLUME_PATH, VOLUME_NAME_GUID) == 0)
+    return zl_posix_fail(zl_errno_of_last());
+  end = wcschr(path, L'}');
+  if (end == NULL)
+    return zl_posix_fail(ENOTSUP);
+  end[1] = L'\0';
+  volume = CreateFileW(path, GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL,
+                       OPEN_EXISTING, 0, NULL);
+  if (volume == INVALID_HANDLE_VALUE)
+    return zl_posix_fail(zl_errno_of_last());
+  ok = FlushFileBuffers(volume);
+  if (!ok)
+    (void)zl_posix_fail(zl_errno_of_last());
+  (void)CloseHandle(volume);
+  return ok ? 0 : -1;
 }

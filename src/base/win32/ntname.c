@@ -9,6 +9,7 @@
 #include "base/win32/nt.h"
 
 enum {
+  CANNOT_DELETE = (int)0xC0000121, /* NTSTATUS: the file is read-only, or mapped */
   DISPOSITION_DELETE = 1,
   DISPOSITION_POSIX = 2,
   DISPOSITION_READ_ONLY_TOO = 0x10,
@@ -48,14 +49,42 @@ static bool is_directory(HANDLE handle)
              FILE_ATTRIBUTE_DIRECTORY;
 }
 
-static int remove_handle(HANDLE handle)
+/* The attribute belongs to the file, which may have other names. */
+static NTSTATUS remove_read_only(HANDLE parent, const wchar_t *name)
+{
+  const struct zl_nt_open how = { .access = DELETE | FILE_READ_ATTRIBUTES | FILE_WRITE_ATTRIBUTES,
+                                  .disposition = FILE_OPEN };
+  const BOOLEAN gone = TRUE;
+  zl_autohandle handle = NULL;
+  FILE_BASIC_INFO info = { 0 };
+  NTSTATUS status;
+  DWORD before;
+
+  if (zl_nt_open_child(parent, name, &how, true, &handle) < 0 ||
+      !GetFileInformationByHandleEx(handle, FileBasicInfo, &info, sizeof(info)) ||
+      (info.FileAttributes & FILE_ATTRIBUTE_READONLY) == 0)
+    return CANNOT_DELETE;
+  before = info.FileAttributes;
+  info.FileAttributes = (before & ~(DWORD)FILE_ATTRIBUTE_READONLY) | FILE_ATTRIBUTE_NORMAL;
+  if (!SetFileInformationByHandle(handle, FileBasicInfo, &info, sizeof(info)))
+    return CANNOT_DELETE;
+  status = set(handle, &gone, sizeof(gone), ZL_NT_DISPOSITION);
+  info.FileAttributes = before;
+  (void)SetFileInformationByHandle(handle, FileBasicInfo, &info, sizeof(info));
+  return status;
+}
+
+static int remove_handle(HANDLE handle, HANDLE parent, const wchar_t *name)
 {
   const ULONG flags = DISPOSITION_DELETE | DISPOSITION_POSIX | DISPOSITION_READ_ONLY_TOO;
   const BOOLEAN gone = TRUE;
   NTSTATUS status = set(handle, &flags, sizeof(flags), ZL_NT_DISPOSITION_EX);
 
-  if (is_unknown(status))
+  if (is_unknown(status)) {
     status = set(handle, &gone, sizeof(gone), ZL_NT_DISPOSITION);
+    if (status == CANNOT_DELETE)
+      status = remove_read_only(parent, name);
+  }
   return status < 0 ? -zl_errno_of_status(status) : 0;
 }
 
@@ -73,7 +102,7 @@ static int unlink_at(int dirfd, const char *path, int flags)
     r = zl_nt_open_child(parent, name, &how, true, &handle);
   if (r == 0 && (flags & AT_REMOVEDIR) == 0 && is_directory(handle))
     r = -EISDIR;
-  return r < 0 ? r : remove_handle(handle);
+  return r < 0 ? r : remove_handle(handle, parent, name);
 }
 
 int zl_posix_unlinkat(int dirfd, const char *path, int flags)

@@ -92,6 +92,10 @@ ssize_t zl_posix_pwrite(int fd, const void *data, size_t len, int64_t offset);
 /* Also for a directory, where its file system can. */
 int zl_posix_fsync(int fd);
 int zl_posix_ftruncate(int fd, int64_t size);
+/* SEEK_HOLE finds the file's end: nobody asks where its holes are. */
+int64_t zl_posix_lseek(int fd, int64_t offset, int whence);
+/* The whole volume of `fd`, for which the process has to be an administrator's. */
+int zl_posix_syncfs(int fd);
 #undef read
 #define read zl_posix_read
 #undef write
@@ -101,9 +105,11 @@ int zl_posix_ftruncate(int fd, int64_t size);
 #define fsync  zl_posix_fsync
 #undef ftruncate
 #define ftruncate zl_posix_ftruncate
-/* The volume's other files are not flushed, only this one. */
-#define syncfs    zl_posix_fsync
+#define syncfs    zl_posix_syncfs
 #define fdatasync zl_posix_fsync
+#define SEEK_HOLE 4
+#undef lseek
+#define lseek zl_posix_lseek
 
 /* A name of io.h that our files have for functions of their own. */
 #define tell zl_posix_own_tell
