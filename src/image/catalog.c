@@ -232,7 +232,7 @@ static int take_layer(void *ctx, const struct zl_row *row, struct zl_error *err)
   if (zl_layer_find_kind(res->store->layers_fd, key, &kind, err) < 0)
     return zl_fail(err, ZL_E_NOT_FOUND, 0, "layer %s is not on disk any more: pull the image again",
                    key);
-  path = zl_asprintf("%s/layers/%s/%s", res->store->root, key, zl_layer_kind_file(kind));
+  path = zl_layer_path(res->store->root, key, kind);
   if (path == NULL)
     return zl_fail_nomem(err, "the layers of an image");
   return zl_strv_push(&res->image->layers, path, err);

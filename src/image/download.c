@@ -57,22 +57,9 @@ static int feed(struct stream *s, const void *data, size_t len, struct zl_error 
 
 /* ---- The helper ------------------------------------------------------------------------------ */
 
-static int start_unpack(const struct zl_download_options *o, struct zl_unpack **ret,
-                        struct zl_error *err)
+static int begin(struct stream *s, struct zl_error *err)
 {
-  const struct zl_staging *staging = o->staging;
-  const bool image = staging->kind == ZL_LAYER_KIND_EROFS;
-  struct zl_unpack_options options = { .helper = o->helper,
-                                       .staging_fd = image ? staging->dir_fd : staging->tree_fd,
-                                       .image = image,
-                                       .image_fd = image ? staging->tree_fd : -1,
-                                       .devices = true };
-  int r = zl_layer_compression(o->blob, &options.compression, err);
-
-  if (r < 0)
-    return r;
-  (void)zl_digest_is_valid(o->diff_id, &options.diff_alg);
-  return zl_unpack_start(&options, ret, err);
+  return s->unpack != NULL ? 0 : s->opt->start(s->opt->ctx, &s->unpack, err);
 }
 
 /* Both digests have to be right before anything of the layer is used. */
@@ -94,7 +81,7 @@ static int check_digests(struct stream *s, struct zl_unpack_result *result, stru
   ret->meta.bytes = result->bytes;
   ret->meta.files = result->entries;
   ret->fixup = zl_steal_ptr(&result->fixup);
-  if (ret->fixup != NULL && s->opt->staging->kind == ZL_LAYER_KIND_EROFS)
+  if (ret->fixup != NULL)
     ret->unpack = zl_steal_ptr(&s->unpack);
   return 0;
 }
@@ -115,7 +102,10 @@ static int stream_rest(struct stream *s, struct zl_error *err)
   struct zl_blob_part part = { .first = s->fed,
                                .end = s->opt->blob->size,
                                .cancel_fd = s->opt->cancel_fd };
+  int r = begin(s, err);
 
+  if (r < 0)
+    return r;
   if (s->fed == 0)
     return zl_source_blob(s->opt->source, s->opt->blob, on_bytes, s, err);
   return s->fed < part.end ? zl_source_part(s->opt->source, s->opt->blob, &part, on_bytes, s, err)
@@ -181,6 +171,8 @@ static int fetch_kept(struct stream *s, struct zl_partial *partial, struct zl_er
   int r = zl_blob_fetch_start(&options, &fetch, err);
 
   if (r == 0)
+    r = begin(s, err);
+  if (r == 0)
     r = feed_all(s, fetch, partial, err);
   zl_blob_fetch_free(fetch);
   if (r == 0 || !zl_download_is_disk_full(err) || s->helper_failed)
@@ -234,8 +226,8 @@ int zl_download(const struct zl_download_options *options, struct zl_download *r
   r = zl_hash_new(alg, &s.hash, err);
   if (r == 0)
     r = open_partial(options, &partial, err);
-  if (r == 0)
-    r = start_unpack(options, &s.unpack, err);
+  if (r == 0 && !options->late)
+    r = begin(&s, err);
   if (r < 0)
     return r;
   kept = partial.fd >= 0;

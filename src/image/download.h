@@ -20,22 +20,24 @@
 struct zl_download_options {
   struct zl_source *source; /* borrowed, as the others */
   const struct zl_descriptor *blob;
-  const char *diff_id;              /* what the unpacked layer has to be */
-  const char *helper;               /* path of zlayer-unpack */
-  const struct zl_staging *staging; /* empty */
-  int partials_fd;                  /* ROOT/partial; -1: nothing is kept */
-  atomic_uint *connections;         /* of the pull */
-  int cancel_fd;                    /* readable: ZL_E_CANCELLED */
+  const char *diff_id;      /* what the unpacked layer has to be */
+  int partials_fd;          /* ROOT/partial; -1: nothing is kept */
+  atomic_uint *connections; /* of the pull */
+  int cancel_fd;            /* readable: ZL_E_CANCELLED */
+  /* Starts what takes the blob's bytes. With `late` it may block, as long as others are not ready:
+   * it is called when the blob has begun to come into a partial file, if it gets one. */
+  int (*start)(void *ctx, struct zl_unpack **ret, struct zl_error *err);
+  bool late;
   /* How many bytes of the blob are here, and how many of them were here before; often, also while
    * none come. < 0 ends the download. */
   int (*report)(void *ctx, uint64_t done, uint64_t resumed, struct zl_error *err);
-  void *ctx;
+  void *ctx; /* of both */
 };
 
 struct zl_download {
   struct zl_layer_meta meta;
-  char *fixup;              /* what lower layers have to add, or NULL; the caller frees it */
-  struct zl_unpack *unpack; /* of an image that needs a fix-up: completes it; the caller frees it */
+  char *fixup;               /* what lower layers have to add, or NULL; the caller frees it */
+  struct zl_unpack *unpack;  /* of a layer that needs a fix-up; the caller frees it */
   struct zl_partial partial; /* locked, all of it there; or none. To be removed or closed */
 };
 #define ZL_DOWNLOAD_INIT       \

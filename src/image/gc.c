@@ -135,8 +135,6 @@ static int collect_locked(struct gc *gc, const char *key, struct zl_error *err)
   r = gc->options->dry_run ? 0 : retire(gc, key, &staging, err);
   if (r < 0 || (!gc->options->dry_run && staging.name[0] == '\0'))
     return r;
-  if (!gc->options->dry_run)
-    zl_layer_unlink_lock(layers_fd, key);
   zl_staging_remove(layers_fd, &staging);
   gc->result->layers++;
   gc->result->bytes += meta.bytes;
@@ -219,7 +217,7 @@ static void sweep_entry(struct gc *gc, const char *name)
 
   if (name[0] == '.')
     return;
-  if (zl_has_prefix(name, "tmp-"))
+  if (zl_staging_is_one(gc->store->layers_fd, name))
     r = sweep_staging(gc, name, &err);
   else if (zl_has_prefix(name, "lock-"))
     r = sweep_lock(gc, name + strlen("lock-"), &err);

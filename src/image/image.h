@@ -2,12 +2,13 @@
  *
  * The image store: from a reference to verified layers that images share. One per open runtime.
  *
- * On disk below ROOT: layers/<key>/fs, or layers/<key>/layer.erofs, is one unpacked layer,
- * published by rename only after the digests of its blob and of its content matched; layers/tmp-*
- * is staging, locked by the pull that fills it; layers/lock-<key> serialises the makers of one
- * layer, between threads and processes. The database says which image needs which layers; layers
- * that exist on disk without a row are found again by the next pull of an image that needs them.
- * partial/ holds what has come of blobs that are not layers yet (image/partial.h).
+ * On disk below ROOT: layers/<key>/fs, or layers/<key>/layer.erofs, is one unpacked layer, on
+ * Windows layers/<key> with its meta.json; published in one step, only after the digests of its
+ * blob and of its content matched; layers/tmp-* is staging, locked by the pull that fills it;
+ * layers/lock-<key> serialises the makers of one layer, between threads and processes. The database
+ * says which image needs which layers; layers that exist on disk without a row are found again by
+ * the next pull of an image that needs them. partial/ holds what has come of blobs that are not
+ * layers yet (image/partial.h).
  *
  * All functions are thread-safe and safe against other processes on the same ROOT.
  */
@@ -23,6 +24,7 @@
 #include "base/cleanup.h"
 
 struct zl_store;
+struct zl_win_services;
 
 /* ---- The store ----------------------------------------------------------------------------- */
 
@@ -32,7 +34,9 @@ struct zl_image_store_options {
   int root_fd;            /* the open ROOT; borrowed until close */
   const char *root;       /* its absolute path, used in the layer paths given out; copied */
   struct zl_store *store; /* the node's database; borrowed until close */
-  const char *helper_dir; /* where zlayer-unpack is; copied */
+  const char *helper_dir; /* Linux: where zlayer-unpack is; copied */
+  /* Windows: image/windows/services.h, borrowed until close; NULL: nothing can be pulled. */
+  const struct zl_win_services *services;
 };
 
 /* Makes ROOT/layers (0700) if needed. Reads no configuration and opens no connection: the first
@@ -73,7 +77,7 @@ struct zl_image {
   char *variant;    /* "v8", or NULL */
   char *os_version; /* Windows: "10.0.20348.2966", or NULL */
   struct zl_image_config config;
-  char **layers; /* absolute paths of the layers, TOP FIRST (as overlayfs wants lowerdir): each a
+  char **layers; /* absolute paths of the layers, TOP FIRST (as overlayfs and HCS want them): each a
                   * directory or an EROFS image */
 };
 

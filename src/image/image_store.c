@@ -19,9 +19,11 @@ int zl_image_store_open(const struct zl_image_store_options *options, struct zl_
   s->root_fd = options->root_fd;
   s->store = options->store;
   s->patience = zl_patience_default;
+  s->services = options->services;
   s->root = strdup(options->root);
-  s->helper = zl_asprintf("%s/zlayer-unpack", options->helper_dir);
-  if (s->root == NULL || s->helper == NULL)
+  if (options->helper_dir != NULL)
+    s->helper = zl_asprintf("%s/zlayer-unpack", options->helper_dir);
+  if (s->root == NULL || (options->helper_dir != NULL && s->helper == NULL))
     return zl_fail_nomem(err, "the image store");
   *ret = zl_steal_ptr(&s);
   return 0;

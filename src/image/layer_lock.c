@@ -38,6 +38,9 @@ static int try_lock(int layers_fd, const char *key, int operation, int *ret_fd)
   for (;;) {
     zl_autofd fd = zl_fd_open(layers_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
 
+    /* Windows: the name of a removed file stays taken while somebody has the file open. */
+    if (fd == -ENOENT)
+      return 0;
     if (fd < 0)
       return fd;
     if (flock(fd, operation | LOCK_NB) < 0)
@@ -67,7 +70,7 @@ static int try_published(int layers_fd, struct zl_claim *claim, const char *key)
 {
   int fd = -1, r;
 
-  if (!zl_layer_is_published(layers_fd, key))
+  if (key[0] == '\0' || !zl_layer_is_published(layers_fd, key))
     return 0;
   r = try_lock(layers_fd, key, LOCK_SH, &fd);
   if (r <= 0)
@@ -133,6 +136,8 @@ static int advance(int layers_fd, struct zl_claim *claim)
     drop(layers_fd, claim->chain_key, &claim->chain_fd);
     return advance(layers_fd, claim);
   }
+  if (claim->diff_key[0] == '\0')
+    return 1;
   r = try_published(layers_fd, claim, claim->diff_key);
   if (r != 0)
     return r;
@@ -163,7 +168,7 @@ int zl_claim_take(int layers_fd, struct zl_claim *claim, int cancel_fd, struct z
     r = advance(layers_fd, claim);
     if (r < 0) {
       zl_claim_release(layers_fd, claim);
-      return zl_fail(err, ZL_E_SYSTEM, -r, "locking layer %s", claim->diff_key);
+      return zl_fail(err, ZL_E_SYSTEM, -r, "locking layer %s", claim->chain_key);
     }
     if (r > 0)
       break;

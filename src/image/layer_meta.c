@@ -45,22 +45,35 @@ int zl_layer_meta_read(int dirfd, const char *key, struct zl_layer_meta *ret, st
   return 0;
 }
 
-int zl_layer_meta_write(int layer_fd, const struct zl_layer_meta *meta, struct zl_error *err)
+static int write_meta(int layer_fd, const struct zl_layer_meta *meta, const char *boot,
+                      bool durable, struct zl_error *err)
 {
-  char boot[ZL_BOOT_ID_TEXT];
-  zl_autojson *json = NULL;
+  zl_autojson *json =
+      json_pack("{s:s, s:I, s:I, s:s*}", "diff_id", meta->diff_id, "bytes", (json_int_t)meta->bytes,
+                "files", (json_int_t)meta->files, "boot", boot);
   zl_autofree char *text = NULL;
-  int r = zl_time_boot_id(boot, err);
+  int r;
 
-  if (r < 0)
-    return r;
-  json = json_pack("{s:s, s:I, s:I, s:s}", "diff_id", meta->diff_id, "bytes",
-                   (json_int_t)meta->bytes, "files", (json_int_t)meta->files, "boot", boot);
   if (json == NULL)
     return zl_fail_nomem(err, "metadata of a layer");
   r = zl_json_render(json, &text, err);
-  return r < 0 ? r
-               : zl_file_replace(layer_fd, FILE_NAME, text, strlen(text), PENDING_MODE, false, err);
+  return r < 0
+             ? r
+             : zl_file_replace(layer_fd, FILE_NAME, text, strlen(text), PENDING_MODE, durable, err);
+}
+
+int zl_layer_meta_write(int layer_fd, const struct zl_layer_meta *meta, struct zl_error *err)
+{
+  char boot[ZL_BOOT_ID_TEXT];
+  int r = zl_time_boot_id(boot, err);
+
+  return r < 0 ? r : write_meta(layer_fd, meta, boot, false, err);
+}
+
+int zl_layer_meta_write_flushed(int layer_fd, const struct zl_layer_meta *meta,
+                                struct zl_error *err)
+{
+  return write_meta(layer_fd, meta, NULL, true, err);
 }
 
 enum zl_layer_trust zl_layer_trust(int layer_fd)

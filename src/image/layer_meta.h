@@ -35,6 +35,9 @@ int zl_layer_meta_read(int dirfd, const char *key, struct zl_layer_meta *ret, st
 /* Writes it into the directory of a layer that is being made, with this boot in place of
  * meta->boot. Nothing is flushed. */
 int zl_layer_meta_write(int layer_fd, const struct zl_layer_meta *meta, struct zl_error *err);
+/* The same of a layer that is on the disk: naming no boot, and flushed. */
+int zl_layer_meta_write_flushed(int layer_fd, const struct zl_layer_meta *meta,
+                                struct zl_error *err);
 
 /* How far the layer in this directory counts. */
 enum zl_layer_trust zl_layer_trust(int layer_fd);

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ROOT/layers: the published layers, the staging of those being made, and the locks. A layer is a
- * directory `fs` or an EROFS image `layer.erofs`; a store may hold both kinds, an image too.
+ * ROOT/layers: the published layers, the staging of those being made, and the locks. On Linux a
+ * layer is a directory `fs` or an EROFS image `layer.erofs`; a store may hold both kinds, an image
+ * too. On Windows it is what Windows makes of it, with Files and Hives.
  *
  * A layer is made under the exclusive lock of its keys, so that concurrent pulls, in threads and
  * processes, download it once. Whoever relies on a published layer that the database does not name
  * yet holds its lock shared: the garbage collector takes it exclusively, and leaves it alone when
- * it cannot. All of these are flock(2) locks, which die with their holder.
+ * it cannot. All of these are locks of files, which die with their holder.
+ *
+ * What is made gets its place in one step, which each system has in its way: linux/staging.c
+ * renames a directory. Windows renames none in which anybody has anything open, be it a virus
+ * scanner, so win32/staging.c fills the directory where it is to be, under the lock of its key: it
+ * counts from the moment that its metadata is there, which come last and go first.
  */
 #ifndef ZL_IMAGE_LAYER_STORE_H
 #define ZL_IMAGE_LAYER_STORE_H
@@ -38,10 +44,11 @@ int zl_layer_chain_id(const char *parent, const char *diff_id, char ret[ZL_DIGES
 
 enum zl_layer_kind {
   ZL_LAYER_KIND_DIRECTORY,
-  ZL_LAYER_KIND_EROFS
+  ZL_LAYER_KIND_EROFS,
+  ZL_LAYER_KIND_WINDOWS /* on Windows nodes, and the only one there */
 };
-/* The name of the layer's tree or image in its directory. */
-const char *zl_layer_kind_file(enum zl_layer_kind kind);
+/* What a layer's users get, below the absolute path of ROOT. NULL: no memory. */
+char *zl_layer_path(const char *root, const char *key, enum zl_layer_kind kind);
 
 /* There, and it counts (layer_meta.h). */
 bool zl_layer_is_published(int layers_fd, const char *key);
@@ -57,7 +64,8 @@ int zl_layer_open(int layers_fd, const char *key, int *ret_fd, struct zl_error *
 
 /* What a pull holds of one layer. Each descriptor is a lock; -1: not held. */
 struct zl_claim {
-  char diff_key[ZL_LAYER_KEY], chain_key[ZL_LAYER_KEY]; /* set by the caller */
+  /* Set by the caller; diff_key "": the layer belongs to its chain in any case. */
+  char diff_key[ZL_LAYER_KEY], chain_key[ZL_LAYER_KEY];
   const char *key; /* the one that is published, held shared; NULL: it has to be made */
   int shared_fd;
   int diff_fd, chain_fd; /* exclusive, both held when it has to be made */
@@ -88,31 +96,45 @@ void zl_layer_unlink_lock(int layers_fd, const char *key);
 /* ---- Staging --------------------------------------------------------------------------------- */
 
 struct zl_staging {
-  char name[ZL_LAYER_NAME]; /* "" none */
-  int dir_fd;               /* holds the lock that tells the collector somebody lives here */
-  int tree_fd;              /* the future layer, empty at first: a directory or a file */
+  char name[ZL_LAYER_NAME];  /* "" none */
+  char place[ZL_LAYER_NAME]; /* Windows: the directory of a layer that is being filled there */
+  int lock_fd;               /* Windows: as dir_fd on Linux */
+  int dir_fd;                /* on Linux it holds the lock that says that somebody lives here */
+  int tree_fd;               /* the future layer, empty at first: a directory or a file */
   enum zl_layer_kind kind;
 };
-#define ZL_STAGING_INIT         \
-  {                             \
-    .dir_fd = -1, .tree_fd = -1 \
+#define ZL_STAGING_INIT                        \
+  {                                            \
+    .lock_fd = -1, .dir_fd = -1, .tree_fd = -1 \
   }
 
+/* With ZL_LAYER_KIND_EROFS a file on every system, for whatever it is good. A Windows layer gets
+ * its tree when its place is known (win32/staging.h). */
 int zl_staging_make(int layers_fd, enum zl_layer_kind kind, struct zl_staging *ret,
                     struct zl_error *err);
-/* Writes the metadata and renames; the flush is somebody else's (layer_flush.h). The staging is
- * empty afterwards. The key must be held exclusively. */
+/* Writes the metadata and puts the layer in place. On Linux the flush is somebody else's
+ * (layer_flush.h), on Windows it comes before. The staging is empty afterwards. The key must be
+ * held exclusively. */
 int zl_staging_publish(int layers_fd, struct zl_staging *staging, const char *key,
                        const struct zl_layer_meta *meta, struct zl_error *err);
 /* Removes what was staged. Idempotent. */
 void zl_staging_remove(int layers_fd, struct zl_staging *staging);
+/* Whether the entry of ROOT/layers is staging, or what was left of a layer. */
+bool zl_staging_is_one(int layers_fd, const char *name);
 /* Removes the staging `name` if its maker is dead: 1 removed, 0 somebody lives there. */
 int zl_staging_sweep(int layers_fd, const char *name, struct zl_error *err);
 /* The same for all of them; failures are left to the collector. */
 void zl_staging_sweep_dead(int layers_fd);
 /* Whether the above would remove it. */
 bool zl_staging_is_left(int layers_fd, const char *name);
-/* Moves a published layer into staging, to be removed there; its lock is held exclusively. */
+/* Makes staging of a published layer, to be removed, and lets its lock's file go with it. The lock
+ * is held exclusively, until the staging is removed. */
 int zl_layer_retire(int layers_fd, const char *key, struct zl_staging *ret, struct zl_error *err);
+
+/* ---- For the files of both systems ------------------------------------------------------------
+ */
+
+/* "tmp-" and random digits. */
+int zl__staging_name(char name[ZL_LAYER_NAME], struct zl_error *err);
 
 #endif

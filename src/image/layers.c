@@ -4,7 +4,8 @@
  * the user's wish, ends all of them quickly.
  *
  * A layer that needs something from those below it waits, unpacked, until they are published; who
- * publishes a layer looks whether the next ones can go on now.
+ * publishes a layer looks whether the next ones can go on now. Where layers are made out of those
+ * below, a layer waits for them with its blob. Nobody waits for a layer above his own.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -18,10 +19,9 @@
 #include "base/time.h"
 #include "image/blob_fetch.h"
 #include "image/download.h"
-#include "image/erofs/check.h"
-#include "image/layer/fixup.h"
 #include "image/layer_flush.h"
 #include "image/layer_kind.h"
+#include "image/layer_maker.h"
 #include "image/layer_store.h"
 #include "image/store_internal.h"
 
@@ -57,7 +57,10 @@ struct zl_layer_fetch {
   atomic_uint connections;
   atomic_size_t next;
   atomic_bool stop;
-  pthread_mutex_t order; /* states of the jobs, fix-ups, the first error */
+  pthread_mutex_t order;  /* states of the jobs, fix-ups, the first error */
+  pthread_cond_t changed; /* one of them */
+  const char **keys;      /* of published layers: layer i has place count - 1 - i, so that all below
+                           * it follow, nearest first */
   pthread_mutex_t report;
   struct zl_error error;
 };
@@ -78,8 +81,9 @@ static void fail_all(struct zl_layer_fetch *f, const struct zl_error *err)
   (void)pthread_mutex_lock(&f->order);
   if (f->error.code == ZL_OK)
     f->error = *err;
-  (void)pthread_mutex_unlock(&f->order);
   stop_all(f);
+  (void)pthread_cond_broadcast(&f->changed);
+  (void)pthread_mutex_unlock(&f->order);
 }
 
 static int tell(struct zl_layer_fetch *f, const struct job *job, enum zl_pull_phase phase,
@@ -107,9 +111,46 @@ static int tell(struct zl_layer_fetch *f, const struct job *job, enum zl_pull_ph
 
 struct report {
   struct zl_layer_fetch *fetch;
-  const struct job *job;
+  struct job *job;
   uint64_t reported_ns;
 };
+
+static struct zl_layer_making making_of(struct zl_layer_fetch *f, struct job *job)
+{
+  return (struct zl_layer_making){ .store = f->opt.store,
+                                   .staging = &job->staging,
+                                   .blob = job->blob,
+                                   .diff_id = job->diff_id,
+                                   .key = job->claim.chain_key,
+                                   .below = f->keys + f->count - job->index,
+                                   .n_below = job->index };
+}
+
+static bool is_below_ready(const struct zl_layer_fetch *f, const struct job *job)
+{
+  for (size_t i = 0; i < job->index; i++)
+    if (f->jobs[i].state != JOB_READY)
+      return false;
+  return true;
+}
+
+static int wait_for_below(struct zl_layer_fetch *f, const struct job *job, struct zl_error *err)
+{
+  (void)pthread_mutex_lock(&f->order);
+  while (!atomic_load(&f->stop) && !is_below_ready(f, job))
+    (void)pthread_cond_wait(&f->changed, &f->order);
+  (void)pthread_mutex_unlock(&f->order);
+  return atomic_load(&f->stop) ? zl_fail(err, ZL_E_CANCELLED, 0, "cancelled") : 0;
+}
+
+static int start_layer(void *ctx, struct zl_unpack **ret, struct zl_error *err)
+{
+  const struct report *report = ctx;
+  const struct zl_layer_making making = making_of(report->fetch, report->job);
+  int r = zl_layer_maker.on_others ? wait_for_below(report->fetch, report->job, err) : 0;
+
+  return r < 0 ? r : zl_layer_maker.start(&making, ret, err);
+}
 
 static int on_progress(void *ctx, uint64_t done, uint64_t resumed, struct zl_error *err)
 {
@@ -131,11 +172,11 @@ static int download_once(struct zl_layer_fetch *f, struct job *job, int partials
   const struct zl_download_options options = { .source = f->opt.source,
                                                .blob = job->blob,
                                                .diff_id = job->diff_id,
-                                               .helper = f->opt.store->helper,
-                                               .staging = &job->staging,
                                                .partials_fd = partials_fd,
                                                .connections = &f->connections,
                                                .cancel_fd = f->opt.cancel_fd,
+                                               .start = start_layer,
+                                               .late = zl_layer_maker.on_others,
                                                .report = on_progress,
                                                .ctx = &report };
   int r = zl_staging_make(f->opt.store->layers_fd, f->kind, &job->staging, err);
@@ -174,8 +215,8 @@ static int publish(struct zl_layer_fetch *f, struct job *job, const char *key, s
   int layers_fd = f->opt.store->layers_fd;
   int r = 0;
 
-  if (job->staging.kind == ZL_LAYER_KIND_EROFS)
-    r = zl_erofs_check(job->staging.tree_fd, err);
+  if (zl_layer_maker.check != NULL)
+    r = zl_layer_maker.check(&job->staging, err);
   if (r == 0)
     r = zl_staging_publish(layers_fd, &job->staging, key, &job->got.meta, err);
   if (r < 0)
@@ -185,10 +226,19 @@ static int publish(struct zl_layer_fetch *f, struct job *job, const char *key, s
   return zl_claim_share(layers_fd, &job->claim, key, err);
 }
 
+/* Under the lock. */
+static void change_state(struct zl_layer_fetch *f, struct job *job, enum job_state state)
+{
+  job->state = state;
+  if (state == JOB_READY)
+    f->keys[f->count - 1 - job->index] = job->claim.key;
+  (void)pthread_cond_broadcast(&f->changed);
+}
+
 static void set_state(struct zl_layer_fetch *f, struct job *job, enum job_state state)
 {
   (void)pthread_mutex_lock(&f->order);
-  job->state = state;
+  change_state(f, job, state);
   (void)pthread_mutex_unlock(&f->order);
 }
 
@@ -198,14 +248,14 @@ static int make_layer(struct zl_layer_fetch *f, struct job *job, struct zl_error
 
   if (r < 0)
     return r;
-  if (job->got.fixup != NULL) {
+  if (job->got.fixup != NULL && zl_layer_maker.fix != NULL) {
     /* Not while waiting for the layers below, whose makers may want it. */
     zl_partial_close(&job->got.partial);
     zl_claim_drop_diff(&job->claim);
     set_state(f, job, JOB_STAGED);
     return 0;
   }
-  r = publish(f, job, job->claim.diff_key, err);
+  r = publish(f, job, zl_layer_maker.on_others ? job->claim.chain_key : job->claim.diff_key, err);
   if (r < 0)
     return r;
   set_state(f, job, JOB_READY);
@@ -229,7 +279,8 @@ static int get_layer(struct zl_layer_fetch *f, struct job *job, struct zl_error 
       return tell(f, job, ZL_PULL_EXISTS, job->blob->size, 0, err);
     }
     r = make_layer(f, job, err);
-    if (r != -ZL_E_CONFLICT)
+    /* Published, and collected at once. */
+    if (r != -ZL_E_CONFLICT || job->claim.key == NULL)
       break;
     zl_claim_release(layers_fd, &job->claim);
   }
@@ -238,35 +289,17 @@ static int get_layer(struct zl_layer_fetch *f, struct job *job, struct zl_error 
 
 /* ---- Layers that need those below ------------------------------------------------------------ */
 
-static void close_all(int *fds, size_t count)
-{
-  for (size_t i = 0; i < count; i++)
-    zl_fd_closep(&fds[i]);
-  free(fds);
-}
-
 /* Everything below `job` is published. */
 static int fix_up(struct zl_layer_fetch *f, struct job *job, struct zl_error *err)
 {
-  int layers_fd = f->opt.store->layers_fd;
-  int *lower = calloc(job->index + 1, sizeof(*lower));
-  size_t n = 0;
-  int r = lower != NULL ? 0 : zl_fail_nomem(err, "the layers below");
+  const struct zl_layer_making making = making_of(f, job);
+  int r = zl_layer_maker.fix(&making, job->got.unpack, job->got.fixup, err);
 
-  for (size_t i = job->index; r == 0 && i > 0; i--) {
-    r = zl_layer_open(layers_fd, f->jobs[i - 1].claim.key, &lower[n], err);
-    n += r == 0 ? 1 : 0;
-  }
-  if (r == 0)
-    r = job->got.unpack != NULL
-            ? zl_unpack_fix(job->got.unpack, lower, n, job->got.fixup, err)
-            : zl_layer_fixup(job->staging.tree_fd, lower, n, job->got.fixup, err);
-  close_all(lower, n);
   zl_unpack_freep(&job->got.unpack);
   if (r == 0)
     r = publish(f, job, job->claim.chain_key, err);
   if (r == 0)
-    job->state = JOB_READY;
+    change_state(f, job, JOB_READY);
   return r < 0 ? zl_wrap(err, "layer %s", job->blob->digest) : 0;
 }
 
@@ -330,7 +363,8 @@ static int init_jobs(struct zl_layer_fetch *f, struct zl_error *err)
   char chain[2][ZL_DIGEST_TEXT];
 
   f->jobs = calloc(s->manifest.n_items + 1, sizeof(*f->jobs));
-  if (f->jobs == NULL)
+  f->keys = calloc(s->manifest.n_items + 1, sizeof(*f->keys));
+  if (f->jobs == NULL || f->keys == NULL)
     return zl_fail_nomem(err, "the layers of an image");
   for (size_t i = 0; i < s->manifest.n_items; i++) {
     struct job *job = &f->jobs[i];
@@ -344,7 +378,8 @@ static int init_jobs(struct zl_layer_fetch *f, struct zl_error *err)
     job->claim = (struct zl_claim)ZL_CLAIM_INIT;
     job->staging = (struct zl_staging)ZL_STAGING_INIT;
     job->got = (struct zl_download)ZL_DOWNLOAD_INIT;
-    zl_layer_diff_key(job->diff_id, job->claim.diff_key);
+    if (!zl_layer_maker.on_others)
+      zl_layer_diff_key(job->diff_id, job->claim.diff_key);
     zl_layer_chain_key(chain[i % 2], job->claim.chain_key);
     f->count++;
   }
@@ -397,6 +432,7 @@ int zl_layer_fetch(const struct zl_layer_fetch_options *options, struct zl_layer
   f->partials_fd = -1;
   f->flusher = (struct zl_flusher)ZL_FLUSHER_INIT;
   (void)pthread_mutex_init(&f->order, NULL);
+  (void)pthread_cond_init(&f->changed, NULL);
   (void)pthread_mutex_init(&f->report, NULL);
   r = init_jobs(f, err);
   if (r == 0)
@@ -434,6 +470,8 @@ void zl_layer_fetch_free(struct zl_layer_fetch *fetch)
   if (fetch->partials_fd >= 0)
     zl_fd_closep(&fetch->partials_fd);
   free(fetch->jobs);
+  free(fetch->keys);
+  (void)pthread_cond_destroy(&fetch->changed);
   (void)pthread_mutex_destroy(&fetch->order);
   (void)pthread_mutex_destroy(&fetch->report);
   free(fetch);

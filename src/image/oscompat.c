@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/hcs/oscompat.h"
+#include "image/oscompat.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -5,8 +5,8 @@
  * image's own kernel, which may be older than the host's but not newer. Microsoft documents both as
  * "Windows container version compatibility".
  */
-#ifndef ZL_RUNTIME_HCS_OSCOMPAT_H
-#define ZL_RUNTIME_HCS_OSCOMPAT_H
+#ifndef ZL_IMAGE_OSCOMPAT_H
+#define ZL_IMAGE_OSCOMPAT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -65,7 +65,8 @@ static int try_open(int dir_fd, const char *name, int flags, int *ret_fd)
       int r = fd;
 
       fd = -1;
-      return r;
+      /* Windows: a removed file's name stays taken while somebody has the file open. */
+      return r == -ENOENT && (flags & O_CREAT) != 0 ? 0 : r;
     }
     if (flock(fd, LOCK_EX | LOCK_NB) < 0)
       return errno == EWOULDBLOCK || errno == EINTR ? 0 : -errno;

@@ -7,6 +7,7 @@
 #include "image/local.h"
 #include "image/signature.h"
 #include "image/store_internal.h"
+#include "image/windows/services.h"
 
 /* One pull: what it opened, in the order in which it goes. */
 struct pull {
@@ -119,14 +120,25 @@ static int commit(struct pull *p, const char *const *names, const struct zl_laye
   return r;
 }
 
+/* Only services tell the truth about the version of Windows to every program. */
+static int node_platform(const struct zl_image_store *store, struct zl_image_platform *ret,
+                         struct zl_error *err)
+{
+  const struct zl_win_services *services = store->services;
+
+  zl_platform_of_node(ret);
+  return services != NULL ? services->host_version(services->ctx, ret->os_version, err) : 0;
+}
+
 static int fetch(struct pull *p, const char *name, const char *const *names, struct zl_error *err)
 {
   ZL_CLEANUP(zl_layer_fetch_freep) struct zl_layer_fetch *layers = NULL;
   struct zl_image_platform node;
   int r;
 
-  zl_platform_of_node(&node);
-  r = zl_image_select(p->source, &p->root, name, &node, &p->selection, err);
+  r = node_platform(p->store, &node, err);
+  if (r == 0)
+    r = zl_image_select(p->source, &p->root, name, &node, &p->selection, err);
   if (r == 0)
     r = check_signature(p, err);
   if (r == 0) {

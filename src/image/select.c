@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/strv.h"
 #include "image/config.h"
+#include "image/oscompat.h"
 
 enum {
   SHOWN_PLATFORMS = 200 /* bytes of an index's platforms in a message */
@@ -51,6 +52,64 @@ static int no_entry(const char *name, const struct zl_manifest *index,
   return wrong_platform(name, list.len > 0 ? list.data : "no platform at all", node, err);
 }
 
+static bool is_windows(const struct zl_image_platform *node)
+{
+  return strcmp(node->os, "windows") == 0;
+}
+
+static struct zl_os_version version_of(const char *text)
+{
+  struct zl_os_version version = { 0 };
+
+  (void)zl_os_version_parse(text, &version);
+  return version;
+}
+
+/* Of those for this processor the one whose build suits this host, in whatever isolation. *ret
+ * stays NULL when there are none. */
+static int choose_build(const struct zl_manifest *index, const char *name,
+                        const struct zl_image_platform *node, const struct zl_descriptor **ret,
+                        struct zl_error *err)
+{
+  const struct zl_os_choice choice = { .host = version_of(node->os_version),
+                                       .isolation = ZL_ISOLATION_AUTO,
+                                       .image = name };
+  zl_autofree const char **versions = calloc(index->n_items + 1, sizeof(*versions));
+  zl_autofree const struct zl_descriptor **items = calloc(index->n_items + 1, sizeof(*items));
+  size_t n = 0, at = 0;
+  int r;
+
+  if (versions == NULL || items == NULL)
+    return zl_fail_nomem(err, "an index");
+  for (size_t i = 0; i < index->n_items; i++) {
+    const struct zl_descriptor *item = &index->items[i];
+
+    if (zl_platform_rank(&item->platform, node) == 0)
+      continue;
+    versions[n] = item->platform.os_version;
+    items[n++] = item;
+  }
+  if (n == 0)
+    return 0;
+  r = zl_os_choose(&choice, versions, n, &at, err);
+  if (r == 0)
+    *ret = items[at];
+  return r;
+}
+
+static int choose(const struct zl_manifest *index, const char *name,
+                  const struct zl_image_platform *node, const struct zl_descriptor **ret,
+                  struct zl_error *err)
+{
+  int r = is_windows(node) ? choose_build(index, name, node, ret, err) : 0;
+
+  if (r < 0)
+    return r;
+  if (*ret == NULL)
+    *ret = zl_index_select(index, node);
+  return *ret != NULL ? 0 : no_entry(name, index, node, err);
+}
+
 /* Walks from the root to a manifest of an image. */
 static int find_manifest(struct zl_source *source, const char *name,
                          const struct zl_image_platform *node, struct zl_selection *s,
@@ -59,7 +118,7 @@ static int find_manifest(struct zl_source *source, const char *name,
   for (unsigned depth = 0;; depth++) {
     zl_autodocument next = ZL_DOCUMENT_INIT;
     zl_automanifest parsed = { 0 };
-    const struct zl_descriptor *entry;
+    const struct zl_descriptor *entry = NULL;
     int r =
         zl_manifest_parse(s->document.text.data != NULL ? s->document.text.data : "",
                           s->document.text.len, s->document.media_type,
@@ -75,9 +134,9 @@ static int find_manifest(struct zl_source *source, const char *name,
     if (depth >= ZL_MAX_INDEX_DEPTH)
       return zl_fail(err, ZL_E_LIMIT, 0, "indexes are nested more than %d deep",
                      ZL_MAX_INDEX_DEPTH);
-    entry = zl_index_select(&parsed, node);
-    if (entry == NULL)
-      return no_entry(name, &parsed, node, err);
+    r = choose(&parsed, name, node, &entry, err);
+    if (r < 0)
+      return r;
     r = zl_source_document(source, entry, &next, err);
     if (r < 0)
       return r;
@@ -97,15 +156,20 @@ static int check_platform(const struct zl_image *image, const char *name,
                           const struct zl_image_platform *node, struct zl_error *err)
 {
   struct zl_image_platform platform = { .os = "" };
+  struct zl_os_version host, wants;
   char text[ZL_PLATFORM_TEXT];
 
   copy_part(platform.os, image->os);
   copy_part(platform.arch, image->arch);
   copy_part(platform.variant, image->variant);
   copy_part(platform.os_version, image->os_version);
-  return zl_platform_rank(&platform, node) > 0
-             ? 0
-             : wrong_platform(name, zl_platform_format(&platform, text), node, err);
+  if (zl_platform_rank(&platform, node) == 0)
+    return wrong_platform(name, zl_platform_format(&platform, text), node, err);
+  if (!is_windows(node))
+    return 0;
+  host = version_of(node->os_version);
+  wants = version_of(platform.os_version);
+  return zl_os_check(ZL_ISOLATION_AUTO, &host, &wants, name, err);
 }
 
 int zl_image_select(struct zl_source *source, struct zl_document *root, const char *name,

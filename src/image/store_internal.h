@@ -12,7 +12,8 @@ struct zl_image_store {
   int root_fd; /* borrowed */
   int layers_fd;
   char *root;
-  char *helper; /* path of zlayer-unpack */
+  char *helper;                           /* path of zlayer-unpack; NULL: there is none */
+  const struct zl_win_services *services; /* or NULL */
   struct zl_store *store;
   struct zl_patience patience;
 };

@@ -161,3 +161,23 @@ int zl_posix_access(const char *path, int mode)
 {
   return faccessat(AT_FDCWD, path, mode, 0);
 }
+
+int zl_posix_fchmodat(int dirfd, const char *path, unsigned mode, int flags)
+{
+  const struct zl_nt_open how = { .access = FILE_READ_ATTRIBUTES | FILE_WRITE_ATTRIBUTES,
+                                  .disposition = FILE_OPEN,
+                                  .follow = (flags & AT_SYMLINK_NOFOLLOW) == 0 };
+  zl_autohandle handle = NULL;
+  FILE_BASIC_INFO info = { 0 };
+  int r = zl_nt_open_at(dirfd, path, &how, &handle);
+
+  if (r < 0)
+    return zl_posix_fail(-r);
+  if (!GetFileInformationByHandleEx(handle, FileBasicInfo, &info, sizeof(info)))
+    return zl_posix_fail(zl_errno_of_last());
+  info.FileAttributes &= ~(DWORD)FILE_ATTRIBUTE_READONLY;
+  info.FileAttributes |= (mode & S_IWUSR) != 0 ? FILE_ATTRIBUTE_NORMAL : FILE_ATTRIBUTE_READONLY;
+  return SetFileInformationByHandle(handle, FileBasicInfo, &info, sizeof(info))
+             ? 0
+             : zl_posix_fail(zl_errno_of_last());
+}

@@ -149,12 +149,15 @@ int zl_posix_fstatat(int dirfd, const char *path, struct zl_posix_stat *ret, int
 int zl_posix_stat(const char *path, struct zl_posix_stat *ret);
 int zl_posix_faccessat(int dirfd, const char *path, int mode, int flags);
 int zl_posix_access(const char *path, int mode);
+/* Of all the bits only whether its owner may write: the attribute "read-only". */
+int zl_posix_fchmodat(int dirfd, const char *path, unsigned mode, int flags);
 #undef stat
 #define stat zl_posix_stat
 #undef fstat
 #define fstat     zl_posix_fstat
 #define fstatat   zl_posix_fstatat
 #define faccessat zl_posix_faccessat
+#define fchmodat  zl_posix_fchmodat
 #undef access
 #define access   zl_posix_access
 #define st_mtime st_mtim.tv_sec

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "image/oscompat.h"
 #include "runtime/hcs/hresult.h"
-#include "runtime/hcs/oscompat.h"
 
 enum flag {
   MAY,

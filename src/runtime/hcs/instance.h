@@ -18,9 +18,9 @@
 
 #include <zlayer/runtime.h>
 
+#include "image/oscompat.h"
 #include "net/win32/hcn.h"
 #include "runtime/hcs/api.h"
-#include "runtime/hcs/oscompat.h"
 #include "runtime/hcs/signal.h"
 #include "runtime/hcs/task.h"
 

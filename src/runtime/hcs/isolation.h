@@ -9,7 +9,7 @@
 #include <zlayer/error.h>
 #include <zlayer/spec.h>
 
-#include "runtime/hcs/oscompat.h"
+#include "image/oscompat.h"
 
 struct zl_hcs_isolation {
   const char *service;          /* its name, for messages */

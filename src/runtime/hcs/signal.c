@@ -5,7 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/strv.h"
-#include "runtime/hcs/oscompat.h"
+#include "image/oscompat.h"
 #include "runtime/hcs/wintext.h"
 
 #define KNOWN "CtrlC, CtrlBreak, CtrlClose, CtrlLogOff, CtrlShutdown, TERM or KILL"

@@ -144,6 +144,44 @@ static int call_one(one_fn fn, const char *call, const char *path, zl_hr *ret_hr
   return zl_hresult_failed(hr) ? failed(hr, call, path, err) : 0;
 }
 
+int zl_wclayer_import(const struct zl_hcs_api *api, const char *path, const char *staging,
+                      const struct zl_wclayer_chain *chain, struct zl_error *err)
+{
+  zl_autofree zl_wchar *wide = NULL, *from = NULL;
+  int r = zl_wclayer_path(path, &wide, err);
+  zl_hr hr;
+
+  if (r == 0)
+    r = zl_wclayer_path(staging, &from, err);
+  if (r < 0)
+    return r;
+  hr = api->ImportLayer(&driver, wide, from, chain->descriptors, (uint32_t)chain->count);
+  return zl_hresult_failed(hr) ? failed(hr, "ImportLayer", path, err) : 0;
+}
+
+static int process(zl_hr (*fn)(const zl_wchar *path), const char *call, const char *path,
+                   struct zl_error *err)
+{
+  zl_autofree zl_wchar *wide = NULL;
+  int r = zl_wclayer_path(path, &wide, err);
+  zl_hr hr;
+
+  if (r < 0)
+    return r;
+  hr = fn(wide);
+  return zl_hresult_failed(hr) ? failed(hr, call, path, err) : 0;
+}
+
+int zl_wclayer_process_base(const struct zl_hcs_api *api, const char *path, struct zl_error *err)
+{
+  return process(api->ProcessBaseImage, "ProcessBaseImage", path, err);
+}
+
+int zl_wclayer_process_utility(const struct zl_hcs_api *api, const char *path, struct zl_error *err)
+{
+  return process(api->ProcessUtilityImage, "ProcessUtilityImage", path, err);
+}
+
 int zl_wclayer_create(const struct zl_hcs_api *api, const char *path,
                       const struct zl_wclayer_chain *chain, struct zl_error *err)
 {

@@ -23,6 +23,14 @@ int zl_wclayer_chain_new(const struct zl_hcs_api *api, char *const *paths, size_
 void zl_wclayer_chain_free(struct zl_wclayer_chain *chain); /* NULL is fine */
 ZL_DEFINE_CLEANUP(struct zl_wclayer_chain, zl_wclayer_chain_free)
 
+/* A read-only layer of what is staged in `staging`, over the chain. */
+int zl_wclayer_import(const struct zl_hcs_api *api, const char *path, const char *staging,
+                      const struct zl_wclayer_chain *chain, struct zl_error *err);
+/* What a base layer needs beside its files; and what the directory UtilityVM of a layer does. */
+int zl_wclayer_process_base(const struct zl_hcs_api *api, const char *path, struct zl_error *err);
+int zl_wclayer_process_utility(const struct zl_hcs_api *api, const char *path,
+                               struct zl_error *err);
+
 /* The directory and in it sandbox.vhdx, a formatted disk over the chain. */
 int zl_wclayer_create(const struct zl_hcs_api *api, const char *path,
                       const struct zl_wclayer_chain *chain, struct zl_error *err);

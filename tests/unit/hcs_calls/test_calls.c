@@ -16,10 +16,10 @@
 
 #include "base/json.h"
 #include "base/time.h"
+#include "image/oscompat.h"
 #include "net/win32/hcn.h"
 #include "runtime/hcs/hresult.h"
 #include "runtime/hcs/mail.h"
-#include "runtime/hcs/oscompat.h"
 #include "runtime/hcs/scratch.h"
 #include "runtime/hcs/statistics.h"
 #include "runtime/hcs/undo.h"

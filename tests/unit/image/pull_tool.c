@@ -20,6 +20,7 @@
 #include "base/path.h"
 #include "base/strv.h"
 #include "image/store_internal.h"
+#include "services.h"
 #include "store/store.h"
 
 struct payload {
@@ -173,7 +174,9 @@ static int run(int argc, char **argv, struct zl_error *err)
   ZL_CLEANUP(zl_store_closep) struct zl_store *db = NULL;
   ZL_CLEANUP(zl_image_store_closep) struct zl_image_store *store = NULL;
   zl_autofd root_fd = zl_path_open_dir(AT_FDCWD, argv[1], 0700);
-  struct zl_image_store_options options = { .root = argv[1], .helper_dir = argv[2] };
+  struct zl_image_store_options options = { .root = argv[1],
+                                            .helper_dir = argv[2],
+                                            .services = pull_tool_services() };
   int r;
 
   if (root_fd < 0)

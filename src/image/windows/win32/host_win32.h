@@ -6,13 +6,8 @@
 #ifndef ZL_IMAGE_WINDOWS_WIN32_HOST_WIN32_H
 #define ZL_IMAGE_WINDOWS_WIN32_HOST_WIN32_H
 
-#include <stdint.h>
-
 #include "image/windows/host.h"
-
-/* BackupRead and BackupWrite. */
-typedef int (*zl_win_backup_fn)(void *file, uint8_t *data, uint32_t len, uint32_t *done, int abort,
-                                int security, void **context);
+#include "image/windows/services.h"
 
 struct zl_win_host_options {
   int layer_fd;   /* an open directory on NTFS, borrowed like all here */
