@@ -5,6 +5,7 @@
 
 #include "base/fd.h"
 #include "cli/cli.h"
+#include "cli/interrupt.h"
 #include "cli/program.h"
 #include "cli/progress.h"
 #include "cli/verbs.h"

@@ -10,6 +10,7 @@
 #include "base/path.h"
 #include "cli/cli.h"
 #include "cli/image_options.h"
+#include "cli/interrupt.h"
 #include "cli/program.h"
 #include "cli/progress.h"
 #include "cli/verbs.h"

@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 #include "cli/human.h"
 #include "cli/image_options.h"
+#include "cli/interrupt.h"
 #include "cli/program.h"
 #include "cli/progress.h"
 #include "cli/verbs.h"

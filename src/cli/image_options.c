@@ -129,11 +129,12 @@ json_t *zl_image_description(const json_t *facts)
 
   add_names(facts, tags, digests);
   return json_pack(
-      "{s:o, s:o, s:O, s:O, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:{s:s, s:o}, s:o, s:o, s:o}", "Id",
-      member(json_object_get(manifest, "config"), "digest"), "Digest", member(facts, "digest"),
-      "RepoTags", tags, "RepoDigests", digests, "Created", member(config, "created"), "Author",
-      member(config, "author"), "Architecture", member(config, "architecture"), "Os",
-      member(config, "os"), "Variant", member(config, "variant"), "Size",
+      "{s:o, s:o, s:O, s:O, s:o, s:o, s:o, s:o, s:o, s:O*, s:I, s:o, s:{s:s, s:o}, s:o, s:o, s:o}",
+      "Id", member(json_object_get(manifest, "config"), "digest"), "Digest",
+      member(facts, "digest"), "RepoTags", tags, "RepoDigests", digests, "Created",
+      member(config, "created"), "Author", member(config, "author"), "Architecture",
+      member(config, "architecture"), "Os", member(config, "os"), "Variant",
+      member(config, "variant"), "OsVersion", json_object_get(config, "os.version"), "Size",
       sum(json_object_get(facts, "layerBytes")), "Config", member(config, "config"), "RootFS",
       "Type", "layers", "Layers", member(rootfs, "diff_ids"), "History", member(config, "history"),
       "ManifestType", member(manifest, "mediaType"), "Annotations",

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/progress.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,6 +9,7 @@
 #include "base/time.h"
 #include "cli/console.h"
 #include "cli/human.h"
+#include "cli/interrupt.h"
 #include "cli/program.h"
 
 enum {
@@ -20,13 +19,6 @@ enum {
   TELL_EVERY_S = 10,
   PICTURE_MAX = 128 << 10 /* ZL_MAX_LAYERS lines with room to spare */
 };
-
-static volatile sig_atomic_t interrupted;
-
-static void interrupt(int signal)
-{
-  interrupted = signal;
-}
 
 /* What is known of a layer that comes: "12 MiB / 30 MiB  1.2 MiB/s  15 s left"; of one that is
  * packed nobody knows the size yet. */
@@ -201,7 +193,7 @@ int zl_pull_show(void *payload, const struct zl_pull_progress *step)
 
   if (zl_progress_put(payload, step, &out, zl_time_boot()) >= 0 && out.len > 0)
     (void)zl_fd_write_full(STDERR_FILENO, out.data, out.len);
-  return interrupted != 0;
+  return zl_cli_is_interrupted();
 }
 
 /* A picture that does not fit on the screen cannot be drawn over: plain lines then. */
@@ -211,27 +203,6 @@ static bool can_draw(void)
 
   zl_console_size(STDERR_FILENO, &rows, &cols);
   return zl_console_can_move(STDERR_FILENO) && rows >= 24 && cols >= MIN_COLUMNS;
-}
-
-/* The first signal ends the work in order, a second one the program. */
-int zl_cli_interruptible(zl_interruptible_fn fn, void *ctx, struct zl_error *err)
-{
-  struct sigaction action = { .sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND }, old[2];
-  sigset_t both, mask;
-  int r;
-
-  (void)sigemptyset(&both);
-  (void)sigaddset(&both, SIGINT);
-  (void)sigaddset(&both, SIGTERM);
-  interrupted = 0;
-  (void)sigaction(SIGINT, &action, &old[0]);
-  (void)sigaction(SIGTERM, &action, &old[1]);
-  (void)pthread_sigmask(SIG_UNBLOCK, &both, &mask);
-  r = fn(ctx, err);
-  (void)pthread_sigmask(SIG_SETMASK, &mask, NULL);
-  (void)sigaction(SIGINT, &old[0], NULL);
-  (void)sigaction(SIGTERM, &old[1], NULL);
-  return r;
 }
 
 void zl_progress_init(struct zl_progress *progress, const char *doing, const char *reference,

@@ -33,15 +33,12 @@ struct zl_progress {
 int zl_pull_shown(struct zl_runtime *rt, const char *reference, enum zl_pull_policy policy,
                   bool quiet, char **ret_digest, struct zl_error *err);
 
-/* For other transfers: progress functions whose payload is a struct zl_progress. */
+/* For other transfers: progress functions whose payload is a struct zl_progress. They cancel when
+ * the user has interrupted (interrupt.h). */
 void zl_progress_init(struct zl_progress *progress, const char *doing, const char *reference,
                       bool quiet);
 int zl_pull_show(void *payload, const struct zl_pull_progress *step);
 int zl_push_show(void *payload, const struct zl_push_progress *step);
-
-/* Runs fn; the first Ctrl-C or SIGTERM meanwhile makes the functions above cancel. */
-typedef int (*zl_interruptible_fn)(void *ctx, struct zl_error *err);
-int zl_cli_interruptible(zl_interruptible_fn fn, void *ctx, struct zl_error *err);
 
 /* Follows the image's pull policy; says nothing about an image that is stored and may be used. */
 int zl_image_ensure(struct zl_runtime *rt, const struct zl_image_spec *image, bool quiet,

@@ -130,9 +130,13 @@ static bool is_plain_file(int fd)
 {
   unsigned char magic[MAGIC] = { 0 };
   struct stat st;
+  ssize_t n;
 
-  return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && lseek(fd, 0, SEEK_CUR) == 0 &&
-         pread(fd, magic, MAGIC, 0) >= 0 && !is_compressed(magic);
+  if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || lseek(fd, 0, SEEK_CUR) != 0)
+    return false;
+  n = pread(fd, magic, MAGIC, 0);
+  (void)lseek(fd, 0, SEEK_SET); /* Windows' pread moves it */
+  return n >= 0 && !is_compressed(magic);
 }
 
 /* ---- Names ----------------------------------------------------------------------------------- */

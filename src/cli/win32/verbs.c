@@ -16,15 +16,22 @@ static int refuse(struct zl_cli *cli, const struct zl_args *args)
 }
 
 /* What stands behind such a verb is not read: what its options mean is known where it works. */
-#define REFUSED(text, kind)                                                                        \
-  &(const struct zl_verb)                                                                          \
+#define REFUSAL(text, kind)                                                                        \
   {                                                                                                \
     .name = (text), .summary = "Does not work on Windows yet", .usage = "",                        \
     .flags = ZL_VERB_HIDDEN | ZL_VERB_RAW | (kind), .max_operands = ZL_ANY_OPERANDS, .run = refuse \
   }
+#define REFUSED(text, kind) &(const struct zl_verb)REFUSAL(text, kind)
+
+/* Among those of `zlayer image`. */
+const struct zl_verb zl_verb_image_save = REFUSAL("save", 0);
 
 const struct zl_verb *const zl_verbs[] = {
   &zl_verb_validate,
+  &zl_verb_pull,
+  &zl_verb_images,
+  &zl_verb_rmi,
+  &zl_verb_image,
   &zl_verb_version,
   &zl_verb_completion,
   &zl_verb_help,
@@ -42,11 +49,7 @@ const struct zl_verb *const zl_verbs[] = {
   REFUSED("rm", 0),
   REFUSED("up", 0),
   REFUSED("down", 0),
-  REFUSED("pull", 0),
   REFUSED("push", 0),
-  REFUSED("images", 0),
-  REFUSED("rmi", 0),
-  REFUSED("image", 0),
   REFUSED("events", 0),
   REFUSED("info", 0),
   REFUSED("system", 0),

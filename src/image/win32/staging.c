@@ -60,10 +60,16 @@ int zl_layer_find_kind(int layers_fd, const char *key, enum zl_layer_kind *ret,
   return 0;
 }
 
+/* Windows' services take no slashes. */
 char *zl_layer_path(const char *root, const char *key, enum zl_layer_kind kind)
 {
+  char *path = zl_asprintf("%s\\layers\\%s", root, key);
+
   (void)kind;
-  return zl_asprintf("%s\\layers\\%s", root, key);
+  for (char *p = path; p != NULL && *p != '\0'; p++)
+    if (*p == '/')
+      *p = '\\';
+  return path;
 }
 
 int zl_layer_open(int layers_fd, const char *key, int *ret_fd, struct zl_error *err)
