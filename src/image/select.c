@@ -75,25 +75,25 @@ static int choose_build(const struct zl_manifest *index, const char *name,
                                        .isolation = ZL_ISOLATION_AUTO,
                                        .image = name };
   zl_autofree const char **versions = calloc(index->n_items + 1, sizeof(*versions));
-  zl_autofree const struct zl_descriptor **items = calloc(index->n_items + 1, sizeof(*items));
+  zl_autofree size_t *places = calloc(index->n_items + 1, sizeof(*places));
   size_t n = 0, at = 0;
   int r;
 
-  if (versions == NULL || items == NULL)
+  if (versions == NULL || places == NULL)
     return zl_fail_nomem(err, "an index");
   for (size_t i = 0; i < index->n_items; i++) {
-    const struct zl_descriptor *item = &index->items[i];
+    const struct zl_image_platform *platform = &index->items[i].platform;
 
-    if (zl_platform_rank(&item->platform, node) == 0)
+    if (zl_platform_rank(platform, node) == 0)
       continue;
-    versions[n] = item->platform.os_version;
-    items[n++] = item;
+    versions[n] = platform->os_version;
+    places[n++] = i;
   }
   if (n == 0)
     return 0;
   r = zl_os_choose(&choice, versions, n, &at, err);
   if (r == 0)
-    *ret = items[at];
+    *ret = &index->items[places[at]];
   return r;
 }
 
