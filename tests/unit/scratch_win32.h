@@ -19,6 +19,25 @@ static inline size_t scratch_count_fds(void)
   return n;
 }
 
+/* The times of a file, as tests of its age set them: UTIME_NOW, or seconds since 1970. */
+#define UTIME_NOW ((long)((1L << 30) - 1))
+static inline int futimens(int fd, const struct timespec times[2])
+{
+  const int64_t ticks_per_s = 10000000, epoch_s = 11644473600;
+  FILE_BASIC_INFO info = { 0 };
+  FILETIME now;
+
+  GetSystemTimeAsFileTime(&now);
+  for (int i = 0; i < 2; i++) {
+    LARGE_INTEGER *to = i == 0 ? &info.LastAccessTime : &info.LastWriteTime;
+
+    to->QuadPart = times[i].tv_nsec == UTIME_NOW
+                       ? (int64_t)(((uint64_t)now.dwHighDateTime << 32) | now.dwLowDateTime)
+                       : (times[i].tv_sec + epoch_s) * ticks_per_s;
+  }
+  return SetFileInformationByHandle(zl_handle_of(fd), FileBasicInfo, &info, sizeof(info)) ? 0 : -1;
+}
+
 /* Where directories of tests are: there is no /tmp. */
 static inline const char *scratch_place(const char *place)
 {
