@@ -7,6 +7,8 @@
 
 #include "base/win32/handle.h"
 
+#include <bcrypt.h>
+
 /* Descriptors that are open: numbers of the C runtime, and of objects. */
 static inline size_t scratch_count_fds(void)
 {
@@ -36,6 +38,17 @@ static inline int futimens(int fd, const struct timespec times[2])
                        : (times[i].tv_sec + epoch_s) * ticks_per_s;
   }
   return SetFileInformationByHandle(zl_handle_of(fd), FileBasicInfo, &info, sizeof(info)) ? 0 : -1;
+}
+
+/* Whether CNG knows ECDSA on P-521: Wine's does not. */
+static inline int scratch_has_p521(void)
+{
+  BCRYPT_ALG_HANDLE alg = NULL;
+  const int has = BCryptOpenAlgorithmProvider(&alg, BCRYPT_ECDSA_P521_ALGORITHM, NULL, 0) >= 0;
+
+  if (has)
+    (void)BCryptCloseAlgorithmProvider(alg, 0);
+  return has;
 }
 
 /* Where directories of tests are: there is no /tmp. */
