@@ -49,6 +49,9 @@ enum {
 };
 const char *zl_path_of_fd(int fd, char text[ZL_FD_PATH]);
 
+/* A path of the host that depends on no working directory, and on Windows on no current drive. */
+bool zl_path_is_absolute(const char *path);
+
 /* A name that is safe as one path component: [a-zA-Z0-9][a-zA-Z0-9_.-]*, at most `max` characters.
  */
 bool zl_path_is_name(const char *name, size_t max);

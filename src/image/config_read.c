@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/path.h"
+
 struct zl_at zl_read_child(const struct zl_at *up, const struct zl_entry *entry)
 {
   return (
@@ -64,7 +66,7 @@ void zl_read_path(struct zl_spec_ctx *ctx, const struct zl_at *at, char **ret)
 {
   const char *text = zl_read_text(ctx, at, "a path");
 
-  if (text != NULL && text[0] != '/')
+  if (text != NULL && !zl_path_is_absolute(text))
     zl_report(ctx, at, ZL_E_INVALID, "expected an absolute path");
   else if (text != NULL)
     zl_read_copy(ctx, at, "a path", ret);

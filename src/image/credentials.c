@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/strv.h"
+#include "image/places.h"
 
 static void wipe(char **text)
 {
@@ -219,19 +220,19 @@ static int ask_file(const char *path, const char *host, const char *repository,
 
 static char *under(const char *dir, const char *rest)
 {
-  return dir != NULL && *dir == '/' ? zl_asprintf("%s/%s", dir, rest) : NULL;
+  return dir != NULL && zl_path_is_absolute(dir) ? zl_asprintf("%s/%s", dir, rest) : NULL;
 }
 
 void zl_credentials_find(const char *host, const char *repository, struct zl_credentials *ret)
 {
-  const char *only = getenv("REGISTRY_AUTH_FILE"), *home = getenv("HOME");
+  const char *only = getenv("REGISTRY_AUTH_FILE"), *home = getenv(zl_image_places.home);
   zl_autofree char *runtime = under(getenv("XDG_RUNTIME_DIR"), "containers/auth.json");
   zl_autofree char *config = under(getenv("XDG_CONFIG_HOME"), "containers/auth.json");
   zl_autofree char *home_config = under(home, ".config/containers/auth.json");
   zl_autofree char *docker = under(getenv("DOCKER_CONFIG"), "config.json");
   zl_autofree char *home_docker = under(home, ".docker/config.json");
   const char *const paths[] = {
-    runtime != NULL ? runtime : "/run/containers/0/auth.json",
+    runtime != NULL ? runtime : zl_image_places.auth,
     config != NULL ? config : home_config,
     docker != NULL ? docker : home_docker,
   };

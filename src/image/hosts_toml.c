@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "base/strv.h"
 #include "image/config_read.h"
 #include "spec/toml.h"
@@ -35,7 +36,7 @@ struct reading {
 
 static char *absolute(const struct file *f, const char *path)
 {
-  return path[0] == '/' ? strdup(path) : zl_asprintf("%s/%s", f->dir, path);
+  return zl_path_is_absolute(path) ? strdup(path) : zl_asprintf("%s/%s", f->dir, path);
 }
 
 static void keep_path(struct file *f, const struct zl_at *at, char **ret)

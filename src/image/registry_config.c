@@ -8,10 +8,9 @@
 #include "base/limits.h"
 #include "base/strv.h"
 #include "image/config_read.h"
+#include "image/places.h"
 #include "spec/node.h"
 #include "spec/report.h"
-
-#define SYSTEM_CONFIG "/etc/zlayer/config.yaml"
 
 enum {
   MAX_REGISTRIES = 256,
@@ -309,18 +308,22 @@ static void free_tree(struct zl_tree **tree)
     zl_tree_free(*tree);
 }
 
+static int copy_place(const char *place, char **ret, struct zl_error *err)
+{
+  if (place != NULL)
+    *ret = strdup(place);
+  return place == NULL || *ret != NULL ? 0 : zl_fail_nomem(err, "registries");
+}
+
 /* Where other tools of this host have theirs. */
 static int set_defaults(struct zl_registries *registries, struct zl_error *err)
 {
-  int r = zl_strv_push(&registries->certs_dirs, "/etc/containers/certs.d", err);
+  const struct zl_image_places *places = &zl_image_places;
+  int r = zl_strv_copy(&registries->certs_dirs, places->certs_dirs, err);
 
   if (r == 0)
-    r = zl_strv_push(&registries->certs_dirs, "/etc/docker/certs.d", err);
-  registries->registries_conf = strdup("/etc/containers/registries.conf");
-  registries->hosts_dir = strdup("/etc/containerd/certs.d");
-  return r < 0 || (registries->registries_conf != NULL && registries->hosts_dir != NULL)
-             ? r
-             : zl_fail_nomem(err, "registries");
+    r = copy_place(places->registries_conf, &registries->registries_conf, err);
+  return r < 0 ? r : copy_place(places->hosts_dir, &registries->hosts_dir, err);
 }
 
 int zl_registries_parse(const char *text, size_t len, const char *file_name,
@@ -378,11 +381,10 @@ int zl_node_config_read(int root_fd, const char *root, struct zl_buf *text, char
   int r = path != NULL ? zl_file_read(root_fd, "config.yaml", text, err)
                        : zl_fail_nomem(err, "config.yaml");
 
-  if (r == -ZL_E_NOT_FOUND) {
+  if (r == -ZL_E_NOT_FOUND && zl_image_places.config != NULL) {
     free(path);
-    path = strdup(SYSTEM_CONFIG);
-    r = path != NULL ? zl_file_read(AT_FDCWD, SYSTEM_CONFIG, text, err)
-                     : zl_fail_nomem(err, "config.yaml");
+    path = strdup(zl_image_places.config);
+    r = path != NULL ? zl_file_read(AT_FDCWD, path, text, err) : zl_fail_nomem(err, "config.yaml");
   }
   if (r == 0)
     *ret_file = zl_steal_ptr(&path);

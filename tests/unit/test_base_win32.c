@@ -183,6 +183,20 @@ static void paths_may_be_long(void **state)
 
 #ifdef ZL_TEST_REAL_WINDOWS
 /* A reader of the old file hinders nobody, and keeps what it has. */
+static void only_whole_paths_are_absolute(void **state)
+{
+  static const char *const whole[] = { "C:\\x", "c:/x", "Z:\\", "\\\\server\\share", "//s/x" };
+  static const char *const others[] = {
+    "", "x", "\\x", "/etc/zlayer", "C:", "C:x", "1:\\x", "..\\x"
+  };
+
+  (void)state;
+  for (size_t i = 0; i < ZL_COUNT(whole); i++)
+    assert_true(zl_path_is_absolute(whole[i]));
+  for (size_t i = 0; i < ZL_COUNT(others); i++)
+    assert_false(zl_path_is_absolute(others[i]));
+}
+
 static void read_only_files_are_removed(void **state)
 {
   const struct box *box = *state;
@@ -376,6 +390,7 @@ int main(int argc, char **argv)
 #ifdef ZL_TEST_REAL_WINDOWS /* Wine 8 has no POSIX semantics of renaming and removing */
     cmocka_unit_test_setup_teardown(open_files_are_replaced_and_removed, box_new, box_free),
     cmocka_unit_test_setup_teardown(read_only_files_are_removed, box_new, box_free),
+    cmocka_unit_test(only_whole_paths_are_absolute),
 #endif
     cmocka_unit_test_setup_teardown(links_count, box_new, box_free),
     cmocka_unit_test(events_wake_who_waits),

@@ -79,6 +79,11 @@ class Box:
     def knobs(self, *lines):
         (self.machine / "knobs").write_text("".join(line + "\n" for line in lines))
 
+    def policy(self, rules):
+        """The node wants signatures."""
+        with (self.root / "config.yaml").open("a") as config:
+            config.write(f"signatures: {json.dumps(rules)}\n")
+
     def calls(self, name):
         """Arguments of each call of that name, in order."""
         journal = self.machine / "journal"

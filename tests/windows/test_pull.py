@@ -13,7 +13,8 @@ import time
 sys.dont_write_bytecode = True
 from cases import run_cases  # noqa: E402  pylint: disable=wrong-import-position
 import registry as reg  # noqa: E402  pylint: disable=wrong-import-position
-from store_box import Box  # noqa: E402  pylint: disable=wrong-import-position
+import registry_signed as signed  # noqa: E402  pylint: disable=wrong-import-position
+from store_box import Box, windows_path  # noqa: E402  pylint: disable=wrong-import-position
 
 PROGRAMS = {"pull_tool": sys.argv[1], "sim_tool": sys.argv[2]}
 REGISTRY = reg.Registry()
@@ -195,6 +196,49 @@ def what_the_configuration_says_counts():
         assert err.startswith("WRONG_PLATFORM") and "is for Windows 10.0.26100.1" in err, err
         err = b.bad("pull", linux)
         assert "is for linux/amd64, this node is windows/amd64" in err, err
+        same(b.entries(), ([], []))
+
+
+# ---- Signatures --------------------------------------------------------------------------------------------------
+
+
+def sign(one, key, name):
+    """As cosign does: under a tag that names the digest."""
+    text, blobs = signed.artifact([signed.cosign_layer(key, signed.claim(one.digest, name))])
+    REGISTRY.blobs.update(blobs)
+    REGISTRY.manifests[one.digest.replace(":", "-") + ".sig"] = (text, reg.ri.OCI_MANIFEST)
+
+
+def a_policy_takes_signatures_of_its_key():
+    name = f"{REGISTRY.host}/windows/image"
+    for kind in ("p256", "p384", "rsa"):
+        one = reg.image([BASE, reg.diff_layer(kind)])
+        with box() as b:
+            keys = [signed.Key(str(b.top), word, kind) for word in ("ours", "theirs")]
+            b.policy([{"prefix": name, "key": windows_path(keys[0].pub)}])
+            REGISTRY.add(kind, one)
+            err = b.bad("pull", f"{name}:{kind}")
+            assert err.startswith("AUTH") and "has no cosign signature" in err, err
+            sign(one, keys[1], name)
+            err = b.bad("pull", f"{name}:{kind}")
+            assert err.startswith("AUTH") and "not that key's" in err, err
+            same(b.entries(), ([], []))
+            sign(one, keys[0], name)
+            b.good("pull", f"{name}:{kind}")
+            same(len(b.entries()[0]), 2)
+            check_clean(b)
+
+
+def kinds_of_signatures_that_cannot_be_checked_refuse():
+    name = f"{REGISTRY.host}/windows/image"
+    one = reg.image([BASE, reg.diff_layer("ed")])
+    REGISTRY.add("ed", one)
+    with box() as b:
+        key = signed.Key(str(b.top), "ed", "ed25519")
+        sign(one, key, name)
+        b.policy([{"prefix": name, "key": windows_path(key.pub)}])
+        err = b.bad("pull", f"{name}:ed")
+        assert err.startswith("UNSUPPORTED") and "a key of this kind or size is not supported" in err, err
         same(b.entries(), ([], []))
 
 
@@ -458,6 +502,7 @@ ALL = [an_image_is_imported, a_second_pull_finds_everything, a_base_is_shared, e
        a_layout_in_a_directory_is_imported, a_foreign_layer_comes_from_the_registry_if_it_has_it,
        a_foreign_layer_is_not_fetched_without_tls, an_index_gives_the_build_of_the_host,
        an_index_without_a_build_for_the_host_is_refused, what_the_configuration_says_counts,
+       a_policy_takes_signatures_of_its_key, kinds_of_signatures_that_cannot_be_checked_refuse,
        damaged_blobs_are_refused, a_wrong_diff_id_is_refused, hostile_layers_are_refused,
        a_linux_layer_is_no_windows_layer, failing_calls_leave_nothing, a_host_without_containers_is_told,
        a_cut_download_is_continued, a_stopped_pull_is_continued,

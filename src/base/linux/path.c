@@ -235,3 +235,8 @@ const char *zl_path_of_fd(int fd, char text[ZL_FD_PATH])
   (void)snprintf(text, ZL_FD_PATH, "/proc/self/fd/%d", fd);
   return text;
 }
+
+bool zl_path_is_absolute(const char *path)
+{
+  return path[0] == '/';
+}

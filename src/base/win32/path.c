@@ -103,3 +103,18 @@ int zl_path_open_dir(int dirfd, const char *path, mode_t mode)
   r = make_each(dirfd, path, past_root(path), mode);
   return r < 0 ? r : zl_fd_open(dirfd, path, O_RDONLY | O_DIRECTORY, 0);
 }
+
+static bool is_slash(char c)
+{
+  return c == '\\' || c == '/';
+}
+
+/* "C:\x", or a share: "\\server\share". */
+bool zl_path_is_absolute(const char *path)
+{
+  const bool letter = (path[0] >= 'a' && path[0] <= 'z') || (path[0] >= 'A' && path[0] <= 'Z');
+
+  if (letter)
+    return path[1] == ':' && is_slash(path[2]);
+  return is_slash(path[0]) && is_slash(path[1]);
+}
