@@ -29,11 +29,14 @@
 struct zl_runtime; /* opaque, thread-safe */
 
 struct zl_runtime_options {
-  const char *root;       /* all state; NULL: $ZLAYER_ROOT, else /var/lib/zlayer */
+  const char *root;       /* all state; NULL: $ZLAYER_ROOT, else /var/lib/zlayer, on Windows
+                             %ProgramData%\zlayer */
   const char *slice_cidr; /* the node's slice; NULL: $ZLAYER_SLICE_CIDR, else `slice_cidr` of
                              ROOT/config.yaml, else 10.200.0.0/28 */
   const char
       *backend; /* NULL: by isolation and platform. "vm"; "fake": no host objects, for tests */
+  unsigned scratch_size_gb; /* Windows: size of each container's disk; 0: default_scratch_size_gb of
+                               `hcs` in ROOT/config.yaml, else as Windows makes it */
   const char *helper_dir; /* where zlayer-shim and zlayer-unpack are; NULL: $ZLAYER_HELPER_DIR, else
                              beside the running program, else the installed libexec directory */
 };

@@ -4,9 +4,9 @@
  */
 #include <string.h>
 
+#include "base/ip4.h"
 #include "base/json.h"
 #include "guest/settings.h"
-#include "net/linux/ip4.h"
 #include "net/linux/link.h"
 
 enum {

@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/ip4.h"
 #include "base/limits.h"
-#include "net/linux/ip4.h"
 #include "net/linux/link.h"
 #include "net/linux/netlink.h"
 

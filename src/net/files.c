@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/ip4.h"
 #include "base/limits.h"
-#include "net/linux/ip4.h"
 
 enum {
   MAX_HOST_NAME = 253, /* DNS */

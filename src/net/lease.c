@@ -55,7 +55,7 @@ static int note_any(void *ctx, const struct zl_row *row, struct zl_error *err)
 
 /* Not in the database and not on the host: the link of a container that has just ended may still be
  * there for a moment. */
-static int choose_link(struct zl_net *net, char name[ZL_LINK_NAME], struct zl_error *err)
+static int choose_link(struct zl_net *net, char name[ZL_LEASE_LINK], struct zl_error *err)
 {
   for (int i = 0; i < NAME_TRIES; i++) {
     char digits[NAME_DIGITS + 1];
@@ -64,11 +64,11 @@ static int choose_link(struct zl_net *net, char name[ZL_LINK_NAME], struct zl_er
 
     if (r < 0)
       return r;
-    (void)snprintf(name, ZL_LINK_NAME, "%s%s", net->link_prefix, digits);
+    (void)snprintf(name, ZL_LEASE_LINK, "%s%s", net->link_prefix, digits);
     r = zl_store_query(net->store, note_any, &taken, err, "SELECT 1 FROM leases WHERE link=?", "s",
                        name);
     if (r == 0 && !taken)
-      r = zl_link_exists(name, err);
+      r = zl__net_has_link(name, err);
     if (r < 0 || (r == 0 && !taken))
       return r;
   }
@@ -197,29 +197,4 @@ int zl_lease_list(struct zl_net *net, zl_lease_fn fn, void *ctx, struct zl_error
 
   return zl_store_query(net->store, list_one, &listing, err,
                         "SELECT address, link, container FROM leases ORDER BY address", "");
-}
-
-struct orphans {
-  struct zl_net *net;
-  zl_link_fn fn;
-  void *ctx;
-};
-
-static int see_link(void *ctx, const struct zl_link_info *link, struct zl_error *err)
-{
-  const struct orphans *orphans = ctx;
-  bool owned = false;
-  int r = zl_store_query(orphans->net->store, note_any, &owned, err,
-                         "SELECT 1 FROM leases WHERE link=?", "s", link->name);
-
-  if (r < 0 || owned)
-    return r;
-  return orphans->fn(orphans->ctx, link, err);
-}
-
-int zl_net_list_orphans(struct zl_net *net, zl_link_fn fn, void *ctx, struct zl_error *err)
-{
-  struct orphans orphans = { net, fn, ctx };
-
-  return zl_link_list(net->link_prefix, see_link, &orphans, err);
 }

@@ -29,8 +29,7 @@
 #include <zlayer/error.h>
 
 #include "base/cleanup.h"
-#include "net/linux/ip4.h"
-#include "net/linux/link.h"
+#include "base/ip4.h"
 #include "net/slice.h"
 #include "store/store.h"
 
@@ -69,9 +68,13 @@ int zl_net_status(struct zl_net *net, struct zl_net_status *ret, struct zl_error
 
 /* ---- Leases -------------------------------------------------------------------------------- */
 
+enum {
+  ZL_LEASE_LINK = 16 /* as long as the kernel's names of links may be */
+};
+
 struct zl_lease {
   uint32_t address;
-  char link[ZL_LINK_NAME]; /* host end's name, new on this host */
+  char link[ZL_LEASE_LINK]; /* host end's name, new on this host; on Windows a name only */
 };
 
 /* [transaction] The lowest free address of the slice and a new link name for `container`; its
@@ -96,11 +99,16 @@ int zl_lease_list(struct zl_net *net, zl_lease_fn fn, void *ctx, struct zl_error
 
 /* ---- Published ports ----------------------------------------------------------------------- */
 
+enum {
+  ZL_NET_TCP = 6, /* as the header of IP has them */
+  ZL_NET_UDP = 17
+};
+
 struct zl_net_port {
   uint32_t host_ip;   /* 0: every address of the host */
   uint16_t host_port; /* 0: the kernel chooses a free one, which is stored here */
   uint16_t container_port;
-  uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+  uint8_t protocol; /* ZL_NET_TCP or ZL_NET_UDP */
 };
 
 /* "0.0.0.0:8080->80/tcp" */
@@ -131,12 +139,5 @@ typedef int (*zl_ports_fn)(void *ctx, const char *container, const struct zl_net
                            struct zl_error *err);
 int zl_ports_list(struct zl_net *net, const char *container, zl_ports_fn fn, void *ctx,
                   struct zl_error *err);
-
-/* ---- Recovery ------------------------------------------------------------------------------ */
-
-/* Calls fn for each link of this root on the host that no lease names. One that is down has
- * probably been torn down and goes with its namespace in a moment; one that is up belongs to a
- * container that the database does not know. zl_link_remove removes either. */
-int zl_net_list_orphans(struct zl_net *net, zl_link_fn fn, void *ctx, struct zl_error *err);
 
 #endif

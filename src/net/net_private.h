@@ -7,22 +7,23 @@
 
 #include "base/time.h"
 #include "net/net.h"
-#include "net/rules.h"
 
 struct zl_net {
   int root_fd;
   struct zl_store *store;
   struct zl_slice slice;
-  char bridge[ZL_LINK_NAME];
-  char link_prefix[ZL_LINK_NAME];
+  char bridge[ZL_LEASE_LINK];
+  char link_prefix[ZL_LEASE_LINK];
   char table[24];
   char boot_id[ZL_BOOT_ID_TEXT];
 };
 
-struct zl_rules zl__net_rules(const struct zl_net *net);
 /* The network lock; *ret_fd holds it until closed. */
 int zl__net_lock(struct zl_net *net, int *ret_fd, struct zl_error *err);
-/* Under the lock: empties the port maps if `clear`, then fills them from the database. */
-int zl__ports_restore(struct zl_net *net, bool clear, struct zl_error *err);
+/* 1: the host has such a link, which may be that of a container that has just ended; 0: none. */
+int zl__net_has_link(const char *name, struct zl_error *err);
+/* Binds the port for a moment: *ret_port is the one that it was, or that the kernel chose.
+ * ZL_E_CONFLICT: a program of this host has it. */
+int zl__port_test(const struct zl_net_port *port, uint16_t *ret_port, struct zl_error *err);
 
 #endif

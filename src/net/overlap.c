@@ -4,8 +4,8 @@
 #include <net/if.h>
 #include <string.h>
 
+#include "base/ip4.h"
 #include "net/bridge.h"
-#include "net/linux/ip4.h"
 #include "net/linux/netlink.h"
 
 struct search {

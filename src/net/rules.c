@@ -11,7 +11,7 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
-#include "net/linux/ip4.h"
+#include "base/ip4.h"
 #include "net/nft.h"
 #include "net/rules_ports.h"
 

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/ip4.h"
 #include "base/strv.h"
-#include "net/linux/ip4.h"
 
 enum {
   MIN_PREFIX = 8,

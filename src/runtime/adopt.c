@@ -2,7 +2,6 @@
  *
  * Containers by their facts: what exists on this host, and taking it back into the database.
  */
-#include <netinet/in.h>
 #include <string.h>
 
 #include "base/limits.h"

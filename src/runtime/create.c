@@ -5,7 +5,6 @@
  * for a creator that died.
  */
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,6 +24,7 @@ struct creation {
   const struct zl_container_id *id;
   struct zl_container_plan plan;
   struct zl_record record;
+  struct zl_image image;
   char *digest;
   int dir_fd, prepared_fd;
   bool exists; /* the conflict is with the container itself: its lock file stays */
@@ -34,6 +34,7 @@ static void creation_done(struct creation *c)
 {
   zl_plan_done(&c->plan);
   zl_record_done(&c->record);
+  zl_image_done(&c->image);
   free(c->digest);
   zl_fd_closep(&c->dir_fd);
   zl_fd_closep(&c->prepared_fd);
@@ -125,14 +126,15 @@ static int find_network_owner(struct creation *c, struct zl_error *err)
 
 static int resolve(struct creation *c, struct zl_error *err)
 {
-  zl_autoimage image = { 0 };
   struct zl_image_store *images = NULL;
   int r = zl_node_images(c->rt, &images, err);
 
   if (r == 0)
-    r = zl_image_resolve(images, c->digest, &image, err);
+    r = zl_image_resolve(images, c->digest, &c->image, err);
   if (r == 0)
-    r = zl_plan_merge(&c->plan, &image, err);
+    r = zl_plan_merge(&c->plan, &c->image, err);
+  if (r == 0)
+    r = zl_backend_isolate(c->backend, &c->plan, err);
   if (r == 0 && c->plan.network == ZL_PLAN_NET_PATH)
     r = find_network_owner(c, err);
   return r;
@@ -165,8 +167,8 @@ static int read_port(const struct zl_service *service, size_t i, struct zl_net_p
 
   *ret = (struct zl_net_port){ .host_port = mapping->host_port,
                                .container_port = mapping->container_port,
-                               .protocol = mapping->protocol == ZL_PROTOCOL_UDP ? IPPROTO_UDP
-                                                                                : IPPROTO_TCP };
+                               .protocol =
+                                   mapping->protocol == ZL_PROTOCOL_UDP ? ZL_NET_UDP : ZL_NET_TCP };
   if (mapping->host_ip == NULL || zl_ip4_parse(mapping->host_ip, &ret->host_ip))
     return 0;
   return zl_fail(err, ZL_E_UNSUPPORTED, 0,
@@ -187,7 +189,7 @@ static int note_ports(struct zl_container_plan *plan, const struct zl_net_port *
         (struct zl_plan_port){ .host_ip = strdup(zl_ip4_format(ports[i].host_ip, text)),
                                .host_port = ports[i].host_port,
                                .container_port = ports[i].container_port,
-                               .udp = ports[i].protocol == IPPROTO_UDP };
+                               .udp = ports[i].protocol == ZL_NET_UDP };
     plan->n_ports++;
     if (plan->ports[i].host_ip == NULL)
       return zl_fail_nomem(err, "published ports");
@@ -225,7 +227,7 @@ static int fill_record(struct creation *c, struct zl_error *err)
     { &rec->service, c->id->service },
     { &rec->role, c->id->role != NULL ? c->id->role : "default" },
     { &rec->backend, c->backend->ops->name },
-    { &rec->isolation, c->backend->ops->isolation },
+    { &rec->isolation, c->plan.isolation == ZL_ISOLATION_HYPERV ? "hyperv" : "process" },
     { &rec->image, c->plan.image },
     { &rec->image_digest, c->plan.image_digest },
     { &rec->boot_id, c->rt->boot_id },

@@ -8,19 +8,13 @@
 
 #include <sys/eventfd.h>
 
+#include "runtime/backends.h"
 #include "runtime/check.h"
-#include "runtime/fake/fake.h"
-#include "runtime/linux/linux.h"
 #include "runtime/node.h"
-#include "runtime/vm/vm.h"
-
-static const struct zl_runtime_ops *const known[] = { &zl_linux_ops, &zl_vm_ops, &zl_fake_ops };
-
-_Static_assert(ZL_COUNT(known) <= ZL_NODE_BACKENDS, "zl_runtime has a slot for each backend");
 
 const char *zl_backend_name(size_t i)
 {
-  return i < ZL_COUNT(known) ? known[i]->name : NULL;
+  return i < ZL_NODE_BACKENDS && zl_backends_known[i] != NULL ? zl_backends_known[i]->name : NULL;
 }
 
 int zl_backend_get(struct zl_runtime *rt, const char *name, struct zl_backend **ret,
@@ -28,12 +22,12 @@ int zl_backend_get(struct zl_runtime *rt, const char *name, struct zl_backend **
 {
   int r = 0;
 
-  for (size_t i = 0; i < ZL_COUNT(known); i++) {
-    if (strcmp(known[i]->name, name) != 0)
+  for (size_t i = 0; i < ZL_NODE_BACKENDS && zl_backends_known[i] != NULL; i++) {
+    if (strcmp(zl_backends_known[i]->name, name) != 0)
       continue;
     (void)pthread_mutex_lock(&rt->lock);
     if (rt->backends[i] == NULL)
-      r = known[i]->open(rt, &rt->backends[i], err);
+      r = zl_backends_known[i]->open(rt, &rt->backends[i], err);
     if (r == 0)
       *ret = rt->backends[i];
     (void)pthread_mutex_unlock(&rt->lock);
@@ -45,12 +39,13 @@ int zl_backend_get(struct zl_runtime *rt, const char *name, struct zl_backend **
 int zl_backend_choose(struct zl_runtime *rt, const struct zl_service *service,
                       struct zl_backend **ret, struct zl_error *err)
 {
+  int r = rt->backend != NULL ? 0 : zl_backends_accept(service, err);
+
+  if (r < 0)
+    return r;
   if (rt->backend != NULL)
     return zl_backend_get(rt, rt->backend, ret, err);
-  if (service->platform.os != ZL_OS_ANY && service->platform.os != ZL_OS_LINUX)
-    return zl_fail(err, ZL_E_UNSUPPORTED, 0,
-                   "services.%s.platform.os: this node runs linux containers only", service->name);
-  return zl_backend_get(rt, service->isolation == ZL_ISOLATION_HYPERV ? "vm" : "linux", ret, err);
+  return zl_backend_get(rt, zl_backends_default(service), ret, err);
 }
 
 static int require(const struct zl_backend *backend, unsigned cap, const char *what,
@@ -74,6 +69,16 @@ int zl_backend_prepare(struct zl_backend *backend, const char *id, const struct 
   if (backend->ops->prepare == NULL)
     return 0;
   return backend->ops->prepare(backend, id, service, image_digest, ret_fd, err);
+}
+
+int zl_backend_isolate(struct zl_backend *backend, struct zl_container_plan *plan,
+                       struct zl_error *err)
+{
+  if (backend->ops->isolate != NULL)
+    return backend->ops->isolate(backend, plan, &plan->isolation, err);
+  plan->isolation =
+      strcmp(backend->ops->isolation, "hyperv") == 0 ? ZL_ISOLATION_HYPERV : ZL_ISOLATION_PROCESS;
+  return 0;
 }
 
 int zl_backend_create(struct zl_backend *backend, const struct zl_container_plan *plan,
@@ -190,14 +195,15 @@ int zl_backends_sweep(struct zl_runtime *rt, struct zl_check *check, struct zl_e
 {
   int r = 0;
 
-  for (size_t i = 0; r == 0 && i < ZL_COUNT(known) && !check->enough; i++) {
+  for (size_t i = 0;
+       r == 0 && i < ZL_NODE_BACKENDS && zl_backends_known[i] != NULL && !check->enough; i++) {
     struct zl_backend *backend = NULL;
 
-    if (known[i]->sweep == NULL)
+    if (zl_backends_known[i]->sweep == NULL)
       continue;
-    r = zl_backend_get(rt, known[i]->name, &backend, err);
+    r = zl_backend_get(rt, zl_backends_known[i]->name, &backend, err);
     if (r == 0)
-      r = known[i]->sweep(backend, check, err);
+      r = zl_backends_known[i]->sweep(backend, check, err);
   }
   return r;
 }
@@ -208,14 +214,14 @@ int zl_backends_collect(struct zl_runtime *rt, bool dry_run, struct zl_backend_u
   struct zl_backend_usage sum = { 0 }, one = { 0 };
   int r = 0;
 
-  for (size_t i = 0; r == 0 && i < ZL_COUNT(known); i++) {
+  for (size_t i = 0; r == 0 && i < ZL_NODE_BACKENDS && zl_backends_known[i] != NULL; i++) {
     struct zl_backend *backend = NULL;
 
-    if (known[i]->collect == NULL)
+    if (zl_backends_known[i]->collect == NULL)
       continue;
-    r = zl_backend_get(rt, known[i]->name, &backend, err);
+    r = zl_backend_get(rt, zl_backends_known[i]->name, &backend, err);
     if (r == 0)
-      r = known[i]->collect(backend, dry_run, &one, err);
+      r = zl_backends_known[i]->collect(backend, dry_run, &one, err);
     sum.count += r == 0 ? one.count : 0;
     sum.bytes += r == 0 ? one.bytes : 0;
   }
@@ -229,14 +235,14 @@ int zl_backends_usage(struct zl_runtime *rt, struct zl_backend_usage *ret, struc
   struct zl_backend_usage sum = { 0 }, one = { 0 };
   int r = 0;
 
-  for (size_t i = 0; r == 0 && i < ZL_COUNT(known); i++) {
+  for (size_t i = 0; r == 0 && i < ZL_NODE_BACKENDS && zl_backends_known[i] != NULL; i++) {
     struct zl_backend *backend = NULL;
 
-    if (known[i]->usage == NULL)
+    if (zl_backends_known[i]->usage == NULL)
       continue;
-    r = zl_backend_get(rt, known[i]->name, &backend, err);
+    r = zl_backend_get(rt, zl_backends_known[i]->name, &backend, err);
     if (r == 0)
-      r = known[i]->usage(backend, &one, err);
+      r = zl_backends_known[i]->usage(backend, &one, err);
     sum.count += r == 0 ? one.count : 0;
     sum.bytes += r == 0 ? one.bytes : 0;
   }

@@ -31,7 +31,7 @@ int zl_ending_parse(const json_t *object, const char *what, struct zl_outcome *r
   int64_t code = 0, signal = 0, finished = 0;
   const char *why = NULL, *message = NULL;
   enum zl_exit_reason kind = ZL_EXIT_EXITED;
-  int r = zl_json_get_int(object, what, "exit_code", 0, 255, 0, &code, err);
+  int r = zl_json_get_int(object, what, "exit_code", INT32_MIN, INT32_MAX, 0, &code, err);
 
   if (r == 0)
     r = zl_json_get_int(object, what, "signal", 0, 64, 0, &signal, err);

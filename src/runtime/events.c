@@ -4,17 +4,15 @@
  * shims). Bounded: past a size the file becomes events.log.1, replacing the one before.
  */
 #include <fcntl.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/lock.h"
-#include "base/path.h"
 #include "runtime/node.h"
+#include "runtime/watch.h"
 
 #define FILE_NAME "events.log"
 #define OLD_NAME  "events.log.1"
@@ -154,25 +152,23 @@ static int read_all(struct reader *reader, struct zl_error *err)
   return r;
 }
 
-static int follow(struct reader *reader, int watch_fd, int cancel_fd, struct zl_error *err)
+static int follow(struct reader *reader, struct zl_watch *watch, int cancel_fd,
+                  struct zl_error *err)
 {
-  struct pollfd fds[] = { { .fd = watch_fd, .events = POLLIN },
-                          { .fd = cancel_fd, .events = POLLIN } };
-  char sink[4096];
+  bool cancelled = false;
   int r = 0;
 
-  while (r == 0) {
+  while (r == 0 && !cancelled) {
     r = read_all(reader, err);
-    if (r != 0)
-      break;
-    if (poll(fds, cancel_fd >= 0 ? 2 : 1, -1) < 0 && errno != EINTR)
-      return zl_fail_errno(err, "waiting for events");
-    if (fds[1].revents != 0)
-      return 0;
-    if (read(watch_fd, sink, sizeof(sink)) < 0 && errno != EAGAIN)
-      return zl_fail_errno(err, "watching " FILE_NAME);
+    if (r == 0)
+      r = zl_watch_wait(watch, cancel_fd, -1, &cancelled, err);
   }
   return r < 0 ? r : 0;
+}
+
+static void watch_done(struct zl_watch *watch)
+{
+  zl_watch_close(watch);
 }
 
 int zl_events(struct zl_runtime *rt, uint64_t since_ns, bool follow_on, int cancel_fd,
@@ -185,14 +181,14 @@ int zl_events(struct zl_runtime *rt, uint64_t since_ns, bool follow_on, int canc
                            .payload = payload,
                            .fd = -1,
                            .rest = ZL_BUF_INIT(ZL_MAX_SMALL_FILE) };
-  zl_autofd watch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-  char root[ZL_FD_PATH];
-  int r;
+  ZL_CLEANUP(watch_done) struct zl_watch watch = ZL_WATCH_INIT;
+  int r = zl_watch_open(&watch, err);
 
   /* The watch comes first, so that nothing is missed between reading and watching. */
-  if (watch_fd < 0 ||
-      inotify_add_watch(watch_fd, zl_path_of_fd(rt->root_fd, root), IN_MODIFY | IN_CREATE) < 0)
-    return zl_fail_errno(err, "watching " FILE_NAME);
+  if (r == 0)
+    r = zl_watch_add(&watch, rt->root_fd, err);
+  if (r < 0)
+    return zl_context(r, err, "watching " FILE_NAME);
   reopen(&reader, OLD_NAME);
   r = drain(&reader, err);
   zl_buf_clear(&reader.rest);
@@ -200,6 +196,6 @@ int zl_events(struct zl_runtime *rt, uint64_t since_ns, bool follow_on, int canc
   if (r == 0)
     r = read_all(&reader, err);
   if (r == 0 && follow_on)
-    r = follow(&reader, watch_fd, cancel_fd, err);
+    r = follow(&reader, &watch, cancel_fd, err);
   return r < 0 ? r : 0;
 }

@@ -8,29 +8,21 @@
 #include "base/cleanup.h"
 #include "base/strv.h"
 
-#define SHIM_NAME "zlayer-shim"
-
 static bool has_helpers(const char *dir)
 {
-  zl_autofree char *path = zl_asprintf("%s/" SHIM_NAME, dir);
+  zl_autofree char *path = zl_asprintf("%s/%s", dir, zl_helpers_shim());
 
   return path != NULL && access(path, X_OK) == 0;
 }
 
 int zl_helpers_find(char **ret, struct zl_error *err)
 {
-  char self[4096]; /* the longest path the kernel gives */
-  ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-  const char *dir = ZL_LIBEXEC_DIR;
-  char *slash;
+  zl_autofree char *self = zl_helpers_beside();
 
-  self[n > 0 ? n : 0] = '\0';
-  slash = strrchr(self, '/');
-  if (slash != NULL) {
-    *slash = '\0';
-    if (has_helpers(self))
-      dir = self;
+  if (self != NULL && has_helpers(self)) {
+    *ret = zl_steal_ptr(&self);
+    return 0;
   }
-  *ret = strdup(dir);
+  *ret = zl_helpers_installed();
   return *ret != NULL ? 0 : zl_fail_nomem(err, "directory of the helper programs");
 }

@@ -8,4 +8,10 @@
  * installed. The caller frees *ret. */
 int zl_helpers_find(char **ret, struct zl_error *err);
 
+/* Of the system (helpers_linux.c, helpers_windows.c): the name of the shim's file; the directory of
+ * the running program, or NULL; the one of an installation. The caller frees both. */
+const char *zl_helpers_shim(void);
+char *zl_helpers_beside(void);
+char *zl_helpers_installed(void);
+
 #endif

@@ -5,11 +5,9 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysinfo.h>
-#include <sys/utsname.h>
 
 #include "base/path.h"
-#include "runtime/node.h"
+#include "runtime/host.h"
 
 struct counts {
   size_t total, running, ended;
@@ -69,7 +67,6 @@ static int add_number(void *ctx, const struct zl_row *row, struct zl_error *err)
 
 static int describe_network(struct zl_runtime *rt, json_t *to, struct zl_error *err)
 {
-  struct zl_net_status status = { 0 };
   char slice[ZL_SLICE_TEXT], gateway[ZL_IP4_TEXT];
   struct zl_net *net = NULL;
   int64_t leased = 0;
@@ -77,33 +74,32 @@ static int describe_network(struct zl_runtime *rt, json_t *to, struct zl_error *
   int r = zl_node_net(rt, &net, err);
 
   if (r == 0)
-    r = zl_net_status(net, &status, err);
-  if (r == 0)
     r = zl_store_query(rt->store, add_number, &leased, err, "SELECT count(*) FROM leases", "");
   if (r < 0)
     return r;
-  json = json_pack(
-      "{s:s, s:s, s:s, s:b, s:b, s:i, s:I}", "slice", zl_slice_format(zl_net_slice(net), slice),
-      "gateway", zl_ip4_format(zl_slice_gateway(zl_net_slice(net)), gateway), "bridge",
-      zl_net_bridge(net), "bridgeUp", (int)status.bridge, "rules", (int)status.rules, "addresses",
-      (int)zl_slice_capacity(zl_net_slice(net)), "leased", (json_int_t)leased);
-  return json_object_set_new(to, "network", json) < 0 ? zl_fail_nomem(err, "node facts") : 0;
+  json =
+      json_pack("{s:s, s:s, s:i, s:I}", "slice", zl_slice_format(zl_net_slice(net), slice),
+                "gateway", zl_ip4_format(zl_slice_gateway(zl_net_slice(net)), gateway), "addresses",
+                (int)zl_slice_capacity(zl_net_slice(net)), "leased", (json_int_t)leased);
+  if (json == NULL || json_object_set_new(to, "network", json) < 0)
+    return zl_fail_nomem(err, "node facts");
+  return zl_host_describe_network(rt, net, json, err);
 }
 
 static int describe_node(struct zl_runtime *rt, const struct counts *counts, json_t **ret,
                          struct zl_error *err)
 {
-  struct utsname node;
-  struct sysinfo memory;
+  struct zl_host_facts node;
+  int r = zl_host_facts(&node, err);
 
-  if (uname(&node) < 0 || sysinfo(&memory) < 0)
-    return zl_fail_errno(err, "asking the kernel about the node");
-  *ret = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:o, s:{s:i, s:i, s:i}}", "version",
-                   ZL_VERSION, "root", rt->root, "kernel", node.release, "arch", node.machine,
-                   "hostname", node.nodename, "cpus", get_nprocs(), "memoryBytes",
-                   (json_int_t)memory.totalram * (json_int_t)memory.mem_unit, "backends",
-                   list_backends(rt), "containers", "total", (int)counts->total, "running",
-                   (int)counts->running, "ended", (int)counts->ended);
+  if (r < 0)
+    return r;
+  *ret =
+      json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:o, s:{s:i, s:i, s:i}}", "version",
+                ZL_VERSION, "root", rt->root, "kernel", node.kernel, "arch", node.machine,
+                "hostname", node.hostname, "cpus", (int)node.cpus, "memoryBytes",
+                (json_int_t)node.memory_bytes, "backends", list_backends(rt), "containers", "total",
+                (int)counts->total, "running", (int)counts->running, "ended", (int)counts->ended);
   return *ret != NULL ? 0 : zl_fail_nomem(err, "node facts");
 }
 
@@ -118,12 +114,15 @@ static int describe_backend(struct zl_runtime *rt, const char *name, json_t *to,
 
 static int describe_backends(struct zl_runtime *rt, json_t *to, struct zl_error *err)
 {
-  int r;
+  const char *name;
+  int r = 0;
 
   if (rt->backend != NULL)
     return describe_backend(rt, rt->backend, to, err);
-  r = describe_backend(rt, "linux", to, err);
-  return r < 0 ? r : describe_backend(rt, "vm", to, err);
+  for (size_t i = 0; r == 0 && (name = zl_backend_name(i)) != NULL; i++)
+    if (strcmp(name, "fake") != 0)
+      r = describe_backend(rt, name, to, err);
+  return r;
 }
 
 int zl_info(struct zl_runtime *rt, char **ret_json, struct zl_error *err)

@@ -3,10 +3,9 @@
  * Operations on a container that exists. None takes the operation lock: the backend puts them in
  * order, and a container that is removed meanwhile is simply gone.
  */
-#include <signal.h>
 #include <stdio.h>
 
-#include "runtime/plan.h"
+#include "runtime/host.h"
 
 struct target {
   struct zl_record record;
@@ -101,7 +100,7 @@ int zl_kill(struct zl_runtime *rt, const char *id, int signal, struct zl_error *
   char detail[16];
   int r = find(rt, id, &target, err);
 
-  if (r == 0 && (signal < 1 || signal > SIGRTMAX))
+  if (r == 0 && (signal < 1 || signal > zl_host_max_signal()))
     return zl_fail(err, ZL_E_INVALID, 0, "%d is not a signal", signal);
   if (r < 0)
     return r;

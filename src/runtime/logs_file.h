@@ -15,7 +15,7 @@
 struct zl_log_file {
   int dir_fd; /* borrowed: the directory `log` */
   int fd;     /* the file being read; -1: none yet */
-  ino_t ino;
+  uint64_t ino;
   struct zl_buf rest; /* the beginning of a line whose end is not written yet */
   const struct zl_logs_options *options;
   zl_log_fn fn;

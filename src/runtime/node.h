@@ -27,9 +27,10 @@ struct zl_runtime {
   char *root; /* absolute */
   int root_fd, containers_fd, locks_fd;
   char boot_id[ZL_BOOT_ID_TEXT];
-  char *slice_cidr;    /* as given or from the environment; NULL: ask the node's configuration */
-  char *helper_dir;    /* as given or from the environment; NULL: look for it */
-  const char *backend; /* forced; NULL: by isolation. A static text */
+  char *slice_cidr; /* as given or from the environment; NULL: ask the node's configuration */
+  unsigned scratch_size_gb; /* as given; 0: the node's configuration */
+  char *helper_dir;         /* as given or from the environment; NULL: look for it */
+  const char *backend;      /* forced; NULL: by isolation. A static text */
 
   pthread_mutex_t lock; /* of the members below, which are opened at first use */
   struct zl_store *store;

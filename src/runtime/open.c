@@ -5,17 +5,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "base/real.h"
 #include "base/strv.h"
 #include "runtime/config.h"
 #include "runtime/helpers.h"
+#include "runtime/host.h"
 #include "runtime/node.h"
 
-#define DEFAULT_ROOT  "/var/lib/zlayer"
 #define DEFAULT_SLICE "10.200.0.0/28"
 
 /* An option, else the environment's, else NULL; empty counts as absent. */
@@ -24,21 +24,6 @@ static const char *setting(const char *given, const char *variable)
   const char *value = given != NULL ? given : getenv(variable);
 
   return value != NULL && *value != '\0' ? value : NULL;
-}
-
-/* Whoever can write here owns every container: not ours, or writable by others, is refused. */
-static int check_root(const struct zl_runtime *rt, struct zl_error *err)
-{
-  struct stat st;
-
-  if (fstat(rt->root_fd, &st) < 0)
-    return zl_fail_errno(err, "'%s'", rt->root);
-  if (st.st_uid != geteuid())
-    return zl_fail(err, ZL_E_PERMISSION, 0, "directory '%s' belongs to user %u, not to root",
-                   rt->root, (unsigned)st.st_uid);
-  if ((st.st_mode & 077) != 0 && fchmod(rt->root_fd, 0700) < 0)
-    return zl_fail_errno(err, "making directory '%s' private", rt->root);
-  return 0;
 }
 
 static int open_directory(int at, const char *name, int *ret, struct zl_error *err)
@@ -57,10 +42,10 @@ static int open_root(struct zl_runtime *rt, const char *path, struct zl_error *e
 
   if (r < 0)
     return r;
-  rt->root = realpath(path, NULL); /* shims and overlayfs get absolute paths */
+  rt->root = zl_path_real(path); /* shims and overlayfs get absolute paths */
   if (rt->root == NULL)
     return zl_fail_errno(err, "resolving '%s'", path);
-  r = check_root(rt, err);
+  r = zl_host_check_root(rt, err);
   if (r == 0)
     r = open_directory(rt->root_fd, "containers", &rt->containers_fd, err);
   return r < 0 ? r : open_directory(rt->root_fd, "locks", &rt->locks_fd, err);
@@ -89,10 +74,12 @@ static int set_backend(struct zl_runtime *rt, const char *name, struct zl_error 
 static int open_all(struct zl_runtime *rt, const struct zl_runtime_options *options,
                     struct zl_error *err)
 {
-  const char *root = setting(options->root, "ZLAYER_ROOT");
+  const char *given = setting(options->root, "ZLAYER_ROOT");
+  zl_autofree char *root = given != NULL ? strdup(given) : zl_host_default_root();
   struct zl_slice slice;
   int r = set_backend(rt, options->backend, err);
 
+  rt->scratch_size_gb = options->scratch_size_gb;
   if (r == 0)
     r = copy_setting(setting(options->slice_cidr, "ZLAYER_SLICE_CIDR"), &rt->slice_cidr, err);
   if (r == 0 && rt->slice_cidr != NULL)
@@ -100,7 +87,7 @@ static int open_all(struct zl_runtime *rt, const struct zl_runtime_options *opti
   if (r == 0)
     r = copy_setting(setting(options->helper_dir, "ZLAYER_HELPER_DIR"), &rt->helper_dir, err);
   if (r == 0)
-    r = open_root(rt, root != NULL ? root : DEFAULT_ROOT, err);
+    r = root != NULL ? open_root(rt, root, err) : zl_fail_nomem(err, "runtime");
   return r < 0 ? r : zl_time_boot_id(rt->boot_id, err);
 }
 
@@ -111,8 +98,9 @@ int zl_runtime_open(const struct zl_runtime_options *options, struct zl_runtime 
   struct zl_runtime *rt;
   int r;
 
-  if (geteuid() != 0)
-    return zl_fail(err, ZL_E_PERMISSION, 0, "zlayer must run as root");
+  r = zl_host_check_user(err);
+  if (r < 0)
+    return r;
   rt = calloc(1, sizeof(*rt));
   if (rt == NULL)
     return zl_fail_nomem(err, "runtime");
@@ -182,6 +170,7 @@ static int open_images(struct zl_runtime *rt, struct zl_error *err)
     return r < 0 ? r : 0;
   options.store = rt->store;
   options.helper_dir = rt->helper_dir;
+  options.services = zl_host_layer_services();
   return zl_image_store_open(&options, &rt->images, err);
 }
 

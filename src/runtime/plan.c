@@ -7,13 +7,11 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/limits.h"
 #include "base/strv.h"
-
-#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#include "runtime/host.h"
 
 enum {
   DEFAULT_GRACE_MS = 10000,
@@ -97,6 +95,12 @@ static int set_env_pair(char ***env, const char *key, const char *value, bool ke
   return entry != NULL ? set_env(env, entry, keep, err) : zl_fail_nomem(err, "environment");
 }
 
+static int set_env_of(void *ctx, const char *key, const char *value, bool keep,
+                      struct zl_error *err)
+{
+  return set_env_pair(ctx, key, value, keep, err);
+}
+
 static int merge_env(struct zl_container_plan *plan, const struct zl_image_config *image,
                      struct zl_error *err)
 {
@@ -107,11 +111,7 @@ static int merge_env(struct zl_container_plan *plan, const struct zl_image_confi
     if (strchr(image->env[i], '=') != NULL)
       r = set_env(&plan->env, image->env[i], false, err);
   if (r == 0)
-    r = set_env_pair(&plan->env, "PATH", DEFAULT_PATH, true, err);
-  if (r == 0)
-    r = set_env_pair(&plan->env, "HOSTNAME", plan->hostname, false, err);
-  if (r == 0 && plan->service->tty)
-    r = set_env_pair(&plan->env, "TERM", "xterm", true, err);
+    r = zl_host_env(plan, set_env_of, &plan->env, err);
   for (size_t i = 0; r == 0 && i < own->count; i++)
     r = set_env_pair(&plan->env, own->items[i].key, own->items[i].value, false, err);
   return r;
@@ -137,12 +137,12 @@ static char *hostname_of(const char *id)
 
 static int merge_hostname(struct zl_container_plan *plan, struct zl_error *err)
 {
-  struct utsname node;
+  struct zl_host_facts node;
 
   if (plan->service->hostname != NULL)
     plan->hostname = strdup(plan->service->hostname);
-  else if (plan->network == ZL_PLAN_NET_HOST && uname(&node) == 0)
-    plan->hostname = strdup(node.nodename);
+  else if (plan->network == ZL_PLAN_NET_HOST && zl_host_facts(&node, NULL) == 0)
+    plan->hostname = strdup(node.hostname);
   else
     plan->hostname = hostname_of(plan->id);
   return plan->hostname != NULL ? 0 : zl_fail_nomem(err, "host name");
@@ -156,8 +156,8 @@ static int merge_paths(struct zl_container_plan *plan, const struct zl_image_con
   const char *user = plan->service->user != NULL ? plan->service->user : image->user;
 
   if (cwd == NULL || *cwd == '\0')
-    cwd = "/";
-  plan->cwd = zl_asprintf("%s%s", *cwd == '/' ? "" : "/", cwd);
+    cwd = zl_host_cwd();
+  plan->cwd = zl_host_absolute(cwd);
   if (user != NULL && *user != '\0')
     plan->user = strdup(user);
   if (plan->cwd == NULL || (user != NULL && *user != '\0' && plan->user == NULL))
@@ -227,26 +227,15 @@ static int merge_network(struct zl_container_plan *plan, struct zl_error *err)
   return 0;
 }
 
-static const char *node_arch(void)
-{
-  static struct utsname node;
-
-  if (uname(&node) < 0)
-    return "unknown";
-  if (strcmp(node.machine, "x86_64") == 0)
-    return "amd64";
-  return strcmp(node.machine, "aarch64") == 0 ? "arm64" : node.machine;
-}
-
 static int check_platform(const struct zl_container_plan *plan, const struct zl_image *image,
                           struct zl_error *err)
 {
-  const char *arch = node_arch();
+  const char *os = zl_host_os(), *arch = zl_host_arch();
 
-  if (strcmp(image->os, "linux") == 0 && strcmp(image->arch, arch) == 0)
+  if (strcmp(image->os, os) == 0 && strcmp(image->arch, arch) == 0)
     return 0;
-  return zl_fail(err, ZL_E_WRONG_PLATFORM, 0, "image '%s' is for %s/%s, this node runs linux/%s",
-                 plan->image, image->os, image->arch, arch);
+  return zl_fail(err, ZL_E_WRONG_PLATFORM, 0, "image '%s' is for %s/%s, this node runs %s/%s",
+                 plan->image, image->os, image->arch, os, arch);
 }
 
 int zl_plan_merge(struct zl_container_plan *plan, const struct zl_image *image,
@@ -256,6 +245,7 @@ int zl_plan_merge(struct zl_container_plan *plan, const struct zl_image *image,
 
   plan->image = strdup(plan->service->image.canonical);
   plan->image_digest = strdup(image->digest);
+  plan->stored = image;
   if (plan->image == NULL || plan->image_digest == NULL)
     return zl_fail_nomem(err, "container plan");
   choose_ids(plan);

@@ -13,8 +13,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/strv.h"
-#include "engine/rootfs.h"
-#include "runtime/plan.h"
+#include "runtime/host.h"
 
 int zl_plan_record_volumes(struct zl_runtime *rt, struct zl_store *store,
                            const struct zl_container_plan *plan, struct zl_error *err)
@@ -35,35 +34,6 @@ int zl_plan_record_volumes(struct zl_runtime *rt, struct zl_store *store,
   return r;
 }
 
-/* What the directory looks like in the topmost layer that has it. */
-static bool find_in_layers(char *const *layers, const char *target, struct stat *ret)
-{
-  for (size_t i = 0; layers != NULL && layers[i] != NULL; i++) {
-    zl_autofd layer = -1, dir = -1;
-
-    if (zl_rootfs_open_layer(layers[i], &layer, NULL) < 0)
-      continue;
-    dir = zl_path_open_in_root(layer, target, O_PATH | O_DIRECTORY, 0);
-    if (dir >= 0 && fstat(dir, ret) == 0)
-      return true;
-    dir = dir < 0 ? -1 : dir;
-  }
-  return false;
-}
-
-/* In a user namespace the ids are those of the container as the node sees them. */
-static int set_owner(int fd, const struct zl_container_plan *plan, const char *target,
-                     struct zl_error *err)
-{
-  struct stat st = { .st_mode = 0755 };
-
-  (void)find_in_layers(plan->layers, target, &st);
-  if (fchown(fd, plan->id_base + st.st_uid, plan->id_base + st.st_gid) < 0 ||
-      fchmod(fd, st.st_mode & 07777) < 0)
-    return zl_fail_errno(err, "giving the volume at '%s' its owner", target);
-  return 0;
-}
-
 static int make_volume(int at, const char *name, const struct zl_container_plan *plan,
                        const char *target, struct zl_error *err)
 {
@@ -79,7 +49,7 @@ static int make_volume(int at, const char *name, const struct zl_container_plan 
     fd = -1;
     return zl_fail(err, ZL_E_SYSTEM, os_error, "opening volume '%s'", name);
   }
-  return is_new ? set_owner(fd, plan, target, err) : 0;
+  return is_new ? zl_host_own_volume(fd, plan, target, err) : 0;
 }
 
 static int make_named(struct zl_runtime *rt, struct zl_container_plan *plan,

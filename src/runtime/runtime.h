@@ -19,6 +19,7 @@
 
 struct json_t;
 struct zl_check;
+struct zl_image;
 struct zl_runtime;
 
 /* What a backend can do beyond the mandatory operations. */
@@ -69,11 +70,13 @@ struct zl_container_plan {
   int prepared_fd; /* from the backend's `prepare`; -1: none. Borrowed */
   const struct zl_service *service;
   const struct zl_create_options *options;
-  char *image, *image_digest; /* canonical reference, digest of the manifest */
-  char **layers;              /* trees of the layers, top first */
-  char **argv;                /* not empty */
-  char **env;                 /* "KEY=value", keys unique */
-  char *cwd, *user;           /* user: "name[:group]" or NULL */
+  char *image, *image_digest;    /* canonical reference, digest of the manifest */
+  const struct zl_image *stored; /* as the image room has it; borrowed */
+  enum zl_isolation isolation;   /* by zl_backend_isolate: process or hyperv */
+  char **layers;                 /* trees of the layers, top first */
+  char **argv;                   /* not empty */
+  char **env;                    /* "KEY=value", keys unique */
+  char *cwd, *user;              /* user: "name[:group]" or NULL */
   char *hostname;
   int stop_signal;
   uint64_t stop_grace_ms;
@@ -140,8 +143,8 @@ struct zl_backend_usage {
  * thread-safe; create, remove and adopt run under the container's operation lock, the others do
  * not. */
 struct zl_runtime_ops {
-  const char *name;      /* "linux", "vm", "fake" */
-  const char *isolation; /* of its containers: "process", "hyperv" */
+  const char *name;      /* "linux", "vm", "hcs", "fake" */
+  const char *isolation; /* of its containers: "process", "hyperv"; NULL: see isolate */
   unsigned caps;         /* ZL_RT_* */
 
   int (*open)(struct zl_runtime *rt, struct zl_backend **ret, struct zl_error *err);
@@ -154,6 +157,10 @@ struct zl_runtime_ops {
    * object is made that would outlive the caller. */
   int (*prepare)(struct zl_backend *backend, const char *id, const struct zl_service *service,
                  const char *image_digest, int *ret_fd, struct zl_error *err);
+  /* Optional (NULL: `isolation` above). Chooses the isolation of a container whose image is known.
+   * No effect. Inside a transaction. */
+  int (*isolate)(struct zl_backend *backend, const struct zl_container_plan *plan,
+                 enum zl_isolation *ret, struct zl_error *err);
   /* Makes the host objects; the workload does not run. After an error the caller calls remove. */
   int (*create)(struct zl_backend *backend, const struct zl_container_plan *plan,
                 struct zl_error *err);
@@ -221,6 +228,8 @@ int zl_backend_check(struct zl_backend *backend, const struct zl_service *servic
 /* *ret_fd is -1 when the backend has nothing to prepare. */
 int zl_backend_prepare(struct zl_backend *backend, const char *id, const struct zl_service *service,
                        const char *image_digest, int *ret_fd, struct zl_error *err);
+int zl_backend_isolate(struct zl_backend *backend, struct zl_container_plan *plan,
+                       struct zl_error *err);
 int zl_backend_create(struct zl_backend *backend, const struct zl_container_plan *plan,
                       struct zl_error *err);
 int zl_backend_start(struct zl_backend *backend, const char *id, struct zl_error *err);

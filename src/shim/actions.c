@@ -134,7 +134,7 @@ static int run_attach(struct conn *conn, struct request *request, struct zl_erro
                       has_stdin, "resize", shim->keeper->resize != NULL),
             &shim->stdin_fd, has_stdin ? 1 : 0);
   /* With a terminal the stream reads from its own copy, and every client may have one. */
-  if (!shim->settings.terminal)
+  if (!shim->settings.terminal || shim->keeper->streams_with_terminal)
     zl_fd_closep(&shim->stdin_fd);
   conn_settle(conn);
   return 0;
@@ -182,7 +182,7 @@ static int check_exec(const struct conn *conn, const struct request *request, st
                    ZL_MAX_EXEC_SESSIONS);
   if (request->bound && shim->keeper->signal_session == NULL)
     return zl_fail(err, ZL_E_UNSUPPORTED, 0, "exec: bound: is for processes in machines");
-  if (request->n_fds != (terminal ? 0 : 3))
+  if (request->n_fds != (terminal && !shim->keeper->streams_with_terminal ? 0 : 3))
     return zl_fail(err, ZL_E_INVALID, 0, "exec takes three descriptors, or none with a terminal");
   return 0;
 }

@@ -20,13 +20,14 @@ struct conn {
   struct source source;
   struct shim *shim;
   struct conn *next;
-  int fd;                    /* owned */
-  uint64_t serial;           /* never used twice: for whoever answers later (conn_find) */
-  unsigned exit_waits;       /* answers owed when the container ends */
-  unsigned owed[OWED_COUNT]; /* answers owed when a start or a pause is over */
-  bool attached;             /* an exit event is owed after the last byte */
-  bool has_session;          /* an exec runs: one at a time */
-  bool broken;               /* to be closed by whoever is using it now */
+  int fd;                     /* owned */
+  uint64_t serial;            /* never used twice: for whoever answers later (conn_find) */
+  unsigned exit_waits;        /* answers owed when the container ends */
+  unsigned owed[OWED_COUNT];  /* answers owed when a start or a pause is over */
+  bool attached;              /* an exit event is owed after the last byte */
+  bool has_session;           /* an exec runs: one at a time */
+  bool broken;                /* to be closed by whoever is using it now */
+  struct conn_reader *reader; /* a system's own (win32/conn_io.c) */
 };
 
 /* Opens the control socket `control` in the container directory (0600) and accepts from now on. */

@@ -2,7 +2,6 @@
 #include "shim/exit.h"
 
 #include <string.h>
-#include <sys/wait.h>
 
 #include "base/time.h"
 #include "shim/text.h"
@@ -10,8 +9,7 @@
 enum {
   CODE_RUNTIME = 125,
   CODE_NOT_EXECUTABLE = 126,
-  CODE_NO_COMMAND = 127,
-  CODE_SIGNAL = 128
+  CODE_NO_COMMAND = 127
 };
 
 static const char *const names[] = { "exited", "signal", "oom_killed", "runtime_error" };
@@ -19,21 +17,6 @@ static const char *const names[] = { "exited", "signal", "oom_killed", "runtime_
 const char *exit_reason_name(enum exit_reason reason)
 {
   return names[reason];
-}
-
-struct exit_record exit_from_status(int status)
-{
-  struct exit_record record = { .finished_at_ns = zl_time_wall() };
-
-  if (WIFSIGNALED(status)) {
-    record.reason = EXIT_SIGNAL;
-    record.signal = WTERMSIG(status);
-    record.code = CODE_SIGNAL + record.signal;
-  } else {
-    record.reason = EXIT_EXITED;
-    record.code = WEXITSTATUS(status);
-  }
-  return record;
 }
 
 struct exit_record exit_from_error(const struct zl_error *failure)

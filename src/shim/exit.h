@@ -24,7 +24,11 @@ struct exit_record {
   char message[ZL_ERROR_MSG_MAX]; /* EXIT_RUNTIME_ERROR only */
 };
 
-/* From a wait status, now. */
+enum {
+  EXIT_CODE_SIGNAL = 128 /* and the signal */
+};
+
+/* From a wait status, now. On systems that have one. */
 struct exit_record exit_from_status(int status);
 /* From a failure to execute, now: 127 no such command, 126 not executable, 125 anything else. */
 struct exit_record exit_from_error(const struct zl_error *failure);

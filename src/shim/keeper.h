@@ -12,6 +12,8 @@
 #include "shim/shim.h"
 
 struct keeper {
+  bool streams_with_terminal; /* a terminal has the streams of any process, not one descriptor */
+
   /* Before the container is known, from the rest of the command line. May be NULL. */
   int (*prepare)(struct shim *shim, int argc, char **argv, struct zl_error *err);
   /* Reads what the library has written into the directory; fills shim->settings. */
@@ -41,7 +43,7 @@ struct keeper {
    * its pid. */
   void (*signal_session)(struct conn *conn, int signal);
 
-  /* A child was signalled (after lifecycle_await_tracer). May be NULL. */
+  /* A child was signalled (after watch_await_tracer). May be NULL. */
   void (*child_signalled)(struct shim *shim);
 
   /* The workload has ended: ends everything else of the container, so that the streams can be

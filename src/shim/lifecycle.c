@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "shim/lifecycle.h"
 
-#include <signal.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/signalfd.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/signals.h"
 #include "base/time.h"
 #include "shim/conn.h"
 #include "shim/keeper.h"
 #include "shim/record.h"
+#include "shim/watch.h"
 
 enum {
   OWN_GRACE_MS = 10000, /* what a container gets when the shim itself is asked to end */
@@ -41,11 +38,8 @@ static bool is_live(const struct shim *shim)
 
 static void set_timer(struct shim *shim, uint64_t at_ns)
 {
-  struct itimerspec when = { .it_value = { .tv_sec = (time_t)(at_ns / ZL_NS_PER_S),
-                                           .tv_nsec = (long)(at_ns % ZL_NS_PER_S) } };
-
   shim->kill_at_ns = at_ns;
-  (void)timerfd_settime(shim->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
+  watch_set_timer(shim, at_ns);
 }
 
 /* ---- The end ------------------------------------------------------------------------------- */
@@ -139,14 +133,14 @@ int lifecycle_start(struct shim *shim, struct zl_error *err)
 
 static int send_signal(struct shim *shim, int signal, struct zl_error *err)
 {
-  if (signal == SIGKILL)
+  if (signal == ZL_SIGNAL_KILL)
     (void)lifecycle_pause(shim, false, NULL);
   return shim->keeper->signal(shim, signal, err);
 }
 
 int lifecycle_kill(struct shim *shim, int signal, struct zl_error *err)
 {
-  if (is_live(shim) || (shim->status == STATUS_CREATED && signal == SIGKILL))
+  if (is_live(shim) || (shim->status == STATUS_CREATED && signal == ZL_SIGNAL_KILL))
     return send_signal(shim, signal, err);
   return zl_fail(err, ZL_E_CONFLICT, 0, "the container does not run");
 }
@@ -159,7 +153,7 @@ int lifecycle_stop(struct shim *shim, int signal, uint64_t grace_ms, struct zl_e
   if (shim->status == STATUS_STOPPED)
     return 0;
   if (shim->status == STATUS_CREATED)
-    return send_signal(shim, SIGKILL, err);
+    return send_signal(shim, ZL_SIGNAL_KILL, err);
   r = send_signal(shim, signal, err);
   if (r < 0)
     return r;
@@ -169,7 +163,7 @@ int lifecycle_stop(struct shim *shim, int signal, uint64_t grace_ms, struct zl_e
     note_state(shim);
   }
   if (grace_ms == 0)
-    return send_signal(shim, SIGKILL, err);
+    return send_signal(shim, ZL_SIGNAL_KILL, err);
   if (shim->kill_at_ns == 0 || at < shim->kill_at_ns)
     set_timer(shim, at);
   return 0;
@@ -208,66 +202,24 @@ void lifecycle_paused(struct shim *shim, const struct zl_error *failure)
 
 /* ---- Events -------------------------------------------------------------------------------- */
 
-static void timer_ready(struct source *source, uint32_t events)
+void lifecycle_timer(struct shim *shim)
 {
-  struct shim *shim = container_of(source, struct shim, timer_source);
   struct zl_error err = { 0 };
-  uint64_t count;
 
-  (void)events;
-  if (read(shim->timer_fd, &count, sizeof(count)) < 0)
-    return;
   shim->kill_at_ns = 0;
   if (is_live(shim))
-    warn(send_signal(shim, SIGKILL, &err), &err);
+    warn(send_signal(shim, ZL_SIGNAL_KILL, &err), &err);
   else if (shim->finished)
     end_linger(shim);
 }
 
-void lifecycle_await_tracer(struct shim *shim)
+/* Whoever manages the machine wants us gone, which must not mean a sudden death of the workload. */
+void lifecycle_asked_to_end(struct shim *shim)
 {
-  sigset_t both;
-
-  (void)sigemptyset(&both);
-  (void)sigaddset(&both, SIGTERM);
-  (void)sigaddset(&both, SIGCHLD);
-  (void)signalfd(shim->signal_fd, &both, 0);
-}
-
-/* SIGTERM: whoever manages the machine wants us gone, which must not mean a sudden death of the
- * workload. Everything else that can be blocked is ignored. */
-static void signal_ready(struct source *source, uint32_t events)
-{
-  struct shim *shim = container_of(source, struct shim, signal_source);
-  struct signalfd_siginfo info;
   struct zl_error err = { 0 };
 
-  (void)events;
-  if (read(shim->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
-    return;
-  if (info.ssi_signo == SIGCHLD && shim->keeper->child_signalled != NULL)
-    shim->keeper->child_signalled(shim);
-  if (info.ssi_signo != SIGTERM)
-    return;
   if (shim->finished)
     end_linger(shim);
   else
     warn(lifecycle_stop(shim, shim->settings.stop_signal, OWN_GRACE_MS, &err), &err);
-}
-
-int lifecycle_watch(struct shim *shim, struct zl_error *err)
-{
-  sigset_t term;
-
-  (void)sigemptyset(&term);
-  (void)sigaddset(&term, SIGTERM);
-  shim->signal_fd = signalfd(-1, &term, SFD_CLOEXEC | SFD_NONBLOCK);
-  shim->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-  if (shim->signal_fd < 0 || shim->timer_fd < 0)
-    return zl_fail_errno(err, "timer and signal descriptors");
-  if (loop_add(&shim->loop, &shim->signal_source, shim->signal_fd, EPOLLIN, signal_ready, err) <
-          0 ||
-      loop_add(&shim->loop, &shim->timer_source, shim->timer_fd, EPOLLIN, timer_ready, err) < 0)
-    return -(int)err->code;
-  return 0;
 }

@@ -29,11 +29,8 @@ int lifecycle_pause(struct shim *shim, bool paused, struct zl_error *err);
 /* For the keeper whose freeze came back with 1; NULL: success. */
 void lifecycle_paused(struct shim *shim, const struct zl_error *failure);
 
-/* Watches the stop timer and the shim's own signals. */
-int lifecycle_watch(struct shim *shim, struct zl_error *err);
-
-/* An ended child that a debugger traces belongs to the debugger until that lets go of it; the
- * parent is told by SIGCHLD then, and by nothing else. Listens for it from now on. */
-void lifecycle_await_tracer(struct shim *shim);
+/* For whoever watches (watch.h): the timer has run out; the shim itself is asked to end. */
+void lifecycle_timer(struct shim *shim);
+void lifecycle_asked_to_end(struct shim *shim);
 
 #endif

@@ -54,8 +54,9 @@ int record_event(const struct shim *shim, struct zl_error *err)
   char time[ZL_TIME_TEXT];
   zl_autojson *json = NULL;
   zl_autofree char *text = NULL;
-  zl_autofd fd = zl_fd_open(shim->dir_fd, "../../events.log",
-                            O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
+  const int flags = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW;
+  zl_autofd fd = shim->events != NULL ? zl_fd_open(AT_FDCWD, shim->events, flags, 0600)
+                                      : zl_fd_open(shim->dir_fd, "../../events.log", flags, 0600);
   size_t len;
   int r;
 

@@ -40,6 +40,9 @@ struct shim {
   const struct keeper *keeper;
   char id[ZL_MAX_ID + 1];
   int dir_fd, lock_fd;
+  const char *dir;    /* Windows: the container's directory */
+  int control_fd;     /* Windows: to whoever has the container made; borrowed */
+  const char *events; /* the file; NULL: events.log two directories above dir_fd */
   struct settings settings;
   struct loop loop;
   struct log log;

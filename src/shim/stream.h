@@ -20,9 +20,10 @@ struct stream;
 struct sink {
   struct source source;
   struct stream *stream;
-  int fd;       /* owned; -1: free slot */
-  size_t done;  /* bytes of stream->held that it has got */
-  void *client; /* whose it is */
+  int fd;                     /* owned; -1: free slot */
+  size_t done;                /* bytes of stream->held that it has got */
+  void *client;               /* whose it is */
+  struct sink_thread *thread; /* a system's own (win32/stream.c) */
 };
 
 struct stream {

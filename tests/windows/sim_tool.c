@@ -22,6 +22,12 @@ int main(int argc, char **argv)
     return hcs_sim_stop();
   if (argc == 2 && strcmp(argv[1], "leaks") == 0)
     return leaks();
+  if (argc == 2 && strcmp(argv[1], "clear") == 0)
+    return hcs_sim_clear() != 0;
+  if (argc == 3 && strcmp(argv[1], "set") == 0)
+    return hcs_sim_set(argv[2]) != 0;
+  if (argc == 3 && strcmp(argv[1], "crash") == 0)
+    return hcs_sim_crash(argv[2]) != 0;
   if (argc != 3 || strcmp(argv[1], "count") != 0)
     return 2;
   (void)printf("%d\n", hcs_sim_count(argv[2]));

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "net/linux/ip4.h"
+#include "base/ip4.h"
 #include "net/linux/link_private.h"
 #include "net/linux/link_ready.h"
 #include "net/linux/netlink.h"

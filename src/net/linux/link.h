@@ -6,7 +6,7 @@
  * thread and blocks only for the kernel's answers. IPv4 only: IPv6 is off on these links.
  *
  * Every failure is ZL_E_SYSTEM with the kernel's errno and its own explanation where it gives one;
- * other codes are named below. Addresses are host byte order (net/linux/ip4.h).
+ * other codes are named below. Addresses are host byte order (base/ip4.h).
  */
 #ifndef ZL_NET_LINUX_LINK_H
 #define ZL_NET_LINUX_LINK_H

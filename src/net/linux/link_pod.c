@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "net/linux/ip4.h"
+#include "base/ip4.h"
 #include "net/linux/link_private.h"
 
 enum {

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/ip4.h"
 #include "base/json.h"
 #include "bridge/guest.h"
-#include "net/linux/ip4.h"
 #include "oci/vm/vm.h"
 
 enum {

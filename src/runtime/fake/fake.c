@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/path.h"
+#include "base/signals.h"
 #include "runtime/fake/course.h"
 #include "runtime/fake/script.h"
 #include "runtime/fake/session.h"
@@ -161,7 +162,7 @@ static int begin_stop(struct zl_backend *backend, const char *id, int signal, bo
   int r = zl_course_open(backend->rt, id, &course, err);
 
   if (r == 0 && !course.ended && course.status == ZL_COURSE_CREATED)
-    signal = SIGKILL;
+    signal = ZL_SIGNAL_KILL;
   if (r == 0 && !course.ended) {
     course.status = ZL_COURSE_STOPPING;
     r = zl_course_save(&course, err);
@@ -201,7 +202,7 @@ static int fake_stop(struct zl_backend *backend, const char *id, int signal, uin
   if (r < 0 || ended)
     return r;
   r = fake_wait(backend, id, zl_time_boot() + grace_ms * ZL_NS_PER_MS, -1, err);
-  return r == -ZL_E_TIMEOUT ? begin_stop(backend, id, SIGKILL, &ended, err) : r;
+  return r == -ZL_E_TIMEOUT ? begin_stop(backend, id, ZL_SIGNAL_KILL, &ended, err) : r;
 }
 
 static int fake_pause(struct zl_backend *backend, const char *id, bool freeze, struct zl_error *err)

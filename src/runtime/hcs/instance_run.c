@@ -158,8 +158,8 @@ static void *watch_command(void *ctx)
 
   note_exit(c, r, code, &why);
   drain(c);
+  end_system(c); /* with it ends what nobody could call off: a read of a machine's socket */
   join_readers(c);
-  end_system(c);
   (void)pthread_mutex_lock(&c->lock);
   c->status.phase = ZL_HCS_ENDED;
   (void)pthread_cond_broadcast(&c->changed);

@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/path.h"
 #include "base/strv.h"
+#include "net/linux/link.h"
 #include "runtime/linux/groups.h"
 #include "runtime/linux/linux_private.h"
 

@@ -18,7 +18,7 @@ static int ask(struct zl_shimclient_session *s, int out, int err_fd, struct zl_e
   s->in = input;
   s->base.tty = json_is_true(json_object_get(reply, "tty"));
   s->by_message = json_is_true(json_object_get(reply, "resize"));
-  if (!s->base.tty || input < 0)
+  if (!s->base.tty || input < 0 || s->by_message)
     return 0;
   s->master = zl_fd_copy(input);
   if (s->master < 0)

@@ -4,23 +4,19 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/lock.h"
 #include "base/path.h"
+#include "base/signals.h"
 #include "base/strv.h"
 #include "runtime/shim/control.h"
+#include "runtime/shim/process.h"
 #include "runtime/shim/shimclient.h"
-
-#define END_PATIENCE    (20 * ZL_NS_PER_S)
-#define ANSWER_PATIENCE (5 * ZL_NS_PER_S)
 
 enum {
   RETRY_MS = 20
@@ -47,51 +43,26 @@ int zl_shimclient_load_bundle(int dir_fd, json_t **ret, struct zl_error *err)
   return r < 0 ? r : zl_json_parse(text.data, text.len, "config.json", ret, err);
 }
 
-/* The process that has the container's directory as descriptor 3: the shim, found without its help.
- * Only for one that does not answer. */
-static void signal_shim(int dir_fd, int signal)
-{
-  ZL_CLEANUP(closedirp) DIR *proc = opendir("/proc");
-  struct dirent *e;
-  struct stat ours, theirs;
-
-  if (proc == NULL || fstat(dir_fd, &ours) < 0)
-    return;
-  while ((e = readdir(proc)) != NULL) {
-    uint64_t pid = 0;
-    zl_autofd pidfd = -1;
-    char path[64];
-
-    if (!zl_parse_u64(e->d_name, INT32_MAX, &pid) || (pid_t)pid == getpid())
-      continue;
-    /* The descriptor first: then what is looked at is what will get the signal. */
-    pidfd = pidfd_open((pid_t)pid, 0);
-    (void)snprintf(path, sizeof(path), "%d/fd/3", (int)pid);
-    if (pidfd >= 0 && fstatat(dirfd(proc), path, &theirs, 0) == 0 && theirs.st_dev == ours.st_dev &&
-        theirs.st_ino == ours.st_ino)
-      (void)pidfd_send_signal(pidfd, signal, NULL, 0);
-  }
-}
-
 /* Asks the shim to kill everything. One that does not answer is killed: its container dies too. */
 static void ask_to_end(int fd, int dir_fd)
 {
   zl_autojson *reply = NULL;
   int r = zl_control_send(
-      fd, json_pack("{s:s, s:i, s:i}", "op", "stop", "signal", SIGKILL, "grace_ms", 0), NULL, 0,
-      NULL);
+      fd, json_pack("{s:s, s:i, s:i}", "op", "stop", "signal", ZL_SIGNAL_KILL, "grace_ms", 0), NULL,
+      0, NULL);
 
   if (r == 0)
-    r = zl_control_receive(fd, zl_time_boot() + ANSWER_PATIENCE, -1, &reply, NULL, NULL);
+    r = zl_control_receive(fd, zl_time_boot() + zl__shim_patience.answer_ns, -1, &reply, NULL,
+                           NULL);
   if (r == -ZL_E_TIMEOUT)
-    signal_shim(dir_fd, SIGKILL);
+    zl__shim_signal(dir_fd, ZL_SIGNAL_KILL);
 }
 
 /* The lock says that it lives. One that is still building its container does not listen yet; one
  * that waits for a slow client after the end does not listen any more, and SIGTERM ends that. */
 int zl_shimclient_end(int dir_fd, struct zl_error *err)
 {
-  uint64_t deadline = zl_time_boot() + END_PATIENCE;
+  uint64_t deadline = zl_time_boot() + zl__shim_patience.end_ns;
   bool ended = false;
 
   while (zl_lock_is_held(dir_fd, "lock")) {
@@ -100,7 +71,7 @@ int zl_shimclient_end(int dir_fd, struct zl_error *err)
     if (zl_control_connect(dir_fd, &fd, NULL) == 0)
       ask_to_end(fd, dir_fd);
     else if (ended)
-      signal_shim(dir_fd, SIGTERM);
+      zl__shim_signal(dir_fd, ZL_SIGNAL_TERM);
     if (zl_lock_acquire(dir_fd, "lock", RETRY_MS * ZL_NS_PER_MS, &lock, NULL) == 0)
       return 0;
     ended = zl_shimclient_has_exit_record(dir_fd);

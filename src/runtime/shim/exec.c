@@ -48,7 +48,7 @@ static int set_basics(json_t *process, const struct zl_exec_options *options, st
   if (r == 0 && options->tty &&
       json_object_set_new(process, "consoleSize", console_size(options)) < 0)
     r = zl_fail_nomem(err, "exec");
-  if (r == 0 && options->cwd != NULL && *options->cwd != '/')
+  if (r == 0 && options->cwd != NULL && !zl_shimclient_is_absolute(options->cwd))
     r = zl_fail(err, ZL_E_INVALID, 0, "working directory '%.80s' is not absolute", options->cwd);
   if (r == 0 && options->cwd != NULL &&
       json_object_set_new(process, "cwd", json_string(options->cwd)) < 0)
@@ -138,7 +138,6 @@ static int open_ends(struct zl_shimclient_session *s, const struct zl_exec_optio
 static int use_terminal(struct zl_shimclient_session *s, int master, bool with_input,
                         struct zl_error *err)
 {
-  s->base.tty = true;
   s->master = master;
   if (master < 0)
     return zl_fail(err, ZL_E_INTERNAL, 0, "the shim gave no terminal");
@@ -157,18 +156,20 @@ static int start(struct zl_shimclient_session *s, const struct zl_exec_options *
 {
   ZL_CLEANUP(ends_done) struct ends theirs = { -1, -1, -1 };
   zl_autojson *reply = NULL;
+  const bool has_master = options->tty && zl_shimclient_has_masters();
   int master = -1;
-  int r = options->tty ? 0 : open_ends(s, options, &theirs, err);
+  int r = has_master ? 0 : open_ends(s, options, &theirs, err);
 
   if (r == 0)
     r = zl_control_send(s->control_fd, json_pack("{s:s, s:O}", "op", "exec", "process", process),
-                        (const int[]){ theirs.in, theirs.out, theirs.err }, options->tty ? 0 : 3,
+                        (const int[]){ theirs.in, theirs.out, theirs.err }, has_master ? 0 : 3,
                         err);
   if (r == 0)
     r = zl_control_receive(s->control_fd, zl_time_boot() + ZL_CONTROL_PATIENCE, -1, &reply, &master,
                            err);
   s->by_message = r == 0 && json_is_true(json_object_get(reply, "resize"));
-  if (r == 0 && options->tty)
+  s->base.tty = options->tty;
+  if (r == 0 && has_master)
     r = use_terminal(s, master, options->open_stdin, err);
   return r;
 }

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/shim/session.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
-#include <termios.h>
 
 #include "base/fd.h"
 #include "runtime/shim/control.h"
@@ -54,7 +50,6 @@ static int session_resize(struct zl_session *base, unsigned rows, unsigned cols,
                           struct zl_error *err)
 {
   struct zl_shimclient_session *s = (struct zl_shimclient_session *)base;
-  struct winsize size = { .ws_row = (unsigned short)rows, .ws_col = (unsigned short)cols };
 
   if (s->by_message && (rows == 0 || cols == 0))
     return 0; /* the caller's terminal does not know its own */
@@ -64,8 +59,7 @@ static int session_resize(struct zl_session *base, unsigned rows, unsigned cols,
                            NULL, 0, err);
   if (s->master < 0)
     return zl_fail(err, ZL_E_CONFLICT, 0, "another client has the terminal");
-  return ioctl(s->master, TIOCSWINSZ, &size) < 0 ? zl_fail_errno(err, "setting the terminal's size")
-                                                 : 0;
+  return zl_shimclient_set_size(s->master, rows, cols, err);
 }
 
 static void session_close(struct zl_session *base)
@@ -106,16 +100,4 @@ int zl_shimclient_session_new(struct zl_backend *backend, const char *id,
     return r;
   *ret = zl_steal_ptr(&s);
   return 0;
-}
-
-int zl_shimclient_pipe_from(int *ret_ours, int *ret_theirs, struct zl_error *err)
-{
-  int ends[2];
-  int r = zl_fd_pipe(ends, err);
-
-  if (r < 0)
-    return r;
-  *ret_ours = ends[0];
-  *ret_theirs = ends[1];
-  return fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0 ? zl_fail_errno(err, "making a pipe") : 0;
 }

@@ -26,4 +26,10 @@ ZL_DEFINE_CLEANUP(struct zl_shimclient_session, zl_shimclient_session_free)
 /* A pipe whose one end is ours and not blocking, and whose other goes to the shim. */
 int zl_shimclient_pipe_from(int *ret_ours, int *ret_theirs, struct zl_error *err);
 
+/* Whether a terminal comes as one descriptor in place of the streams. */
+bool zl_shimclient_has_masters(void);
+int zl_shimclient_set_size(int master, unsigned rows, unsigned cols, struct zl_error *err);
+/* Whether a path in a container is one from its root. */
+bool zl_shimclient_is_absolute(const char *path);
+
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/vm/vm.h"
 
+#include "net/linux/link.h"
+
 #include <stdlib.h>
 
 #include "base/fd.h"

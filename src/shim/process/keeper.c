@@ -14,6 +14,7 @@
 #include "shim/process/netns.h"
 #include "shim/process/session.h"
 #include "shim/process/setup.h"
+#include "shim/watch.h"
 
 static int prepare(struct shim *shim, int argc, char **argv, struct zl_error *err)
 {
@@ -45,7 +46,7 @@ static void collect_init(struct process_shim *self)
   int r = zl_child_reap(&self->container.init, &status, NULL);
 
   if (r == 0)
-    lifecycle_await_tracer(&self->shim);
+    watch_await_tracer(&self->shim);
   if (r <= 0)
     return;
   record = exit_from_status(status);

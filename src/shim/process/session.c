@@ -11,6 +11,7 @@
 #include "engine/exec.h"
 #include "shim/lifecycle.h"
 #include "shim/process/group.h"
+#include "shim/watch.h"
 
 struct session {
   struct source source;
@@ -44,7 +45,7 @@ static void collect(struct session *session)
   int status = 0;
 
   if (zl_child_reap(&session->child, &status, NULL) == 0) {
-    lifecycle_await_tracer(&session->shim->shim);
+    watch_await_tracer(&session->shim->shim);
     return;
   }
   record = exit_from_status(status);

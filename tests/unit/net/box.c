@@ -19,6 +19,7 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "net/orphans.h"
 #include "net/bridge.h"
 
 enum {

@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "box.h"
+#include "net/orphans.h"
 #include "net/bridge.h"
 #include "net/linux/netlink.h"
 

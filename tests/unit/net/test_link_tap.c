@@ -18,6 +18,7 @@
 
 #include "base/fd.h"
 #include "box.h"
+#include "net/orphans.h"
 #include "net/bridge.h"
 
 #define ADDRESS UINT32_C(0x0ac80002)

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "box.h"
+#include "net/orphans.h"
 #include "net/bridge.h"
 #include "net/rules.h"
 

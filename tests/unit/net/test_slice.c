@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "net/linux/ip4.h"
+#include "base/ip4.h"
 #include "net/slice.h"
 
 static uint32_t ip(const char *text)

@@ -22,6 +22,7 @@
 #include "base/fd.h"
 #include "box.h"
 #include "net/linux/netlink.h"
+#include "net/orphans.h"
 #include "net/rules.h"
 
 #include <linux/rtnetlink.h>

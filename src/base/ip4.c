@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "net/linux/ip4.h"
+#include "base/ip4.h"
 
 #include <stddef.h>
 #include <stdio.h>

@@ -2,8 +2,8 @@
  *
  * IPv4 addresses as uint32_t in host byte order, and their text. Pure functions.
  */
-#ifndef ZL_NET_LINUX_IP4_H
-#define ZL_NET_LINUX_IP4_H
+#ifndef ZL_BASE_IP4_H
+#define ZL_BASE_IP4_H
 
 #include <stdbool.h>
 #include <stdint.h>

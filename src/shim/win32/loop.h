@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The loop of a shim on Windows: a queue of calls that one thread makes, so that the shim's core is
+ * as single-threaded as on Linux. Other threads, which wait for pipes and for the compute service,
+ * only post.
+ */
+#ifndef ZL_SHIM_WIN32_LOOP_H
+#define ZL_SHIM_WIN32_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef void (*loop_fn)(void *ctx);
+
+/* Calls fn(ctx) in the loop's thread, after all that was posted before. False when out of memory:
+ * it will not be called. Thread-safe. */
+bool loop_post(loop_fn fn, void *ctx);
+/* The same, and waits until it has been called. Not from the loop's own thread. */
+bool loop_call(loop_fn fn, void *ctx);
+
+/* Calls `fn` in the loop's thread at that CLOCK_BOOTTIME; 0: no more. From that thread. */
+void loop_at(uint64_t at_ns, loop_fn fn, void *ctx);
+
+/* Runs fn(ctx) in a thread of its own, then done(ctx) in the loop's. False: neither. */
+bool loop_work(loop_fn fn, loop_fn done, void *ctx);
+
+#endif
