@@ -10,6 +10,7 @@
 #include "cli/progress.h"
 #include "cli/relay.h"
 #include "cli/run_service.h"
+#include "cli/signals.h"
 #include "cli/verbs.h"
 
 struct launch {
@@ -136,7 +137,7 @@ static int run_attached(struct launch *l)
   zl_relay_block_signals();
   r = start_and_relay(l, &relay, &outcome, &err);
   if (relay.caught != 0) {
-    zl_cli_note("detached by %s; container %s goes on", strsignal(relay.caught), l->id);
+    zl_cli_note("detached by %s; container %s goes on", zl_cli_signal_text(relay.caught), l->id);
     return 128 + relay.caught;
   }
   if (r < 0)

@@ -12,6 +12,7 @@
 #include "cli/follow.h"
 #include "cli/program.h"
 #include "cli/progress.h"
+#include "cli/signals.h"
 #include "cli/verbs.h"
 
 struct up {
@@ -145,7 +146,7 @@ static int bring_up(struct up *up, struct zl_unit *unit, struct zl_error *err)
   int r = 0, signal = zl_follow_interrupted();
 
   if (signal != 0)
-    return zl_fail(err, ZL_E_CANCELLED, 0, "interrupted by %s", strsignal(signal));
+    return zl_fail(err, ZL_E_CANCELLED, 0, "interrupted by %s", zl_cli_signal_text(signal));
   if (unit->action != ZL_UNIT_KEEP) {
     r = remove_old(up, unit, err);
     if (r >= 0)

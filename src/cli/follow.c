@@ -4,14 +4,13 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "cli/console.h"
+#include "cli/signals.h"
 
 struct show {
   struct zl_cli *cli;
@@ -21,6 +20,7 @@ struct show {
   pthread_mutex_t writing; /* a line is one piece, whoever prints it */
   int width;               /* of the longest id */
   bool colour[3];          /* by stream */
+  size_t ended;
   int ended_fd, signal_fd;
   int caught; /* the first signal */
   pthread_t stopper;
@@ -32,30 +32,14 @@ struct follower {
   pthread_t thread;
 };
 
-static void fill_set(sigset_t *set)
-{
-  (void)sigemptyset(set);
-  (void)sigaddset(set, SIGINT);
-  (void)sigaddset(set, SIGTERM);
-}
-
 void zl_follow_block_signals(void)
 {
-  sigset_t set;
-
-  fill_set(&set);
-  (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+  zl_cli_signals_block(ZL_CLI_SIGNALS_END);
 }
 
 int zl_follow_interrupted(void)
 {
-  sigset_t pending;
-
-  (void)sigemptyset(&pending);
-  (void)sigpending(&pending);
-  if (sigismember(&pending, SIGINT) == 1)
-    return SIGINT;
-  return sigismember(&pending, SIGTERM) == 1 ? SIGTERM : 0;
+  return zl_cli_signals_pending();
 }
 
 /* "web-rep-1  | text". A part of a very long line gets a line of its own: others may print in
@@ -87,6 +71,26 @@ static int put_entry(void *payload, const struct zl_log_entry *entry)
   return r < 0;
 }
 
+static void note_end(struct show *show)
+{
+  (void)pthread_mutex_lock(&show->writing);
+  show->ended++;
+  (void)pthread_mutex_unlock(&show->writing);
+  (void)!write(show->ended_fd, &(uint64_t){ 1 }, sizeof(uint64_t));
+}
+
+static size_t count_ended(struct show *show)
+{
+  uint64_t sink;
+  size_t ended;
+
+  (void)!read(show->ended_fd, &sink, sizeof(sink)); /* before counting: a later end wakes again */
+  (void)pthread_mutex_lock(&show->writing);
+  ended = show->ended;
+  (void)pthread_mutex_unlock(&show->writing);
+  return ended;
+}
+
 /* The log first: looking at the end of a container that removes itself would take its log away. */
 static void *follow_one(void *payload)
 {
@@ -108,7 +112,7 @@ static void *follow_one(void *payload)
     zl_cli_note("%s ended with %d (%s)", item->id, outcome.exit_code,
                 zl_exit_reason_name(outcome.reason));
   item->exit_code = r < 0 ? ZL_RC_FAILED : outcome.exit_code;
-  (void)eventfd_write(f->show->ended_fd, 1);
+  note_end(f->show);
   return NULL;
 }
 
@@ -126,7 +130,7 @@ static void *stop_all(void *payload)
 static void kill_all(struct show *show)
 {
   for (size_t i = show->count; i-- > 0;)
-    (void)zl_kill(show->rt, show->items[i].id, SIGKILL, NULL);
+    (void)zl_kill(show->rt, show->items[i].id, ZL_CLI_KILL, NULL);
 }
 
 static void handle_signal(struct show *show, int signal)
@@ -146,16 +150,19 @@ static void watch(struct show *show, size_t running)
 {
   struct pollfd fds[] = { { .fd = show->ended_fd, .events = POLLIN },
                           { .fd = show->signal_fd, .events = POLLIN } };
-  struct signalfd_siginfo info;
-  eventfd_t ended;
+  size_t ended = 0;
 
-  while (running > 0) {
+  while (ended < running) {
+    int signal = 0;
+
     if (poll(fds, ZL_COUNT(fds), -1) < 0 && errno != EINTR)
       return;
-    if (fds[0].revents != 0 && eventfd_read(show->ended_fd, &ended) == 0)
-      running -= ended < running ? (size_t)ended : running;
-    if (fds[1].revents != 0 && read(show->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-      handle_signal(show, (int)info.ssi_signo);
+    if (fds[0].revents != 0)
+      ended = count_ended(show);
+    if (fds[1].revents != 0)
+      signal = zl_cli_signals_take(show->signal_fd);
+    if (signal != 0)
+      handle_signal(show, signal);
   }
 }
 
@@ -196,11 +203,9 @@ int zl_follow(struct zl_cli *cli, struct zl_runtime *rt, struct zl_followed *ite
   zl_autofd ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   zl_autofd signal_fd = -1;
   struct zl_error err = { 0 };
-  sigset_t set;
 
-  fill_set(&set);
-  signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-  if (followers == NULL || ended_fd < 0 || signal_fd < 0) {
+  if (followers == NULL || ended_fd < 0 ||
+      zl_cli_signals_open(ZL_CLI_SIGNALS_END, &signal_fd, NULL) < 0) {
     (void)zl_fail_errno(&err, "watching the containers");
     return zl_cli_failed(cli, &err);
   }

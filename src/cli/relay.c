@@ -4,15 +4,15 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
-#include <stdint.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "cli/console.h"
+#include "cli/signals.h"
 
 enum {
+  USR1 = 10,
+  USR2 = 12,
   PATIENCE = 3 /* INT or TERM that a workload may ignore before the relay gives up on it */
 };
 
@@ -25,21 +25,9 @@ static struct watcher {
   int insistent; /* INT and TERM so far */
 } watcher = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-static void fill_set(sigset_t *set)
-{
-  static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH };
-
-  (void)sigemptyset(set);
-  for (size_t i = 0; i < ZL_COUNT(signals); i++)
-    (void)sigaddset(set, signals[i]);
-}
-
 void zl_relay_block_signals(void)
 {
-  sigset_t set;
-
-  fill_set(&set);
-  (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+  zl_cli_signals_block(ZL_CLI_SIGNALS_ALL);
 }
 
 int zl_relay_check_terminal(bool tty, struct zl_error *err)
@@ -62,32 +50,33 @@ static void handle(struct watcher *w, int signal)
   struct zl_relay *relay = w->relay;
   unsigned rows, cols;
 
-  if (signal == SIGWINCH && relay->tty) {
+  if (signal == ZL_CLI_RESIZED && relay->tty) {
     zl_console_size(STDIN_FILENO, &rows, &cols);
     if (rows > 0)
       (void)zl_session_resize(relay->session, rows, cols, NULL);
     return;
   }
   if (!relay->forward) {
-    if (signal != SIGWINCH && signal != SIGUSR1 && signal != SIGUSR2)
+    if (signal != ZL_CLI_RESIZED && signal != USR1 && signal != USR2)
       give_up(relay, signal);
     return;
   }
-  if (signal == SIGINT || signal == SIGTERM)
+  if (signal == ZL_CLI_INT || signal == ZL_CLI_TERM)
     w->insistent++;
   if (w->insistent >= PATIENCE)
     give_up(relay, signal);
   else
-    (void)zl_kill(relay->rt, relay->id, signal, NULL);
+    (void)zl_kill(relay->rt, relay->id, zl_cli_signal_to_send(signal), NULL);
 }
 
 static void *watch(void *payload)
 {
   struct watcher *w = payload;
   struct pollfd fd = { .fd = w->signal_fd, .events = POLLIN };
-  struct signalfd_siginfo info;
 
   for (;;) {
+    int signal;
+
     if (poll(&fd, 1, -1) < 0 && errno != EINTR)
       return NULL;
     (void)pthread_mutex_lock(&w->lock);
@@ -95,8 +84,9 @@ static void *watch(void *payload)
       (void)pthread_mutex_unlock(&w->lock);
       return NULL;
     }
-    if (read(w->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-      handle(w, (int)info.ssi_signo);
+    signal = zl_cli_signals_take(w->signal_fd);
+    if (signal != 0)
+      handle(w, signal);
     (void)pthread_mutex_unlock(&w->lock);
   }
 }
@@ -104,13 +94,10 @@ static void *watch(void *payload)
 static int start_watching(struct zl_relay *relay, struct zl_error *err)
 {
   pthread_t thread;
-  sigset_t set;
-  int r;
+  int r = zl_cli_signals_open(ZL_CLI_SIGNALS_ALL, &watcher.signal_fd, err);
 
-  fill_set(&set);
-  watcher.signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-  if (watcher.signal_fd < 0)
-    return zl_fail_errno(err, "watching for signals");
+  if (r < 0)
+    return r;
   watcher.relay = relay;
   r = pthread_create(&thread, NULL, watch, &watcher);
   if (r != 0)

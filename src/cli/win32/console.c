@@ -38,3 +38,26 @@ bool zl_console_can_colour(int fd)
 
   return zl_console_can_move(fd) && (no_colour == NULL || no_colour[0] == '\0');
 }
+
+static HANDLE raw; /* NULL: no console is in raw mode */
+static DWORD before;
+
+/* Keys come as they are pressed, as escape sequences where they are no characters. */
+int zl_console_raw(int fd, struct zl_error *err)
+{
+  HANDLE console = handle_of(fd);
+
+  if (!GetConsoleMode(console, &before) ||
+      !SetConsoleMode(console, ENABLE_VIRTUAL_TERMINAL_INPUT | ENABLE_WINDOW_INPUT))
+    return zl_fail(err, ZL_E_SYSTEM, 0, "setting the console to raw mode: Windows error %lu",
+                   GetLastError());
+  raw = console;
+  return 0;
+}
+
+void zl_console_restore(void)
+{
+  if (raw != NULL)
+    (void)SetConsoleMode(raw, before);
+  raw = NULL;
+}
