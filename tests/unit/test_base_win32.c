@@ -26,6 +26,7 @@
 #include "base/os_error.h"
 #include "base/proc.h"
 #include "base/time.h"
+#include "base/win32/pipe.h"
 #include "base/win32/wide.h"
 #include "scratch.h"
 
@@ -230,6 +231,47 @@ static void open_files_are_replaced_and_removed(void **state)
 
 #endif
 
+/* Each of two writers behind what the other has written. */
+static void who_appends_writes_at_the_end(void **state)
+{
+  const struct scratch *box = *state;
+  const int flags = O_WRONLY | O_CREAT | O_APPEND;
+  zl_autofd one = openat(box->fd, "log", flags, 0600), other = openat(box->fd, "log", flags, 0600);
+  zl_autobuf text = ZL_BUF_INIT(100);
+
+  assert_true(one >= 0 && other >= 0);
+  assert_int_equal(write(one, "a", 1), 1);
+  assert_int_equal(write(other, "b", 1), 1);
+  assert_int_equal(write(one, "c", 1), 1);
+  assert_int_equal(zl_file_read(box->fd, "log", &text, NULL), 0);
+  assert_string_equal(text.data, "abc");
+}
+
+/* Messages stay apart, whoever is slow or gone. */
+static void pipes_carry_messages(void **state)
+{
+  char text[8];
+  HANDLE ends[2];
+
+  (void)state;
+  assert_int_equal(zl_pipe_pair(ends, NULL), 0);
+  assert_int_equal(zl_pipe_recv(ends[0], text, sizeof(text), zl_time_boot() + 1000000, NULL),
+                   -ETIMEDOUT);
+  assert_int_equal(zl_pipe_send(ends[1], "one", 3, 1000), 0);
+  assert_int_equal(zl_pipe_send(ends[1], "much too long", 13, 1000), 0);
+  assert_int_equal(zl_pipe_send(ends[1], "two", 3, 1000), 0);
+  assert_int_equal(zl_pipe_recv(ends[0], text, sizeof(text), UINT64_MAX, NULL), 3);
+  assert_int_equal(zl_pipe_recv(ends[0], text, sizeof(text), UINT64_MAX, NULL), -EMSGSIZE);
+  assert_int_equal(zl_pipe_recv(ends[0], text, sizeof(text), UINT64_MAX, NULL), 3);
+  assert_memory_equal(text, "two", 3);
+  assert_int_equal(zl_pipe_send(ends[1], "last", 4, 1000), 0);
+  (void)CloseHandle(ends[1]);
+  assert_int_equal(zl_pipe_recv(ends[0], text, sizeof(text), UINT64_MAX, NULL), 4);
+  assert_int_equal(zl_pipe_recv(ends[0], text, sizeof(text), UINT64_MAX, NULL), 0);
+  assert_int_equal(zl_pipe_send(ends[0], "gone", 4, 1000), -EPIPE);
+  (void)CloseHandle(ends[0]);
+}
+
 static void links_count(void **state)
 {
   struct scratch *box = *state;
@@ -392,6 +434,8 @@ int main(int argc, char **argv)
     cmocka_unit_test_setup_teardown(read_only_files_are_removed, box_new, box_free),
     cmocka_unit_test(only_whole_paths_are_absolute),
 #endif
+    cmocka_unit_test_setup_teardown(who_appends_writes_at_the_end, box_new, box_free),
+    cmocka_unit_test(pipes_carry_messages),
     cmocka_unit_test_setup_teardown(links_count, box_new, box_free),
     cmocka_unit_test(events_wake_who_waits),
     cmocka_unit_test(children_get_their_arguments_and_variables),

@@ -234,8 +234,11 @@ static ACCESS_MASK access_of(int flags)
     return FILE_READ_ATTRIBUTES | ((flags & O_DIRECTORY) ? FILE_TRAVERSE | FILE_LIST_DIRECTORY : 0);
   if (flags & O_DIRECTORY)
     return LOOK | FILL;
+  /* Who may only append writes at the end whatever others do meanwhile. */
   return ((flags & O_WRONLY) ? FILE_READ_ATTRIBUTES : FILE_GENERIC_READ) |
-         (writes ? FILE_GENERIC_WRITE : 0);
+         (!writes            ? 0
+          : flags & O_APPEND ? FILE_GENERIC_WRITE & ~(ACCESS_MASK)FILE_WRITE_DATA
+                             : FILE_GENERIC_WRITE);
 }
 
 static struct zl_nt_open how_of(int flags)

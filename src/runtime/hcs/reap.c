@@ -5,18 +5,46 @@
  */
 #include <string.h>
 
+#include "base/fd.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/path.h"
 #include "base/strv.h"
 #include "net/win32/hcn.h"
 #include "runtime/check.h"
+#include "runtime/hcs/bundle.h"
 #include "runtime/hcs/hcs_private.h"
 #include "runtime/hcs/hresult.h"
 #include "runtime/hcs/privilege.h"
 #include "runtime/hcs/wintext.h"
 
-static int reap(struct zl_backend *backend, const char *id, struct zl_error *err)
+/* What others use too and its machine could open: the layers, and what is mounted. Only the bundle
+ * knows; without one there was no machine. */
+static int revoke(const struct zl_hcs_node *node, int dir_fd, const char *id, struct zl_error *err)
+{
+  zl_autobuf text = ZL_BUF_INIT(ZL_MAX_BUNDLE);
+  zl_autohcsbundle bundle = { 0 };
+  zl_autohcsmounts mounts = { 0 };
+  char **paths = NULL;
+  int r;
+
+  if (zl_file_read(dir_fd, "config.json", &text, NULL) < 0 ||
+      zl_hcs_bundle_parse(text.data, text.len, &bundle, NULL) < 0 ||
+      bundle.isolation != ZL_ISOLATION_HYPERV)
+    return 0;
+  r = zl_hcs_mounts_of(&bundle.service, bundle.volumes, bundle.isolation, &mounts, err);
+  for (size_t i = 0; r == 0 && bundle.layers[i] != NULL; i++)
+    r = zl_strv_push(&paths, bundle.layers[i], err);
+  for (size_t i = 0; r == 0 && i < mounts.n_dirs; i++)
+    r = zl_strv_push(&paths, mounts.dirs[i].source, err);
+  if (r == 0)
+    r = zl_hcs_instance_revoke(node, id, paths, zl_strv_len((const char *const *)paths), err);
+  zl_strv_free(paths);
+  return r;
+}
+
+/* dir_fd -1: the directory is not there any more. The shim has done all this, if it came to it. */
+static int reap(struct zl_backend *backend, const char *id, int dir_fd, struct zl_error *err)
 {
   zl_autofree char *dir = zl_asprintf("%s\\containers\\%s", backend->rt->root, id);
   char network[ZL_HCS_NETWORK_NAME];
@@ -27,7 +55,9 @@ static int reap(struct zl_backend *backend, const char *id, struct zl_error *err
     return zl_fail_nomem(err, "path of a container");
   if (r == 0)
     r = zl_hcs_enable_privileges(node.api, err);
-  return r < 0 ? r : zl_hcs_instance_reap(&node, id, dir, err);
+  if (r == 0)
+    r = zl_hcs_instance_reap(&node, id, dir, err);
+  return r < 0 || dir_fd < 0 ? r : revoke(&node, dir_fd, id, err);
 }
 
 int zl_hcs_remove(struct zl_backend *backend, const char *id, struct zl_error *err)
@@ -37,7 +67,7 @@ int zl_hcs_remove(struct zl_backend *backend, const char *id, struct zl_error *e
 
   if (r == 0)
     r = zl_shimclient_end(dir, err);
-  return r < 0 && r != -ZL_E_NOT_FOUND ? r : reap(backend, id, err);
+  return r < 0 && r != -ZL_E_NOT_FOUND ? r : reap(backend, id, dir, err);
 }
 
 /* ---- What exists ---- */

@@ -171,11 +171,23 @@ static void start_copying(struct hcs_shim *hcs)
     zl_warning("the container gets no input: no thread could be started");
 }
 
+/* The library names the container itself. */
+static void drop_name(struct hcs_shim *hcs)
+{
+  char prefix[ZL_MAX_ID + 32];
+  char *text = hcs->failure.msg;
+  int n = snprintf(prefix, sizeof(prefix), "starting container '%s': ", hcs->shim.id);
+
+  if (n > 0 && strncmp(text, prefix, (size_t)n) == 0)
+    memmove(text, text + n, strlen(text + n) + 1);
+}
+
 static void run_start(void *ctx)
 {
   struct hcs_shim *hcs = ctx;
 
-  (void)zl_hcs_instance_start(hcs->instance, &hcs->failure);
+  if (zl_hcs_instance_start(hcs->instance, &hcs->failure) < 0)
+    drop_name(hcs);
 }
 
 /* In the loop. One that has ended already is told of by note_end, which comes after this. */
