@@ -9,6 +9,7 @@
 #include "base/strv.h"
 #include "base/time.h"
 #include "image/config.h"
+#include "image/layer_flush.h"
 #include "image/layer_store.h"
 #include "image/store_internal.h"
 #include "spec/imageref.h"
@@ -207,6 +208,7 @@ struct resolution {
   struct zl_image *image;
   const struct zl_image_store *store;
   size_t rows;
+  bool pending; /* a layer of it is not flushed */
 };
 
 static int take_manifest(void *ctx, const struct zl_row *row, struct zl_error *err)
@@ -232,6 +234,7 @@ static int take_layer(void *ctx, const struct zl_row *row, struct zl_error *err)
   if (zl_layer_find_kind(res->store->layers_fd, key, &kind, err) < 0)
     return zl_fail(err, ZL_E_NOT_FOUND, 0, "layer %s is not on disk any more: pull the image again",
                    key);
+  res->pending = res->pending || zl_layer_is_pending(res->store->layers_fd, key);
   path = zl_layer_path(res->store->root, key, kind);
   if (path == NULL)
     return zl_fail_nomem(err, "the layers of an image");
@@ -286,6 +289,8 @@ int zl_image_resolve(struct zl_image_store *store, const char *image, struct zl_
     r = set_reference(store, digest, &reference, &found, err);
   if (r < 0)
     return r;
+  if (res.pending)
+    zl_flusher_rescue(store->helper, store->layers_fd);
   *ret = found;
   found = (struct zl_image){ 0 };
   return 0;

@@ -133,8 +133,10 @@ static int collect_locked(struct gc *gc, const char *key, struct zl_error *err)
 
   (void)zl_layer_meta_read(layers_fd, key, &meta, NULL);
   r = gc->options->dry_run ? 0 : retire(gc, key, &staging, err);
-  if (r < 0 || (!gc->options->dry_run && staging.name[0] == '\0'))
+  if (r < 0 || (!gc->options->dry_run && staging.name[0] == '\0')) {
+    zl_staging_remove(layers_fd, &staging); /* of a row that could not be committed */
     return r;
+  }
   zl_staging_remove(layers_fd, &staging);
   gc->result->layers++;
   gc->result->bytes += meta.bytes;
@@ -177,6 +179,30 @@ static int sweep_staging(struct gc *gc, const char *name, struct zl_error *err)
   return r < 0 ? r : 0;
 }
 
+/* Another layer has its place; only a container may still run on it. */
+static int sweep_aside(struct gc *gc, const char *name, struct zl_error *err)
+{
+  const char *key = zl_layer_aside_key(name);
+  uint64_t bytes = 0, files = 0;
+  size_t rows = 0;
+  int r = zl_store_query(gc->store->store, count_row, &rows, err,
+                         "SELECT 1 FROM manifest_layers WHERE key = ? AND digest IN"
+                         " (SELECT image_digest FROM containers) LIMIT 1",
+                         "s", key);
+
+  if (r < 0 || rows > 0 ||
+      (gc->options->is_used != NULL && gc->options->is_used(gc->options->ctx, key)))
+    return r;
+  (void)zl_path_tree_usage(gc->store->layers_fd, name, &bytes, &files);
+  if (!gc->options->dry_run)
+    r = zl_path_remove_tree(gc->store->layers_fd, name);
+  if (r < 0)
+    return zl_fail(err, ZL_E_SYSTEM, -r, "removing '%s'", name);
+  gc->result->staging++;
+  gc->result->staging_bytes += bytes;
+  return 0;
+}
+
 /* A lock file whose layer does not exist, left by a maker that died. */
 static int sweep_lock(struct gc *gc, const char *key, struct zl_error *err)
 {
@@ -217,7 +243,9 @@ static void sweep_entry(struct gc *gc, const char *name)
 
   if (name[0] == '.')
     return;
-  if (zl_staging_is_one(gc->store->layers_fd, name))
+  if (zl_layer_aside_key(name) != NULL)
+    r = sweep_aside(gc, name, &err);
+  else if (zl_staging_is_one(gc->store->layers_fd, name))
     r = sweep_staging(gc, name, &err);
   else if (zl_has_prefix(name, "lock-"))
     r = sweep_lock(gc, name + strlen("lock-"), &err);

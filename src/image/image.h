@@ -142,6 +142,10 @@ struct zl_image_gc_result {
 int zl_image_gc(struct zl_image_store *store, const struct zl_image_gc_options *options,
                 struct zl_image_gc_result *ret, struct zl_error *err);
 
+/* Waits until every layer is on the disk and counts from then on, whatever becomes of the machine.
+ * Usually a helper has done that a moment after the pull. ZL_E_SYSTEM: the disk failed. */
+int zl_image_flush(struct zl_image_store *store, struct zl_error *err);
+
 struct zl_image_usage {
   size_t images, layers;
   uint64_t bytes;             /* of all layers, each counted once, and interrupted downloads */

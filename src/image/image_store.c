@@ -4,6 +4,7 @@
 
 #include "base/path.h"
 #include "base/strv.h"
+#include "image/layer_flush.h"
 #include "image/store_internal.h"
 
 int zl_image_store_open(const struct zl_image_store_options *options, struct zl_image_store **ret,
@@ -42,4 +43,16 @@ void zl_image_store_close(struct zl_image_store *store)
 void zl_image_store_set_patience(struct zl_image_store *store, const struct zl_patience *patience)
 {
   store->patience = *patience;
+}
+
+int zl_image_flush(struct zl_image_store *store, struct zl_error *err)
+{
+  zl_autofd fd = zl_layers_open_for_flush(store->layers_fd);
+  int r;
+
+  if (fd >= 0)
+    return zl_layers_flush(fd, err);
+  r = zl_fail(err, ZL_E_SYSTEM, -fd, "opening '%s/layers'", store->root);
+  fd = -1;
+  return r;
 }

@@ -20,7 +20,8 @@ enum {
 
 static bool is_layer(const char *name)
 {
-  return name[0] != '.' && !zl_has_prefix(name, "tmp-") && !zl_has_prefix(name, "lock-");
+  return name[0] != '.' && !zl_has_prefix(name, "tmp-") && !zl_has_prefix(name, "lock-") &&
+         !zl_has_prefix(name, "void-");
 }
 
 static void close_dir(DIR **dir)
@@ -33,81 +34,108 @@ static void close_dir(DIR **dir)
 struct batch {
   int fds[BATCH];
   size_t n;
+  bool more; /* there may be others */
 };
 
-static int open_pending(int layers_fd, struct batch *ret)
+/* 0 or -errno. */
+static int add_if_pending(int layers_fd, const char *name, struct batch *batch)
 {
-  zl_autofd fd = zl_fd_open(layers_fd, ".", O_RDONLY | O_DIRECTORY, 0);
-  ZL_CLEANUP(close_dir) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-  const struct dirent *entry;
+  zl_autofd layer = openat(layers_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-  *ret = (struct batch){ .n = 0 };
-  if (dir == NULL) {
-    int r = fd < 0 ? fd : -errno;
-
-    fd = fd < 0 ? -1 : fd;
-    return r;
-  }
-  (void)zl_steal_fd(&fd);
-  while (ret->n < BATCH && (entry = readdir(dir)) != NULL) {
-    zl_autofd layer = -1;
-
-    if (!is_layer(entry->d_name))
-      continue;
-    layer = openat(layers_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (layer >= 0 && zl_layer_trust(layer) == ZL_LAYER_PENDING)
-      ret->fds[ret->n++] = zl_steal_fd(&layer);
-  }
+  if (layer < 0)
+    return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+  if (zl_layer_trust(layer) == ZL_LAYER_PENDING)
+    batch->fds[batch->n++] = zl_steal_fd(&layer);
   return 0;
 }
 
-static int flush(int layers_fd)
+static int read_names(int layers_fd, DIR *dir, struct batch *batch)
 {
-  if (ZL_FAULT("image.flush"))
-    return -EIO;
-  return syncfs(layers_fd) < 0 ? -errno : 0;
+  const struct dirent *entry;
+  int r = 0;
+
+  while (r == 0 && batch->n < BATCH) {
+    errno = 0;
+    entry = readdir(dir);
+    if (entry == NULL)
+      return -errno;
+    if (is_layer(entry->d_name))
+      r = add_if_pending(layers_fd, entry->d_name, batch);
+  }
+  batch->more = true;
+  return batch->n > 0 ? 0 : r; /* out of descriptors: those first */
 }
 
-/* 0 or -errno. A layer may have been removed by now. */
-static int mark(struct batch *batch, bool flushed)
+static int open_pending(int layers_fd, struct batch *ret)
 {
-  int first = 0;
+  zl_autofd fd = openat(layers_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  ZL_CLEANUP(close_dir) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+
+  *ret = (struct batch){ .n = 0 };
+  if (dir == NULL)
+    return -errno;
+  (void)zl_steal_fd(&fd);
+  return read_names(layers_fd, dir, ret);
+}
+
+int zl_layers_open_for_flush(int layers_fd)
+{
+  return zl_fd_open(layers_fd, ".", O_RDONLY | O_DIRECTORY, 0);
+}
+
+static int flush(int flush_fd)
+{
+  const int fault = ZL_FAULT("image.flush");
+
+  if (fault != 0)
+    return -fault;
+  return syncfs(flush_fd) < 0 ? -errno : 0;
+}
+
+/* Whether the kernel says that something was not written, and will not say it again. */
+static bool is_loss(int r)
+{
+  return r == -EIO || r == -ENOSPC || r == -EDQUOT;
+}
+
+/* How many are pending no more. */
+static size_t mark(struct batch *batch, int flushed)
+{
+  size_t done = 0;
 
   for (size_t i = 0; i < batch->n; i++) {
-    int r = 0;
-
-    if (flushed)
-      r = zl_layer_set_flushed(batch->fds[i]);
-    else
+    if (flushed == 0)
+      (void)zl_layer_set_flushed(batch->fds[i]);
+    else if (is_loss(flushed))
       zl_layer_set_void(batch->fds[i]);
-    if (r < 0 && r != -ENOENT && first == 0)
-      first = r;
+    done += zl_layer_trust(batch->fds[i]) != ZL_LAYER_PENDING ? 1 : 0;
     zl_fd_closep(&batch->fds[i]);
   }
-  return first;
+  return done;
 }
 
-int zl_layers_flush(int layers_fd, struct zl_error *err)
+int zl_layers_flush(int flush_fd, struct zl_error *err)
 {
   struct batch batch;
   bool any = false;
+  size_t done;
 
   do {
-    int r = open_pending(layers_fd, &batch), marked;
+    int r = open_pending(flush_fd, &batch);
 
     if (r < 0)
       return zl_fail(err, ZL_E_SYSTEM, -r, "looking for layers to flush");
-    if (batch.n > 0)
-      r = flush(layers_fd);
-    marked = mark(&batch, r == 0);
+    r = batch.n > 0 ? flush(flush_fd) : 0;
+    done = mark(&batch, r);
     if (r < 0)
       return zl_fail(err, ZL_E_SYSTEM, -r, "flushing layers");
-    if (marked < 0)
-      return zl_fail(err, ZL_E_SYSTEM, -marked, "marking flushed layers");
+    if (done < batch.n)
+      return zl_fail(err, ZL_E_SYSTEM, 0, "%zu flushed layers cannot be marked as such",
+                     batch.n - done);
     any = any || batch.n > 0;
-  } while (batch.n == BATCH);
+  } while (batch.more);
   /* The marks themselves, and the rows of the image. That failing, the layers are pulled again. */
   if (any)
-    (void)syncfs(layers_fd);
+    (void)syncfs(flush_fd);
   return 0;
 }

@@ -45,6 +45,7 @@ int zl_layer_meta_read(int dirfd, const char *key, struct zl_layer_meta *ret, st
   return 0;
 }
 
+/* The mode says something, so no umask has a say in it. */
 static int write_meta(int layer_fd, const struct zl_layer_meta *meta, const char *boot,
                       bool durable, struct zl_error *err)
 {
@@ -57,9 +58,11 @@ static int write_meta(int layer_fd, const struct zl_layer_meta *meta, const char
   if (json == NULL)
     return zl_fail_nomem(err, "metadata of a layer");
   r = zl_json_render(json, &text, err);
-  return r < 0
-             ? r
-             : zl_file_replace(layer_fd, FILE_NAME, text, strlen(text), PENDING_MODE, durable, err);
+  if (r == 0)
+    r = zl_file_replace(layer_fd, FILE_NAME, text, strlen(text), PENDING_MODE, durable, err);
+  if (r == 0 && fchmodat(layer_fd, FILE_NAME, PENDING_MODE, 0) < 0)
+    r = zl_fail_errno(err, "metadata of a layer");
+  return r;
 }
 
 int zl_layer_meta_write(int layer_fd, const struct zl_layer_meta *meta, struct zl_error *err)
@@ -81,17 +84,22 @@ enum zl_layer_trust zl_layer_trust(int layer_fd)
   char now[ZL_BOOT_ID_TEXT];
   struct zl_layer_meta meta;
   struct stat st;
+  int r;
 
   if (fstatat(layer_fd, FILE_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0)
-    return ZL_LAYER_VOID;
+    return errno == ENOENT ? ZL_LAYER_VOID : ZL_LAYER_UNKNOWN;
   if ((st.st_mode & S_IWUSR) == 0)
     return ZL_LAYER_FLUSHED;
-  if (zl_layer_meta_read(layer_fd, ".", &meta, NULL) < 0)
+  r = zl_layer_meta_read(layer_fd, ".", &meta, NULL);
+  if (r == -ZL_E_SYSTEM || r == -ZL_E_NO_MEMORY)
+    return ZL_LAYER_UNKNOWN;
+  if (r < 0)
     return ZL_LAYER_VOID;
   if (meta.boot[0] == '\0')
     return ZL_LAYER_FLUSHED;
-  return zl_time_boot_id(now, NULL) == 0 && strcmp(now, meta.boot) == 0 ? ZL_LAYER_PENDING
-                                                                        : ZL_LAYER_VOID;
+  if (zl_time_boot_id(now, NULL) < 0)
+    return ZL_LAYER_UNKNOWN;
+  return strcmp(now, meta.boot) == 0 ? ZL_LAYER_PENDING : ZL_LAYER_VOID;
 }
 
 /* The mode of a file that is there: unlike a name, nothing that a remover would trip over. */

@@ -25,7 +25,8 @@ struct zl_layer_meta {
 };
 
 enum zl_layer_trust {
-  ZL_LAYER_VOID,    /* of an earlier boot and not flushed, or without metadata */
+  ZL_LAYER_VOID,    /* of an earlier boot and not flushed, or without good metadata */
+  ZL_LAYER_UNKNOWN, /* the metadata could not be read: not a reason to throw anything away */
   ZL_LAYER_PENDING, /* of this boot, to be flushed */
   ZL_LAYER_FLUSHED
 };

@@ -127,6 +127,10 @@ int zl_staging_sweep(int layers_fd, const char *name, struct zl_error *err);
 void zl_staging_sweep_dead(int layers_fd);
 /* Whether the above would remove it. */
 bool zl_staging_is_left(int layers_fd, const char *name);
+/* Linux: a layer that another one has taken the place of is named this, a random text, "-" and its
+ * key. The key, or NULL. */
+#define ZL_LAYER_ASIDE "void-"
+const char *zl_layer_aside_key(const char *name);
 /* Makes staging of a published layer, to be removed, and lets its lock's file go with it. The lock
  * is held exclusively, until the staging is removed. */
 int zl_layer_retire(int layers_fd, const char *key, struct zl_staging *ret, struct zl_error *err);

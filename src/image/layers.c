@@ -53,6 +53,7 @@ struct zl_layer_fetch {
   size_t count;
   enum zl_layer_kind kind; /* of layers that have to be made */
   int partials_fd;         /* -1: nothing is kept */
+  int flush_fd;            /* whose errors are those of what is made here */
   struct zl_flusher flusher;
   atomic_uint connections;
   atomic_size_t next;
@@ -222,7 +223,7 @@ static int publish(struct zl_layer_fetch *f, struct job *job, const char *key, s
   if (r < 0)
     return r;
   forget_partial(f, job);
-  zl_flusher_want(&f->flusher, f->opt.store->helper, layers_fd);
+  zl_flusher_want(&f->flusher, f->opt.store->helper, f->flush_fd);
   return zl_claim_share(layers_fd, &job->claim, key, err);
 }
 
@@ -273,7 +274,7 @@ static int get_layer(struct zl_layer_fetch *f, struct job *job, struct zl_error 
       return r;
     if (job->claim.key != NULL) {
       if (zl_layer_is_pending(layers_fd, job->claim.key))
-        zl_flusher_want(&f->flusher, f->opt.store->helper, layers_fd);
+        zl_flusher_want(&f->flusher, f->opt.store->helper, f->flush_fd);
       forget_partial(f, job);
       set_state(f, job, JOB_READY);
       return tell(f, job, ZL_PULL_EXISTS, job->blob->size, 0, err);
@@ -429,7 +430,7 @@ int zl_layer_fetch(const struct zl_layer_fetch_options *options, struct zl_layer
   if (f == NULL)
     return zl_fail_nomem(err, "the layers of an image");
   f->opt = *options;
-  f->partials_fd = -1;
+  f->partials_fd = f->flush_fd = -1;
   f->flusher = (struct zl_flusher)ZL_FLUSHER_INIT;
   (void)pthread_mutex_init(&f->order, NULL);
   (void)pthread_cond_init(&f->changed, NULL);
@@ -437,6 +438,10 @@ int zl_layer_fetch(const struct zl_layer_fetch_options *options, struct zl_layer
   r = init_jobs(f, err);
   if (r == 0)
     r = zl_layer_kind_choose(options->store, &f->kind, err);
+  if (r == 0)
+    f->flush_fd = zl_layers_open_for_flush(options->store->layers_fd);
+  if (r == 0 && f->flush_fd < 0)
+    r = zl_fail(err, ZL_E_SYSTEM, -f->flush_fd, "opening the directory of layers");
   if (r < 0)
     return r;
   /* What dead pulls hold may be the room that this one needs. */
@@ -459,7 +464,8 @@ void zl_layer_fetch_free(struct zl_layer_fetch *fetch)
   if (fetch == NULL)
     return;
   /* By now the image is committed, if it ever is. */
-  zl_flusher_end(&fetch->flusher, fetch->opt.store->layers_fd);
+  zl_flusher_end(&fetch->flusher, fetch->flush_fd);
+  zl_fd_closep(&fetch->flush_fd);
   for (size_t i = 0; i < fetch->count; i++) {
     zl_unpack_free(fetch->jobs[i].got.unpack);
     zl_staging_remove(fetch->opt.store->layers_fd, &fetch->jobs[i].staging);

@@ -140,6 +140,8 @@ int zl_check_layers(struct zl_check *check, struct zl_error *err)
   char detail[96];
   int r = zl_node_images(check->rt, &images, err);
 
+  if (r == 0 && check->repair)
+    r = zl_image_flush(images, err);
   if (r == 0)
     r = zl_image_gc(images, &options, &found, err);
   if (r < 0 || found.layers + found.staging == 0)

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "image/layer_flush.h"
 
@@ -42,9 +43,10 @@ int zl_unpack_flush(void)
   int r;
 
   keep_on();
+  (void)!chdir("/"); /* the caller's directory is not to be busy for this */
   do {
     ended = wait_for_end();
-    r = zl_layers_flush(LAYERS_FD, NULL);
-  } while (!ended && r == 0);
+    r = zl_layers_flush(LAYERS_FD, NULL); /* a failure may be the last one's only */
+  } while (!ended);
   return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

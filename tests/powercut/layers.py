@@ -45,7 +45,7 @@ def of_layer(place):
 def named(root):
     """The directories that stand under the name of a layer."""
     folder = root / "layers"
-    return [place for place in sorted(folder.iterdir()) if not place.name.startswith(("tmp-", "lock-", "."))] if folder.is_dir() else []
+    return [place for place in sorted(folder.iterdir()) if not place.name.startswith(("tmp-", "lock-", "void-", "."))] if folder.is_dir() else []
 
 
 def is_flushed(place):

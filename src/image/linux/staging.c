@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/path.h"
+#include "base/rand.h"
 #include "base/strv.h"
 #include "base/time.h"
 #include "image/layer_store.h"
@@ -52,10 +53,12 @@ static enum zl_layer_trust trust_of(int layers_fd, const char *key)
 {
   zl_autofd fd = zl_fd_open(layers_fd, key, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
 
+  enum zl_layer_trust failed = fd == -ENOENT || fd == -ENOTDIR ? ZL_LAYER_VOID : ZL_LAYER_UNKNOWN;
+
   if (fd >= 0)
     return zl_layer_trust(fd);
   fd = -1;
-  return ZL_LAYER_VOID;
+  return failed;
 }
 
 bool zl_layer_is_published(int layers_fd, const char *key)
@@ -227,6 +230,25 @@ bool zl_staging_is_left(int layers_fd, const char *name)
   return lock_staging(layers_fd, name, &fd);
 }
 
+/* What has the name is void, or its tree is gone. A container may run on it all the same, since a
+ * failed flush makes layers void: the collector removes it when none does. */
+static int move_aside(int layers_fd, const char *key)
+{
+  char name[ZL_LAYER_NAME + 32], hex[17];
+
+  if (zl_rand_hex(hex, sizeof(hex), NULL) < 0)
+    return -1;
+  (void)snprintf(name, sizeof(name), ZL_LAYER_ASIDE "%s-%s", hex, key);
+  return renameat(layers_fd, key, layers_fd, name);
+}
+
+const char *zl_layer_aside_key(const char *name)
+{
+  const size_t skip = strlen(ZL_LAYER_ASIDE) + 17;
+
+  return zl_has_prefix(name, ZL_LAYER_ASIDE) && strlen(name) > skip ? name + skip : NULL;
+}
+
 int zl_staging_publish(int layers_fd, struct zl_staging *staging, const char *key,
                        const struct zl_layer_meta *meta, struct zl_error *err)
 {
@@ -234,12 +256,10 @@ int zl_staging_publish(int layers_fd, struct zl_staging *staging, const char *ke
 
   if (r < 0)
     return r;
-  if (renameat(layers_fd, staging->name, layers_fd, key) < 0) {
-    /* The remains of a layer whose tree is gone, or that a power cut made void. */
-    if ((errno != ENOTEMPTY && errno != EEXIST) || zl_path_remove_tree(layers_fd, key) < 0 ||
-        renameat(layers_fd, staging->name, layers_fd, key) < 0)
-      return zl_fail_errno(err, "publishing layer %s", key);
-  }
+  if (renameat(layers_fd, staging->name, layers_fd, key) < 0 &&
+      ((errno != ENOTEMPTY && errno != EEXIST) || move_aside(layers_fd, key) < 0 ||
+       renameat(layers_fd, staging->name, layers_fd, key) < 0))
+    return zl_fail_errno(err, "publishing layer %s", key);
   staging_close(staging);
   return 0;
 }

@@ -41,7 +41,10 @@ bool zl_layer_is_published(int layers_fd, const char *key)
 {
   zl_autofd fd = zl_fd_open(layers_fd, key, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
 
-  return fd >= 0 && zl_layer_trust(fd) != ZL_LAYER_VOID;
+  bool published = fd >= 0 ? zl_layer_trust(fd) != ZL_LAYER_VOID : fd != -ENOENT && fd != -ENOTDIR;
+
+  fd = fd < 0 ? -1 : fd;
+  return published;
 }
 
 bool zl_layer_is_pending(int layers_fd, const char *key)
@@ -84,6 +87,13 @@ int zl_layer_open(int layers_fd, const char *key, int *ret_fd, struct zl_error *
     return zl_fail(err, fd == -ENOENT ? ZL_E_NOT_FOUND : ZL_E_SYSTEM, -fd, "opening layer %s", key);
   *ret_fd = fd;
   return 0;
+}
+
+/* A layer that does not count is filled again where it is. */
+const char *zl_layer_aside_key(const char *name)
+{
+  (void)name;
+  return NULL;
 }
 
 /* ---- Staging --------------------------------------------------------------------------------- */

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -173,15 +174,33 @@ static void layers_of_older_versions_count(void **state)
   assert_false(zl_layer_is_pending(box.fd, "one"));
 }
 
+/* What had its place is moved aside: a container may run on it. */
 static void a_void_layer_is_made_again(void **state)
 {
+  zl_autofd used = -1;
+
   (void)state;
   publish("one");
   assert_int_equal(mkdirat(box.fd, "one/fs/rest", 0755), 0);
+  used = zl_fd_open(box.fd, "one/fs", O_PATH | O_DIRECTORY, 0);
   next_boot("one");
   publish("one");
   assert_true(zl_layer_is_published(box.fd, "one"));
   assert_int_equal(faccessat(box.fd, "one/fs/rest", F_OK, 0), -1);
+  assert_int_equal(faccessat(used, "rest", F_OK, 0), 0);
+  assert_null(zl_layer_aside_key("one"));
+  assert_null(zl_layer_aside_key("void-0123456789abcdef-"));
+  assert_string_equal(zl_layer_aside_key("void-0123456789abcdef-one"), "one");
+}
+
+static void no_umask_says_that_it_was_flushed(void **state)
+{
+  mode_t before = umask(0277);
+
+  (void)state;
+  publish("one");
+  (void)umask(before);
+  assert_true(zl_layer_is_pending(box.fd, "one"));
 }
 
 #ifdef ZL_FAULTS
@@ -201,6 +220,18 @@ static void a_disk_that_fails_leaves_no_layer(void **state)
   assert_true(zl_layer_is_published(box.fd, "before"));
   flush_well(); /* the error was reported once: a flush that works says nothing about the layer */
   assert_false(zl_layer_is_published(box.fd, "one"));
+}
+
+static void other_failures_lose_nothing(void **state)
+{
+  (void)state;
+  publish("one");
+  assert_int_equal(setenv("ZLAYER_FAULTS", "image.flush=error(EPERM)", 1), 0);
+  assert_int_equal(zl_layers_flush(box.fd, NULL), -ZL_E_SYSTEM);
+  (void)unsetenv("ZLAYER_FAULTS");
+  assert_true(zl_layer_is_pending(box.fd, "one"));
+  flush_well();
+  assert_true(is_flushed("one"));
 }
 #endif
 
@@ -276,6 +307,23 @@ static void the_pull_flushes_without_a_helper(void **state)
   assert_true(is_flushed("one"));
 }
 
+/* As of a pull that was killed with its helper. */
+static void whoever_meets_a_pending_layer_rescues_it(void **state)
+{
+  zl_autofd held = zl_layers_open_for_flush(box.fd);
+
+  (void)state;
+  publish("one");
+  assert_int_equal(flock(held, LOCK_SH), 0);
+  zl_flusher_rescue("/nowhere", box.fd); /* a helper lives: none is started */
+  zl_flusher_rescue(getenv("ZLAYER_UNPACK"), box.fd);
+  (void)usleep(200000);
+  assert_true(zl_layer_is_pending(box.fd, "one"));
+  zl_fd_closep(&held);
+  zl_flusher_rescue(getenv("ZLAYER_UNPACK"), box.fd);
+  wait_until_flushed("one");
+}
+
 static void nothing_wanted_is_nothing_done(void **state)
 {
   struct zl_flusher flusher = ZL_FLUSHER_INIT;
@@ -297,13 +345,16 @@ int main(void)
     CASE(nothing_but_a_whole_record_counts),
     CASE(layers_of_older_versions_count),
     CASE(a_void_layer_is_made_again),
+    CASE(no_umask_says_that_it_was_flushed),
 #ifdef ZL_FAULTS
     CASE(a_disk_that_fails_leaves_no_layer),
+    CASE(other_failures_lose_nothing),
 #endif
     CASE(only_layers_are_looked_at),
     CASE(many_are_flushed_in_one_go),
     CASE(the_helper_flushes_when_the_pull_has_ended),
     CASE(the_pull_flushes_without_a_helper),
+    CASE(whoever_meets_a_pending_layer_rescues_it),
     CASE(nothing_wanted_is_nothing_done),
   };
 

@@ -401,6 +401,29 @@ static void a_dead_pulls_helper_does_not_hinder_collection(void **state)
   (void)close(fd);
 }
 
+static bool uses_all(void *ctx, const char *key)
+{
+  (void)ctx;
+  (void)key;
+  return true;
+}
+
+static void what_was_moved_aside_goes_when_nobody_uses_it(void **state)
+{
+  const struct zl_image_gc_options used = { .is_used = uses_all };
+  struct zl_image_gc_result result;
+
+  (void)state;
+  assert_int_equal(mkdirat(box.layers_fd, "void-0123456789abcdef-diffs", 0700), 0);
+  assert_int_equal(mkdirat(box.layers_fd, "void-0123456789abcdef-diffs/fs", 0700), 0);
+  gc(&used, &result);
+  assert_int_equal(result.staging, 0);
+  assert_int_equal(faccessat(box.layers_fd, "void-0123456789abcdef-diffs/fs", F_OK, 0), 0);
+  gc(NULL, &result);
+  assert_int_equal(result.staging, 1);
+  assert_int_equal(faccessat(box.layers_fd, "void-0123456789abcdef-diffs", F_OK, 0), -1);
+}
+
 static bool uses_diffu(void *ctx, const char *key)
 {
   (void)ctx;
@@ -690,6 +713,7 @@ int main(void)
     CASE(collects_what_nobody_holds),
     CASE(a_dead_pulls_helper_does_not_hinder_collection),
     CASE(asks_who_uses_a_layer),
+    CASE(what_was_moved_aside_goes_when_nobody_uses_it),
     CASE(resolves_images),
     CASE(notices_a_lost_layer),
     CASE(lists_and_measures),
