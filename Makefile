@@ -8,7 +8,7 @@ MESON  := /usr/bin/meson
 V2_UNIT := $(addprefix unit/engine/test_engine_,cgroup cgroup_v2 devices_policy) unit/erofs/test_mount
 V2_OCI := $(filter-out %/fakebus.py %/ocibox.py %/schema.py %/systemd_real.py,$(wildcard tests/oci/*.py))
 
-.PHONY: help setup build run run-isolation test check bench bench-oci bench-pull bench-vm format install clean images guest guest-kernel test-powercut test-systemd test-v2 windows windows-libraries
+.PHONY: help setup build run run-isolation test check bench bench-oci bench-pull bench-vm format install clean images guest guest-kernel guest-qemu test-powercut test-systemd test-v2 windows windows-libraries
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
@@ -36,6 +36,10 @@ guest-kernel: build ## our own, which starts faster; its build takes minutes, on
 	@sh tools/setup kernel vm
 	@$(PYTHON) tools/mkguest --init $(BUILD)/zlayer-guest kernel $(BUILD)/guest
 
+guest-qemu: setup ## our own QEMU, which keeps translated code; its build takes minutes, once (root)
+	@sh tools/setup qemu vm
+	@$(PYTHON) tools/mkqemu $(BUILD)/guest
+
 run-isolation: build images ## the same program with the node's kernel and with one of its own (root)
 	@sh tools/setup vm
 	@$(MAKE) --no-print-directory $$(test -e $(BUILD)/guest/zlayer/kernel.json && echo guest-kernel || echo guest)
@@ -52,7 +56,7 @@ windows-libraries: setup
 windows: windows-libraries build-windows/build.ninja ## build-windows/zlayer.exe and libzlayer, cross-compiled for Windows
 	@ninja -C build-windows $(if $(V),-v,--quiet)
 
-test: build images guest guest-kernel windows-libraries ## all tests (root); ends with "N passed, N failed"
+test: build images guest guest-kernel guest-qemu windows-libraries ## all tests (root); ends with "N passed, N failed"
 	@sh tools/setup test vm wine
 	@$(PYTHON) tools/runtests
 
@@ -92,7 +96,7 @@ bench-pull: build ## cold pulls of each kind of layers against podman and contai
 	@sh tools/setup test images
 	@$(PYTHON) bench/pull
 
-bench-vm: build images guest guest-kernel ## start, exec and memory of machines against bare QEMU, interleaved (root, quiet machine)
+bench-vm: build images guest guest-kernel guest-qemu ## start, exec and memory of machines against bare QEMU, interleaved (root, quiet machine)
 	@sh tools/setup test vm
 	@$(PYTHON) bench/vm
 

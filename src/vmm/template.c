@@ -25,10 +25,11 @@ enum {
   MEMORY,
   STATE,
   SCRATCH,
+  CODE, /* may be absent */
   N_FILES
 };
 
-static const char *const names[N_FILES] = { "memory", "state", "scratch" };
+static const char *const names[N_FILES] = { "memory", "state", "scratch", "code" };
 
 ZL_DEFINE_CLEANUP(struct zl_hash, zl_hash_free)
 
@@ -108,18 +109,23 @@ static int seal_file(int dir_fd, int which, json_t *seal, struct zl_error *err)
              : 0;
 }
 
+static int write_seal(int dir_fd, const json_t *seal, struct zl_error *err)
+{
+  zl_autofree char *text = NULL;
+  int r = zl_json_render(seal, &text, err);
+
+  return r < 0 ? r : zl_file_replace(dir_fd, SEAL, text, strlen(text), 0600, true, err);
+}
+
 int zl_vm_template_seal(int dir_fd, const char *key, struct zl_error *err)
 {
   zl_autojson *seal = json_pack("{s:i, s:s}", "format", ZL_VM_TEMPLATE_FORMAT, "key", key);
-  zl_autofree char *text = NULL;
   int r = seal == NULL ? zl_fail_nomem(err, "a template's description") : 0;
 
-  for (int i = 0; r == 0 && i < N_FILES; i++)
+  for (int i = 0; r == 0 && i < CODE; i++)
     r = seal_file(dir_fd, i, seal, err);
   if (r == 0)
-    r = zl_json_render(seal, &text, err);
-  if (r == 0)
-    r = zl_file_replace(dir_fd, SEAL, text, strlen(text), 0600, true, err);
+    r = write_seal(dir_fd, seal, err);
   return r < 0 ? zl_wrap(err, "sealing the template") : 0;
 }
 
@@ -145,6 +151,18 @@ static int read_seal(int dir_fd, const char *key, json_t **ret, struct zl_error 
     return zl_fail(err, ZL_E_CORRUPT, 0, "%s is that of another template", SEAL);
   *ret = zl_steal_ptr(&seal);
   return 0;
+}
+
+int zl_vm_template_seal_code(int dir_fd, const char *key, struct zl_error *err)
+{
+  zl_autojson *seal = NULL;
+  int r = read_seal(dir_fd, key, &seal, err);
+
+  if (r == 0)
+    r = seal_file(dir_fd, CODE, seal, err);
+  if (r == 0)
+    r = write_seal(dir_fd, seal, err);
+  return r < 0 ? zl_wrap(err, "sealing the template's code") : 0;
 }
 
 /* Reading a hole of a mapped file gives it a page on tmpfs, and other file systems count blocks of
@@ -192,8 +210,7 @@ static int open_file(int dir_fd, int which, const json_t *seal, int *ret_fd, str
 int zl_vm_template_open(int dir_fd, const char *key, struct zl_vm_template *ret,
                         struct zl_error *err)
 {
-  ZL_CLEANUP(zl_vm_template_close)
-  struct zl_vm_template files = { .memory_fd = -1, .state_fd = -1, .scratch_fd = -1 };
+  ZL_CLEANUP(zl_vm_template_close) struct zl_vm_template files = ZL_VM_TEMPLATE_INIT;
   zl_autojson *seal = NULL;
   int r = read_seal(dir_fd, key, &seal, err);
 
@@ -203,10 +220,12 @@ int zl_vm_template_open(int dir_fd, const char *key, struct zl_vm_template *ret,
     r = open_file(dir_fd, STATE, seal, &files.state_fd, err);
   if (r == 0)
     r = open_file(dir_fd, SCRATCH, seal, &files.scratch_fd, err);
+  if (r == 0 && json_object_get(seal, names[CODE]) != NULL)
+    r = open_file(dir_fd, CODE, seal, &files.code_fd, err);
   if (r < 0)
     return zl_wrap(err, "template %.12s", key);
   *ret = files;
-  files = (struct zl_vm_template){ .memory_fd = -1, .state_fd = -1, .scratch_fd = -1 };
+  files = (struct zl_vm_template)ZL_VM_TEMPLATE_INIT;
   return 0;
 }
 
@@ -215,4 +234,5 @@ void zl_vm_template_close(struct zl_vm_template *template)
   zl_fd_closep(&template->memory_fd);
   zl_fd_closep(&template->state_fd);
   zl_fd_closep(&template->scratch_fd);
+  zl_fd_closep(&template->code_fd);
 }

@@ -37,12 +37,22 @@ int zl_vm_shape_key(const struct zl_vm_shape *shape, char key[ZL_VM_KEY_TEXT],
  * SHA-256 too. */
 int zl_vm_template_seal(int dir_fd, const char *key, struct zl_error *err);
 
+/* Adds the file code, complete and synced, to a template that is sealed. What the others were when
+ * they were sealed stays: clones have read them since, and a hole that was read has blocks as long
+ * as the kernel likes. */
+int zl_vm_template_seal_code(int dir_fd, const char *key, struct zl_error *err);
+
 /* Opens the files of a sealed template after checking them against template.json.
  * ZL_E_NOT_FOUND: there is none (it was never finished). ZL_E_CORRUPT: a file is not what was
  * written; the message says which. */
 struct zl_vm_template {
   int memory_fd, state_fd, scratch_fd;
+  int code_fd; /* translated code (vmm/code.h); -1: it was sealed without */
 };
+#define ZL_VM_TEMPLATE_INIT                                           \
+  {                                                                   \
+    .memory_fd = -1, .state_fd = -1, .scratch_fd = -1, .code_fd = -1, \
+  }
 int zl_vm_template_open(int dir_fd, const char *key, struct zl_vm_template *ret,
                         struct zl_error *err);
 /* Idempotent. */

@@ -116,7 +116,7 @@ def fall_back(*cases):
 
 
 def a_damaged_file_is_noticed_before_it_is_used():
-    fall_back(*[(name, damage, False, f"'{name}'") for name in ("memory", "state", "scratch")
+    fall_back(*[(name, damage, False, f"'{name}'") for name in ("memory", "state", "scratch", "code")
                 for damage in (cut(0), cut(0.5), remove, replace_by_directory)],
               *[("state", damage, False, "'state'") for damage in (flip(0), flip(0.3, 0.7), flip(1),
                                                                    fill(b"garbage"))],
@@ -164,6 +164,13 @@ def a_state_that_loads_all_the_same_holds_up_nobody():
         node.expect_no_leaks()
 
 
+def code_that_is_not_what_was_kept_is_never_run():
+    """Its content is looked at by our own QEMU (make guest-qemu)."""
+    fall_back(*[("code", damage, True, "giving the machine its code") for damage in
+                (cut(0), cut(0.5), fill(b"garbage"), flip(0), flip(0.01), flip(0.5), flip(1), hole(1 << 20, 4096),
+                 noise(4 << 20, 1 << 20))])
+
+
 def a_memory_that_does_not_run_is_given_up():
     fall_back(*[("memory", damage, True, "cloning template") for damage in
                 (zero, cut(0), cut(0.5), hole(16 << 20, 8 << 20), noise(16 << 20, 8 << 20))])
@@ -208,5 +215,5 @@ def a_pool_does_not_use_a_damaged_template():
 if __name__ == "__main__":
     main(a_damaged_file_is_noticed_before_it_is_used, a_damaged_manifest_is_noticed,
          a_template_without_manifest_is_none, a_state_that_does_not_load_is_given_up,
-         a_state_that_loads_all_the_same_holds_up_nobody, a_memory_that_does_not_run_is_given_up,
-         templates_of_images_are_no_exception, a_pool_does_not_use_a_damaged_template)
+         a_state_that_loads_all_the_same_holds_up_nobody, code_that_is_not_what_was_kept_is_never_run,
+         a_memory_that_does_not_run_is_given_up, templates_of_images_are_no_exception, a_pool_does_not_use_a_damaged_template)

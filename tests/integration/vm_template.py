@@ -11,9 +11,9 @@ import time
 
 from zltest import BUILD, HELLO, VmNode, check, helpers, main, wait_for
 
-QEMU = pathlib.Path("/usr/bin/qemu-system-x86_64")
 CPUINFO = pathlib.Path("/proc/cpuinfo")
 GUEST = pathlib.Path(os.environ.get("ZLAYER_GUEST_DIR", BUILD / "guest")).resolve()
+QEMU = GUEST / "qemu/qemu-system-x86_64"
 # A clone that hangs is given up after 15 s, then the machine boots: with room for a busy host. The
 # agent's own patience is 120 s.
 LIMIT_S = 100
@@ -76,7 +76,8 @@ def a_template_is_made_by_the_first_start_and_serves_the_second():
     with TemplateNode() as node:
         check(node.json("vm", "status", "--json")["tiers"] == ["boot"], "tiers before")
         node.expect("boot")
-        node.await_template()
+        code = node.root / "vm/templates" / node.await_template() / "code"
+        check(code.exists() and code.stat().st_size > 1 << 20, "no code is kept: is our own QEMU there (make guest-qemu)?")
         check(node.json("vm", "status", "--json")["tiers"] == ["clone", "boot"], "tiers after")
         node.zlayer("run", "-d", "--name", "one", "--isolation", "hyperv", HELLO, "sleep", "1000")
         check(node.inspect("one")["machine"]["tier"] == "clone", "tier in inspect")

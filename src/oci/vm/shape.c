@@ -68,13 +68,13 @@ static int load_settings(struct zl_vm_settings *ret, struct zl_error *err)
 }
 
 static int find_guest(const struct zl_vm_settings *settings, struct zl_vm_guest *ret,
-                      struct zl_error *err)
+                      char **ret_qemu, struct zl_error *err)
 {
   zl_autofree char *dir = NULL;
-  int r = zl_vm_qemu_find(ZL_VM_QEMU, err);
+  int r = zl_vm_guest_dir(getenv(HELPER_DIR), &dir, err);
 
   if (r == 0)
-    r = zl_vm_guest_dir(getenv(HELPER_DIR), &dir, err);
+    r = zl_vm_qemu_find(dir, ZL_VM_QEMU, ret_qemu, err);
   if (r == 0)
     r = zl_vm_guest_find(dir, settings->kernel, ret, err);
   if (r == 0 && !ret->has_9p)
@@ -139,7 +139,7 @@ int oci_vm_shape_render(const struct oci_container *c, const struct zl_resources
   zl_autoguest guest = { .name = NULL };
   struct zl_accel accel = { 0 };
   zl_autojson *json = NULL;
-  zl_autofree char *disk = NULL;
+  zl_autofree char *disk = NULL, *qemu = NULL;
   uint64_t limit = resources->memory_limit > 0 ? (uint64_t)resources->memory_limit : 0;
   double cpus = 0;
   int r = load_settings(&settings, err);
@@ -148,18 +148,18 @@ int oci_vm_shape_render(const struct oci_container *c, const struct zl_resources
     cpus = (double)resources->cpu_quota_us /
            (double)(resources->cpu_period_us > 0 ? resources->cpu_period_us : 100000);
   if (r == 0)
-    r = find_guest(&settings, &guest, err);
+    r = find_guest(&settings, &guest, &qemu, err);
   if (r == 0)
     r = find_accel(c, &accel, err);
   if (r == 0 && scratch)
     r = find_scratch(c, settings.scratch_bytes, &disk, err);
   if (r < 0)
     return r;
-  json = json_pack(
-      "{s:s, s:s, s:s, s:b, s:s, s:I, s:i, s:i, s:[{s:s, s:b}], s:b, s:s*}", "qemu", ZL_VM_QEMU,
-      "kernel", guest.kernel, "initrd", guest.initrd, "acpi", (int)guest.acpi, "accel",
-      zl_vm_accel_text(accel.accel), "tscKhz", (json_int_t)accel.tsc_khz, "memoryMiB",
-      (int)zl_vm_shape_memory(&settings, limit), "vcpus", (int)zl_vm_shape_cpus(&settings, cpus),
-      "binds", "source", share, "readonly", 0, "unrecorded", 1, "scratch", disk);
+  json = json_pack("{s:s, s:s, s:s, s:b, s:s, s:I, s:i, s:i, s:[{s:s, s:b}], s:b, s:s*}", "qemu",
+                   qemu, "kernel", guest.kernel, "initrd", guest.initrd, "acpi", (int)guest.acpi,
+                   "accel", zl_vm_accel_text(accel.accel), "tscKhz", (json_int_t)accel.tsc_khz,
+                   "memoryMiB", (int)zl_vm_shape_memory(&settings, limit), "vcpus",
+                   (int)zl_vm_shape_cpus(&settings, cpus), "binds", "source", share, "readonly", 0,
+                   "unrecorded", 1, "scratch", disk);
   return json != NULL ? zl_json_render(json, ret, err) : zl_fail_nomem(err, "machine.json");
 }

@@ -10,6 +10,8 @@
 #include "base/limits.h"
 #include "base/strv.h"
 
+#define OWN_QEMU "qemu/qemu-system-x86_64"
+
 static const char *const names[] = { "zlayer", "debian" };
 
 void zl_vm_guest_done(struct zl_vm_guest *guest)
@@ -106,10 +108,16 @@ int zl_vm_guest_dir(const char *helper_dir, char **ret, struct zl_error *err)
   return *ret != NULL ? 0 : zl_fail_nomem(err, "directory of the guest kernels");
 }
 
-int zl_vm_qemu_find(const char *path, struct zl_error *err)
+int zl_vm_qemu_find(const char *guest_dir, const char *path, char **ret, struct zl_error *err)
 {
-  if (access(path, X_OK) == 0)
-    return 0;
+  zl_autofree char *own = zl_asprintf("%s/" OWN_QEMU, guest_dir);
+
+  if (own == NULL)
+    return zl_fail_nomem(err, "path of QEMU");
+  if (access(own, X_OK) == 0 || access(path, X_OK) == 0) {
+    *ret = access(own, X_OK) == 0 ? zl_steal_ptr(&own) : strdup(path);
+    return *ret != NULL ? 0 : zl_fail_nomem(err, "path of QEMU");
+  }
   return zl_fail(err, ZL_E_UNSUPPORTED, 0,
                  "'%s' is needed for isolation hyperv: install Debian's package qemu-system-x86",
                  path);

@@ -30,8 +30,9 @@ void zl_vm_guest_done(struct zl_vm_guest *guest);
  * frees it. */
 int zl_vm_guest_dir(const char *helper_dir, char **ret, struct zl_error *err);
 
-/* ZL_E_UNSUPPORTED names the package that has it. */
-int zl_vm_qemu_find(const char *path, struct zl_error *err);
+/* Our own QEMU in `guest_dir` (`make guest-qemu`), else the one of the system at `path`. The caller
+ * frees it. ZL_E_UNSUPPORTED names the package that has it. */
+int zl_vm_qemu_find(const char *guest_dir, const char *path, char **ret, struct zl_error *err);
 
 /* The helper program `program`, open as `fd`. */
 struct zl_vm_helper {

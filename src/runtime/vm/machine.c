@@ -14,9 +14,10 @@
 void zl_vm_machine_done(struct zl_vm_machine_plan *machine)
 {
   zl_vm_guest_done(&machine->guest);
+  free(machine->qemu);
   free(machine->scratch);
   free(machine->image);
-  machine->scratch = machine->image = NULL;
+  machine->qemu = machine->scratch = machine->image = NULL;
 }
 
 /* ---- Shape ---- */
@@ -93,18 +94,18 @@ static int read_wish(bool *ret_keep, struct zl_error *err)
 
 int zl_vm_machine_look(struct zl_runtime *rt, struct zl_vm_machine_plan *ret, struct zl_error *err)
 {
-  zl_automachine machine = { .qemu = ZL_VM_QEMU };
+  zl_automachine machine = { 0 };
   zl_autofree char *helpers = NULL, *guest_dir = NULL;
   int r = zl_vm_settings_load(rt->root_fd, &machine.settings, err);
 
   if (r == 0)
     r = read_wish(&machine.keep_on_failure, err);
   if (r == 0)
-    r = zl_vm_qemu_find(machine.qemu, err);
-  if (r == 0)
     r = zl_node_helper_dir(rt, &helpers, err);
   if (r == 0)
     r = zl_vm_guest_dir(helpers, &guest_dir, err);
+  if (r == 0)
+    r = zl_vm_qemu_find(guest_dir, ZL_VM_QEMU, &machine.qemu, err);
   if (r == 0)
     r = zl_vm_guest_find(guest_dir, machine.settings.kernel, &machine.guest, err);
   if (r < 0)

@@ -16,7 +16,7 @@ struct zl_vm_machine_plan {
   struct zl_vm_settings settings;
   struct zl_vm_guest guest;
   struct zl_accel accel;
-  const char *qemu;
+  char *qemu;    /* path */
   char *scratch; /* path of the prepared disk */
   unsigned memory_mib, vcpus;
   char key[ZL_VM_KEY_TEXT];       /* of the template that fits any image */

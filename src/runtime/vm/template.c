@@ -194,7 +194,7 @@ static int await_builder(int fd, struct zl_error *err)
 /* A damaged one is none: whoever asks for it by name wants one that works. */
 static bool is_intact(int templates_fd, const char *key)
 {
-  struct zl_vm_template files = { -1, -1, -1 };
+  struct zl_vm_template files = ZL_VM_TEMPLATE_INIT;
   zl_autofd dir = zl_fd_open(templates_fd, key, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
   struct zl_error err = { 0 };
   int r;

@@ -33,6 +33,7 @@ void vm_init_machine(struct vm_shim *vm)
   zl_json_decref(&vm->prepared);
   free(vm->mounted);
   vm->mounted = NULL;
+  vm->has_code = false;
 }
 
 void vm_init(struct vm_shim *vm)

@@ -12,17 +12,19 @@
 #include "base/limits.h"
 #include "shim/vm/patience.h"
 #include "vmm/clone.h"
+#include "vmm/code.h"
 #include "vmm/disk.h"
 #include "vmm/template.h"
 
 /* Nobody ever opens it by its name: it goes with the last descriptor. */
 static int make_scratch(int from_fd, struct machine_files *files, struct zl_error *err)
 {
-  int r = zl_disk_copy(from_fd, files->dir_fd, "scratch", &files->qemu.scratch_fd, err);
+  const char *name = files->unnamed ? NULL : "scratch";
+  int r = zl_disk_copy(from_fd, files->dir_fd, name, &files->qemu.scratch_fd, err);
 
   if (r < 0)
     return r;
-  if (!files->keep_scratch && unlinkat(files->dir_fd, "scratch", 0) < 0)
+  if (!files->keep_scratch && name != NULL && unlinkat(files->dir_fd, "scratch", 0) < 0)
     return zl_fail_errno(err, "scratch disk");
   return 0;
 }
@@ -148,7 +150,8 @@ int machine_boot(struct vm_shim *vm, struct machine_files *files, enum zl_vm_sta
 
 /* ---- Templates ----------------------------------------------------------------------------- */
 
-static int load(struct vm_shim *vm, struct machine_files *files, int state_fd, struct zl_error *err)
+static int load(struct vm_shim *vm, struct machine_files *files,
+                const struct zl_vm_template *template, struct zl_error *err)
 {
   struct qemu_ends ends = { -1, -1, -1 };
   uint64_t deadline = patience_end(PATIENCE_CLONE);
@@ -158,7 +161,11 @@ static int load(struct vm_shim *vm, struct machine_files *files, int state_fd, s
   if (r == 0)
     r = connect_guest(vm, &ends, err);
   if (r == 0)
-    r = zl_vm_load(&vm->qemu.qmp, state_fd, deadline, err);
+    r = zl_vm_load(&vm->qemu.qmp, template->state_fd, deadline, err);
+  if (r == 0 && template->code_fd >= 0) {
+    r = zl_vm_code_load(&vm->qemu.qmp, template->code_fd, deadline, err);
+    vm->has_code = r == 0;
+  }
   if (r == 0)
     r = zl_vm_continue(&vm->qemu.qmp, deadline, err);
   return r < 0 ? r : negotiate(vm, PATIENCE_CLONE, err);
@@ -220,7 +227,7 @@ int machine_clone(struct vm_shim *vm, struct machine_files *files, struct zl_err
 {
   const char *key = strrchr(vm->machine.template, '/');
   zl_autofd dir = zl_fd_open(AT_FDCWD, vm->machine.template, O_RDONLY | O_DIRECTORY, 0);
-  struct zl_vm_template template = { -1, -1, -1 };
+  struct zl_vm_template template = ZL_VM_TEMPLATE_INIT;
   int r;
 
   if (dir < 0 || key == NULL) {
@@ -235,7 +242,7 @@ int machine_clone(struct vm_shim *vm, struct machine_files *files, struct zl_err
     r = make_scratch(template.scratch_fd, files, err);
   if (r == 0) {
     files->qemu.memory_fd = template.memory_fd;
-    r = load(vm, files, template.state_fd, err);
+    r = load(vm, files, &template, err);
     files->qemu.memory_fd = -1;
   }
   zl_vm_template_close(&template);

@@ -17,6 +17,7 @@ struct machine_files {
   struct qemu_files qemu;
   int dir_fd;        /* where its scratch disk is made */
   bool keep_scratch; /* under its name, "scratch"; else the disk has none */
+  bool unnamed;      /* its directory has a file of that name already */
 };
 
 /* Clones when there is a template that fits, else boots; vm->shim.tier says which. A template that

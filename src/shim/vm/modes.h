@@ -18,15 +18,14 @@ int mode_template(struct vm_shim *vm, int dir_fd, int reply_fd);
  * any other. */
 int mode_pool(struct vm_shim *vm, int dir_fd);
 
-/* Sends a container through a machine's whole life, image and all, so that a later one finds
- * everything in place: translated code under emulation, memory, caches. Leaves the machine as it
- * was. */
-int warm_up(struct vm_shim *vm, struct zl_error *err);
-
 /* A machine that is to be a template of its image: mounts that, reads the program and the shell,
  * and prepares a container from `bundle`. */
 int warm_template(struct vm_shim *vm, json_t *bundle, struct zl_error *err);
-/* A clone of such a template, for the pool: sends containers through the prepared one's place. */
-int warm_prepared(struct vm_shim *vm, struct zl_error *err);
+/* The image with which a clone is warmed: its own, or that of ours for a machine of any. */
+int warm_open_image(const struct vm_shim *vm, int *ret_fd, struct zl_error *err);
+/* A clone of a template: sends containers through a machine's whole life, so that a later one finds
+ * everything in place: translated code under emulation, memory, caches. One of any image is left as
+ * it was; of one with an image all prepared containers but one are used up. */
+int warm_clone(struct vm_shim *vm, struct zl_error *err);
 
 #endif

@@ -22,29 +22,7 @@
 #include "shim/vm/patience.h"
 #include "vmm/clone.h"
 
-#define WARM_IMAGE "warm.erofs" /* beside the guest kernel */
-
 /* ---- Making it ----------------------------------------------------------------------------- */
-
-/* A machine that is to serve any image is warmed by one of ours. */
-static int open_image(const struct vm_shim *vm, int *ret, struct zl_error *err)
-{
-  const char *slash = strrchr(vm->machine.kernel, '/');
-  zl_autofree char *path =
-      vm->machine.image != NULL
-          ? strdup(vm->machine.image)
-          : zl_asprintf("%.*s/" WARM_IMAGE, slash != NULL ? (int)(slash - vm->machine.kernel) : 0,
-                        vm->machine.kernel);
-  int fd;
-
-  if (path == NULL)
-    return zl_fail_nomem(err, "path of an image");
-  fd = zl_fd_open(AT_FDCWD, path, O_RDONLY, 0);
-  if (fd < 0)
-    return zl_fail(err, ZL_E_NOT_FOUND, -fd, "opening '%s'", path);
-  *ret = fd;
-  return 0;
-}
 
 /* Who waits for the machine learns that there is none, and the next one has a new template. */
 static int clone_and_warm(struct vm_shim *vm, struct machine_files *files, struct zl_error *err)
@@ -53,7 +31,7 @@ static int clone_and_warm(struct vm_shim *vm, struct machine_files *files, struc
 
   vm->scratch_fd = files->qemu.scratch_fd;
   if (r == 0)
-    r = vm->prepared != NULL ? warm_prepared(vm, err) : warm_up(vm, err);
+    r = warm_clone(vm, err);
   if (r < 0 && r != -ZL_E_NOT_FOUND)
     machine_set_aside(vm);
   return r;
@@ -70,7 +48,7 @@ static int make(struct vm_shim *vm, int dir_fd, struct zl_error *err)
   if (r == 0 && vm->machine.template == NULL)
     r = zl_fail(err, ZL_E_INVALID, 0, "machine.json.template: missing");
   if (r == 0)
-    r = open_image(vm, &image, err);
+    r = warm_open_image(vm, &image, err);
   files.qemu.image_fd = image;
   if (r == 0)
     r = clone_and_warm(vm, &files, err);

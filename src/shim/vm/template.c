@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/path.h"
 #include "bridge/guest.h"
 #include "shim/text.h"
@@ -19,7 +20,12 @@
 #include "shim/vm/patience.h"
 #include "shim/vm/stock.h"
 #include "vmm/clone.h"
+#include "vmm/code.h"
 #include "vmm/template.h"
+
+enum {
+  MAX_PATH = 4096
+};
 
 static int create_file(int dir_fd, const char *name, int *ret, struct zl_error *err)
 {
@@ -89,11 +95,56 @@ static int save(struct vm_shim *vm, struct machine_files *files, int state_fd, s
   return r;
 }
 
-/* The directory is named by the template's key. */
-static int find_key(int dir_fd, char key[ZL_VM_KEY_TEXT], struct zl_error *err)
+/* ---- Its code ------------------------------------------------------------------------------ */
+
+/* Blocks know which processor translated them only as far as there is one. */
+static int can_keep_code(struct vm_shim *vm, bool *ret, struct zl_error *err)
 {
-  char link[ZL_FD_PATH], path[4096];
-  ssize_t n = readlink(zl_path_of_fd(dir_fd, link), path, sizeof(path) - 1);
+  *ret = false;
+  if (vm->machine.accel != ZL_VM_TCG || vm->machine.vcpus != 1)
+    return 0;
+  return zl_vm_code_can(&vm->qemu.qmp, patience_end(PATIENCE_MONITOR), ret, err);
+}
+
+/* What every clone would have to translate anew, one does: it runs containers as those of the pool
+ * do, and ends. */
+static int keep_code(struct vm_shim *vm, int dir_fd, struct zl_error *err)
+{
+  struct machine_files files = {
+    .qemu = { .memory_fd = -1, .image_fd = -1, .scratch_fd = -1, .tap_fd = -1 },
+    .dir_fd = dir_fd,
+    .unnamed = true
+  };
+  zl_autofd image = -1, code = -1;
+  int r = create_file(dir_fd, "code", &code, err);
+
+  vm_init_machine(vm);
+  if (r == 0)
+    r = warm_open_image(vm, &image, err);
+  files.qemu.image_fd = image;
+  if (r == 0)
+    r = machine_clone(vm, &files, err);
+  if (r == 0)
+    r = warm_clone(vm, err);
+  vm->qemu.stopping = true;
+  if (r == 0)
+    r = zl_vm_stop(&vm->qemu.qmp, patience_end(PATIENCE_MONITOR), err);
+  if (r == 0)
+    r = zl_vm_code_save(&vm->qemu.qmp, code, patience_end(PATIENCE_SAVE), err);
+  machine_stop(vm);
+  zl_fd_closep(&files.qemu.scratch_fd);
+  if (r == 0 && fdatasync(code) < 0)
+    r = zl_fail_errno(err, "writing the template's code to the disk");
+  return r;
+}
+
+/* ---- The whole ----------------------------------------------------------------------------- */
+
+/* The directory is named by the template's key, which *ret_key points to. */
+static int find_path(int dir_fd, char path[MAX_PATH], const char **ret_key, struct zl_error *err)
+{
+  char link[ZL_FD_PATH];
+  ssize_t n = readlink(zl_path_of_fd(dir_fd, link), path, MAX_PATH - 1);
   const char *name;
 
   if (n <= 0)
@@ -102,25 +153,20 @@ static int find_key(int dir_fd, char key[ZL_VM_KEY_TEXT], struct zl_error *err)
   name = strrchr(path, '/');
   if (name == NULL || strlen(name + 1) >= ZL_VM_KEY_TEXT)
     return zl_fail(err, ZL_E_INVALID, 0, "'%.80s' is no template's directory", path);
-  (void)snprintf(key, ZL_VM_KEY_TEXT, "%s", name + 1);
+  *ret_key = name + 1;
   return 0;
 }
 
-static int make(struct vm_shim *vm, int dir_fd, struct zl_error *err)
+static int build(struct vm_shim *vm, int dir_fd, bool *ret_keeps_code, struct zl_error *err)
 {
   struct machine_files files = {
     .qemu = { .memory_fd = -1, .image_fd = -1, .scratch_fd = -1, .tap_fd = -1 },
     .dir_fd = dir_fd,
     .keep_scratch = true
   };
-  char key[ZL_VM_KEY_TEXT];
   zl_autofd memory = -1, state = -1, image = -1;
-  int r = find_key(dir_fd, key, err);
+  int r = create_file(dir_fd, "memory", &memory, err);
 
-  if (r == 0)
-    r = machine_config_load(dir_fd, &vm->machine, err);
-  if (r == 0)
-    r = create_file(dir_fd, "memory", &memory, err);
   if (r == 0)
     r = create_file(dir_fd, "state", &state, err);
   if (r == 0)
@@ -134,10 +180,39 @@ static int make(struct vm_shim *vm, int dir_fd, struct zl_error *err)
   if (r == 0)
     r = fill(vm, dir_fd, err);
   if (r == 0)
+    r = can_keep_code(vm, ret_keeps_code, err);
+  if (r == 0)
     r = save(vm, &files, state, err);
   machine_stop(vm);
   zl_fd_closep(&files.qemu.scratch_fd);
-  return r < 0 ? r : zl_vm_template_seal(dir_fd, key, err);
+  return r;
+}
+
+static int make(struct vm_shim *vm, int dir_fd, struct zl_error *err)
+{
+  char path[MAX_PATH];
+  const char *key = "";
+  bool keeps_code = false;
+  struct zl_error why = { 0 };
+  int r = find_path(dir_fd, path, &key, err);
+
+  if (r == 0)
+    r = machine_config_load(dir_fd, &vm->machine, err);
+  if (r == 0)
+    r = build(vm, dir_fd, &keeps_code, err);
+  if (r == 0)
+    r = zl_vm_template_seal(dir_fd, key, err);
+  if (r < 0 || !keeps_code)
+    return r;
+  vm->machine.template = path;
+  r = keep_code(vm, dir_fd, &why);
+  if (r == 0)
+    r = zl_vm_template_seal_code(dir_fd, key, &why);
+  if (r < 0) { /* without its code the template is worth less, but whole */
+    zl_warning("%s", why.msg);
+    (void)unlinkat(dir_fd, "code", 0);
+  }
+  return 0;
 }
 
 static void answer(int fd, const struct zl_error *failure)

@@ -35,6 +35,7 @@ struct vm_shim {
 
   json_t *prepared; /* the bundle of the container that waits in the machine; NULL: none does */
   char *mounted;    /* the image that its template has in its memory; NULL: none */
+  bool has_code;    /* it was given translated code */
   bool is_awake;    /* a pooled machine goes on already */
   bool pooled;      /* the machine was there before its container */
   int scratch_fd;   /* its disk, which has no name; -1 */

@@ -3,20 +3,23 @@
  * The first containers of a machine are ours: they do what the real one will do. A machine that
  * knows its image runs the image's shell for that; it serves no other image afterwards.
  */
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/json.h"
+#include "base/strv.h"
 #include "base/time.h"
 #include "bridge/guest.h"
 #include "shim/vm/modes.h"
 #include "shim/vm/stock.h"
 
-#define WARM_ID "warm-rep-0"
+#define WARM_ID    "warm-rep-0"
+#define WARM_IMAGE "warm.erofs" /* beside the guest kernel */
 
 enum {
-  PASSES = 3 /* of a pooled machine: what is translated at one is linked at the next */
+  PASSES = 3 /* of a clone that has no code: what is translated at one is linked at the next */
 };
 
 static const struct zl_rpc_disk image = {
@@ -225,7 +228,7 @@ static int set_args(json_t *bundle, json_t *args, struct zl_error *err)
   return 0;
 }
 
-int warm_up(struct vm_shim *vm, struct zl_error *err)
+static int warm_up(struct vm_shim *vm, struct zl_error *err)
 {
   zl_autojson *bundle = stock_bundle();
   struct pass pass = { .bundle = bundle, .mounts_image = true };
@@ -233,7 +236,7 @@ int warm_up(struct vm_shim *vm, struct zl_error *err)
   int r = set_args(bundle, json_pack("[s]", ZL_GUEST_WARM), err);
 
   /* Twice: what was translated at the first pass is linked at the second. */
-  for (int i = 0; r == 0 && ran && i < 2; i++)
+  for (int i = 0; r == 0 && ran && i < (vm->has_code ? 1 : 2); i++)
     r = make_pass(vm, &pass, &ran, err);
   if (r == 0 && !ran)
     r = zl_fail(err, ZL_E_NO_COMMAND, 0, "its image has no '" ZL_GUEST_WARM "'");
@@ -339,7 +342,7 @@ static json_t *other_program(const json_t *bundle)
   return process;
 }
 
-int warm_prepared(struct vm_shim *vm, struct zl_error *err)
+static int warm_prepared(struct vm_shim *vm, struct zl_error *err)
 {
   zl_autojson *bundle = json_deep_copy(vm->prepared), *amendment = NULL;
   zl_autojson *another = other_program(vm->prepared);
@@ -352,7 +355,33 @@ int warm_prepared(struct vm_shim *vm, struct zl_error *err)
   if (r == 0 && (amendment == NULL || another == NULL))
     r = zl_fail_nomem(err, "bundle");
   pass.amendment = amendment;
-  for (int i = 0; r == 0 && ran && i < PASSES; i++)
+  for (int i = 0; r == 0 && ran && i < (vm->has_code ? 1 : PASSES); i++)
     r = make_pass(vm, &pass, &ran, err);
   return r < 0 ? zl_wrap(err, "warming the machine") : 0;
+}
+
+/* ---- Both ---------------------------------------------------------------------------------- */
+
+int warm_open_image(const struct vm_shim *vm, int *ret_fd, struct zl_error *err)
+{
+  const char *slash = strrchr(vm->machine.kernel, '/');
+  zl_autofree char *path =
+      vm->machine.image != NULL
+          ? strdup(vm->machine.image)
+          : zl_asprintf("%.*s/" WARM_IMAGE, slash != NULL ? (int)(slash - vm->machine.kernel) : 0,
+                        vm->machine.kernel);
+  int fd;
+
+  if (path == NULL)
+    return zl_fail_nomem(err, "path of an image");
+  fd = zl_fd_open(AT_FDCWD, path, O_RDONLY, 0);
+  if (fd < 0)
+    return zl_fail(err, ZL_E_NOT_FOUND, -fd, "opening '%s'", path);
+  *ret_fd = fd;
+  return 0;
+}
+
+int warm_clone(struct vm_shim *vm, struct zl_error *err)
+{
+  return vm->prepared != NULL ? warm_prepared(vm, err) : warm_up(vm, err);
 }

@@ -203,11 +203,32 @@ static void a_damaged_kernel_is_named(void **state)
 static void a_missing_qemu_names_its_package(void **state)
 {
   struct zl_error err = { 0 };
+  char *qemu = NULL;
 
   (void)state;
-  assert_int_equal(zl_vm_qemu_find("/nowhere/qemu", &err), -ZL_E_UNSUPPORTED);
+  assert_int_equal(zl_vm_qemu_find("/nowhere", "/nowhere/qemu", &qemu, &err), -ZL_E_UNSUPPORTED);
+  assert_null(qemu);
   assert_string_equal(err.msg, "'/nowhere/qemu' is needed for isolation hyperv: install Debian's "
                                "package qemu-system-x86");
+}
+
+static void our_own_qemu_is_preferred(void **state)
+{
+  const struct box *box = *state;
+  zl_autofree char *dir = zl_asprintf("%s/qemu", box->path);
+  zl_autofree char *own = zl_asprintf("%s/qemu/qemu-system-x86_64", box->path);
+  zl_autofree char *before = NULL, *after = NULL;
+  struct zl_error err = { 0 };
+  int fd;
+
+  assert_int_equal(zl_vm_qemu_find(box->path, "/bin/sh", &before, &err), 0);
+  assert_string_equal(before, "/bin/sh");
+  assert_int_equal(mkdir(dir, 0755), 0);
+  fd = open(own, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+  assert_true(fd >= 0);
+  (void)close(fd);
+  assert_int_equal(zl_vm_qemu_find(box->path, "/bin/sh", &after, &err), 0);
+  assert_string_equal(after, own);
 }
 
 static void the_probe_is_understood(void **state)
@@ -367,10 +388,11 @@ static void a_machine_is_written_down(void **state)
                                        .image = "/i/key.erofs",
                                        .service = box->service,
                                        .volumes = (char *[]){ none, none, volume, NULL } };
-  char kernel[] = "/g/kernel", initrd[] = "/g/initrd", scratch[] = "/s/1.ext4";
+  char qemu[] = "/usr/bin/q", kernel[] = "/g/kernel", initrd[] = "/g/initrd";
+  char scratch[] = "/s/1.ext4";
   zl_autofree char *text = NULL, *bare = NULL;
 
-  machine->qemu = "/usr/bin/q";
+  machine->qemu = qemu;
   machine->guest.kernel = kernel;
   machine->guest.initrd = initrd;
   machine->accel = (struct zl_accel){ .accel = ZL_VM_TCG, .tsc_khz = 2596103 };
@@ -628,6 +650,7 @@ int main(void)
     CASE(the_better_kernel_is_found),
     CASE(a_damaged_kernel_is_named),
     CASE(a_missing_qemu_names_its_package),
+    CASE(our_own_qemu_is_preferred),
     CASE(the_probe_is_understood),
     CASE(memory_has_room_beside_the_limit),
     CASE(processors_are_whole),

@@ -52,6 +52,7 @@ enum flag {
   QMP_ENDLESS,     /* a line without an end, then */
   QMP_STOPS,       /* the guest is stopped when the workload runs */
   QMP_NO_LOAD,     /* a state does not load */
+  QMP_NO_CODE,     /* code does not */
   BRIDGE_MUTE,     /* nothing is read or said */
   BRIDGE_GARBAGE,  /* instead of the first answer */
   BRIDGE_NOTIFIES, /* the end of the container, for ever, when the workload runs */
@@ -87,6 +88,7 @@ static const char *const flags[N_FLAGS] = {
   [QMP_ENDLESS] = "qmp-endless",
   [QMP_STOPS] = "qmp-stops",
   [QMP_NO_LOAD] = "qmp-no-load",
+  [QMP_NO_CODE] = "qmp-no-code",
   [BRIDGE_MUTE] = "bridge-mute",
   [BRIDGE_GARBAGE] = "bridge-garbage",
   [BRIDGE_NOTIFIES] = "bridge-notifies",
@@ -267,11 +269,15 @@ static void answer_command(const char *line, size_t len)
 {
   zl_autojson *json = json_loadb(line, len, 0, NULL);
   const char *command = json_string_value(json_object_get(json, "execute"));
+  bool refuses =
+      qemu.is[QMP_NO_CODE] && command != NULL && strcmp(command, "x-translations-load") == 0;
   char text[128];
 
   if (command == NULL)
     die("a command that is none");
-  (void)snprintf(text, sizeof(text), "{\"return\":{},\"id\":%lld}\r\n",
+  (void)snprintf(text, sizeof(text), "{%s,\"id\":%lld}\r\n",
+                 refuses ? "\"error\":{\"class\":\"GenericError\",\"desc\":\"damaged\"}"
+                         : "\"return\":{}",
                  (long long)json_integer_value(json_object_get(json, "id")));
   say(text);
   if (strcmp(command, "migrate-incoming") == 0)

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "vmm/template.h"
+
 /* Creates it; what is said of the template must have these words (NULL: nothing is said). */
 static void expect_start(struct box *box, const char *tier, const char *words)
 {
@@ -64,6 +66,32 @@ static void a_template_that_does_not_work_is_set_aside(void **state)
   falls_back("clone:bridge-mute", "cloning template");
   vm_be_hasty("monitor=1*error(EINTR)->off"); /* QEMU's for the clone, not the one that boots */
   falls_back("clone:qmp-silent", "does not answer");
+}
+
+static void seal_code(int template)
+{
+  struct zl_error err = { 0 };
+  zl_autofd code = openat(template, "code", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+  assert_true(code >= 0);
+  if (zl_vm_template_seal_code(template, VM_TEMPLATE, &err) < 0)
+    fail_msg("%s", err.msg);
+}
+
+static void code_that_does_not_load_sets_it_aside(void **state)
+{
+  static const char *const roles[] = { "", "clone:qmp-no-code" };
+
+  (void)state;
+  for (size_t i = 0; i < ZL_COUNT(roles); i++) {
+    struct box *box = vm_box(roles[i]);
+    zl_autofd template = vm_template(box);
+
+    seal_code(template);
+    expect_start(box, i == 0 ? "clone" : "boot", i == 0 ? NULL : "giving the machine its code");
+    assert_int_equal(faccessat(template, "template.json", F_OK, 0), i == 0 ? 0 : -1);
+    vm_free(box);
+  }
 }
 
 /* One that answers and then does not go on: it has negotiated, yet holds no working kernel. */
@@ -170,6 +198,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
     VM_CASE(a_template_is_cloned),
     VM_CASE(a_template_that_does_not_work_is_set_aside),
+    VM_CASE(code_that_does_not_load_sets_it_aside),
     VM_CASE(a_clone_that_breaks_later_is_booted_instead),
     VM_CASE(a_damaged_template_is_set_aside),
     VM_CASE(a_template_of_an_image_is_cloned),

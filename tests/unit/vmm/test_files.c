@@ -103,6 +103,68 @@ static void a_sealed_template_opens(void **state)
   assert_int_equal(attempt(box, KEY, ""), 0);
 }
 
+static void change(const struct scratch *box, const char *name, off_t at, off_t size)
+{
+  zl_autofd fd = zl_fd_open(box->fd, name, O_RDWR, 0);
+
+  assert_true(fd >= 0);
+  if (at >= 0)
+    assert_int_equal(pwrite(fd, "X", 1, at), 1);
+  else
+    assert_int_equal(ftruncate(fd, size), 0);
+}
+
+/* The others may have got blocks since, by being read; what they were stays. */
+static void code_is_sealed_later(void **state)
+{
+  const struct scratch *box = *state;
+  struct zl_vm_template template;
+  struct zl_error err = { 0 };
+  char text[32] = "";
+
+  assert_int_equal(zl_vm_template_seal_code(box->fd, KEY, &err), -ZL_E_NOT_FOUND);
+  make_template(box);
+  assert_int_equal(zl_vm_template_seal_code(box->fd, KEY, &err), -ZL_E_NOT_FOUND);
+  assert_non_null(strstr(err.msg, "'code'"));
+  put(box, "code", "code", 4);
+  assert_int_equal(zl_vm_template_open(box->fd, KEY, &template, &err), 0);
+  assert_int_equal(template.code_fd, -1); /* it may not be complete */
+  zl_vm_template_close(&template);
+  assert_int_equal(zl_vm_template_seal_code(box->fd, KEY, &err), 0);
+  assert_int_equal(zl_vm_template_open(box->fd, KEY, &template, &err), 0);
+  assert_int_equal(read(template.code_fd, text, sizeof(text)), 4);
+  assert_string_equal(text, "code");
+  zl_vm_template_close(&template);
+  assert_int_equal(template.code_fd, -1);
+}
+
+/* The seal of the code is none of a memory that was changed before it. */
+static void code_does_not_seal_the_rest(void **state)
+{
+  const struct scratch *box = *state;
+  struct zl_error err = { 0 };
+
+  make_template(box);
+  change(box, "memory", 3, 0);
+  put(box, "code", "code", 4);
+  assert_int_equal(zl_vm_template_seal_code(box->fd, KEY, &err), 0);
+  assert_int_equal(attempt(box, KEY, "'memory'"), -ZL_E_CORRUPT);
+}
+
+static void changed_code_is_noticed(void **state)
+{
+  const struct scratch *box = *state;
+  struct zl_error err = { 0 };
+
+  make_template(box);
+  put(box, "code", "code", 4);
+  assert_int_equal(zl_vm_template_seal_code(box->fd, KEY, &err), 0);
+  change(box, "code", -1, 3);
+  assert_int_equal(attempt(box, KEY, "'code'"), -ZL_E_CORRUPT);
+  assert_int_equal(unlinkat(box->fd, "code", 0), 0);
+  assert_int_equal(attempt(box, KEY, "'code'"), -ZL_E_CORRUPT);
+}
+
 static void an_unfinished_template_is_none(void **state)
 {
   const struct scratch *box = *state;
@@ -114,17 +176,6 @@ static void an_unfinished_template_is_none(void **state)
   assert_int_equal(zl_vm_template_seal(box->fd, KEY, &err), -ZL_E_NOT_FOUND);
   assert_non_null(strstr(err.msg, "'scratch'"));
   assert_int_equal(attempt(box, KEY, "template.json"), -ZL_E_NOT_FOUND);
-}
-
-static void change(const struct scratch *box, const char *name, off_t at, off_t size)
-{
-  zl_autofd fd = zl_fd_open(box->fd, name, O_RDWR, 0);
-
-  assert_true(fd >= 0);
-  if (at >= 0)
-    assert_int_equal(pwrite(fd, "X", 1, at), 1);
-  else
-    assert_int_equal(ftruncate(fd, size), 0);
 }
 
 static void changed_files_are_noticed(void **state)
@@ -353,6 +404,9 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(a_sealed_template_opens, box_new, box_free),
+    cmocka_unit_test_setup_teardown(code_is_sealed_later, box_new, box_free),
+    cmocka_unit_test_setup_teardown(code_does_not_seal_the_rest, box_new, box_free),
+    cmocka_unit_test_setup_teardown(changed_code_is_noticed, box_new, box_free),
     cmocka_unit_test_setup_teardown(an_unfinished_template_is_none, box_new, box_free),
     cmocka_unit_test_setup_teardown(changed_files_are_noticed, box_new, box_free),
     cmocka_unit_test_setup_teardown(a_state_is_known_by_its_content, box_new, box_free),
