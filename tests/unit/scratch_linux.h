@@ -5,6 +5,9 @@
 #include <dirent.h>
 #include <stdlib.h>
 
+/* What whole paths begin with. */
+#define SCRATCH_DRIVE ""
+
 /* Descriptors that are open. */
 static inline size_t scratch_count_fds(void)
 {

@@ -9,6 +9,9 @@
 
 #include <bcrypt.h>
 
+/* What whole paths begin with. */
+#define SCRATCH_DRIVE "C:"
+
 /* Descriptors that are open: numbers of the C runtime, and of objects. */
 static inline size_t scratch_count_fds(void)
 {

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "../scratch.h"
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/strv.h"
@@ -177,7 +178,7 @@ static void reads_the_configuration(void **state)
                              "registries:\n"
                              "  \"127.0.0.1:5000\": {insecure: true}\n"
                              "  docker.io:\n"
-                             "    ca_file: /etc/ca.pem\n"
+                             "    ca_file: " SCRATCH_DRIVE "/etc/ca.pem\n"
                              "    mirrors:\n"
                              "      - mirror.example.com\n"
                              "      - {url: \"http://[::1]:5000/a/b/\", tags: true}\n";
@@ -192,7 +193,7 @@ static void reads_the_configuration(void **state)
   hub = zl_registries_find(&regs, "docker.io");
   assert_non_null(hub);
   assert_false(hub->insecure);
-  assert_string_equal(hub->tls.ca_files[0], "/etc/ca.pem");
+  assert_string_equal(hub->tls.ca_files[0], SCRATCH_DRIVE "/etc/ca.pem");
   assert_int_equal(hub->n_mirrors, 2);
   assert_string_equal(hub->mirrors[0].host, "mirror.example.com");
   assert_string_equal(hub->mirrors[0].prefix, "");

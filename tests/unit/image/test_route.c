@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
+#include "../scratch.h"
 #include "base/buf.h"
 #include "base/path.h"
 #include "base/strv.h"
@@ -80,12 +81,12 @@ static void reads_hosts_toml(void **state)
     { "r.io",
       "ca = \"a.pem\"\nskip_verify = true\nserver = 's'\ndial_timeout = \"1m30s\"\n"
       "[header]\nx-a = \"1\"\nX-B = [\"2\", \"\"]\n"
-      "[host.h]\nca = [\"/b\", 'c']\nclient = \"d\"\ndial_timeout = '1.5s'\n",
-      "h/v2 pr ns=r.io dial=1500 ca=/b ca=/dir/c cert=/dir/d; "
+      "[host.h]\nca = [\"" SCRATCH_DRIVE "/b\", 'c']\nclient = \"d\"\ndial_timeout = '1.5s'\n",
+      "h/v2 pr ns=r.io dial=1500 ca=" SCRATCH_DRIVE "/b ca=/dir/c cert=/dir/d; "
       "s/v2 pr ns=r.io dial=90000 skip ca=/dir/a.pem [x-a: 1] [X-B: 2] [X-B;]; " },
     { "r.io", "client = [\"one\"]", "r.io pr cert=/dir/one; " },
-    { "r.io", "client = [[\"c\", \"/k\"]]\nproxy = \"http://p:1\"",
-      "r.io pr cert=/dir/c key=/k via=http://p:1; " },
+    { "r.io", "client = [[\"c\", \"" SCRATCH_DRIVE "/k\"]]\nproxy = \"http://p:1\"",
+      "r.io pr cert=/dir/c key=" SCRATCH_DRIVE "/k via=http://p:1; " },
     { "r.io", "client = [[\"c\", \"\"]]", "r.io pr cert=/dir/c; " },
     { "r.io", "capabilities = [\"pull\"]", "r.io pr; " }, /* as containerd: it can do everything */
     { "r.io", "unknown = 1\n[host.h]\nodd = {}", "h/v2 pr ns=r.io; r.io pr; " },
@@ -268,7 +269,7 @@ static void refuses_registries_conf(void **state)
 /* ---- Files ----------------------------------------------------------------------------------- */
 
 struct dir {
-  char path[64];
+  char path[512];
 };
 
 static void dir_done(struct dir *dir)
@@ -314,7 +315,7 @@ static char *route_of(struct zl_registries *registries, const char *image, const
 
 static void sources_have_an_order(void **state)
 {
-  ZL_CLEANUP(dir_done) struct dir dir = { "/tmp/zl-route-XXXXXX" };
+  ZL_CLEANUP(dir_done) struct dir dir = { "" };
   zl_autofree char *config = NULL;
   zl_autoregistries registries = { 0 };
   struct zl_error err = { 0 };
@@ -336,6 +337,7 @@ static void sources_have_an_order(void **state)
   };
 
   (void)state;
+  (void)snprintf(dir.path, sizeof(dir.path), "%s/zl-route-XXXXXX", scratch_place("/tmp"));
   assert_non_null(mkdtemp(dir.path));
   put(&dir, "hosts/own.io/hosts.toml", "[host.no]");
   put(&dir, "hosts/hosts.io/hosts.toml", "[host.\"m2.io\"]");
@@ -378,6 +380,15 @@ static void sources_have_an_order(void **state)
   }
 }
 
+/* Only ROOT is a place that no user of Windows can write to. */
+static void assert_place(const char *got, const char *on_linux)
+{
+  if (SCRATCH_DRIVE[0] != '\0')
+    assert_null(got);
+  else
+    assert_string_equal(got, on_linux);
+}
+
 static void defaults_and_none(void **state)
 {
   static const char none[] = "registries_conf: none\nhosts_dir: none\ncerts_dirs: []\n";
@@ -386,9 +397,9 @@ static void defaults_and_none(void **state)
 
   (void)state;
   assert_int_equal(zl_registries_parse("", 0, "f", &usual, &err), 0);
-  assert_string_equal(usual.registries_conf, "/etc/containers/registries.conf");
-  assert_string_equal(usual.hosts_dir, "/etc/containerd/certs.d");
-  assert_string_equal(usual.certs_dirs[1], "/etc/docker/certs.d");
+  assert_place(usual.registries_conf, "/etc/containers/registries.conf");
+  assert_place(usual.hosts_dir, "/etc/containerd/certs.d");
+  assert_place(usual.certs_dirs != NULL ? usual.certs_dirs[1] : NULL, "/etc/docker/certs.d");
   assert_int_equal(zl_registries_parse(none, strlen(none), "f", &off, &err), 0);
   assert_null(off.registries_conf);
   assert_null(off.hosts_dir);
@@ -399,15 +410,17 @@ static void defaults_and_none(void **state)
 
 static void rules_match(void **state)
 {
-  static const char text[] = "signatures:\n"
-                             "  - {prefix: r.io/prod, key: /k}\n"
-                             "  - {prefix: r.io/prod/free, accept: unsigned}\n"
-                             "  - {prefix: \"h.io:5000\", cert: [/a, /b], format: notation}\n"
-                             "  - {prefix: docker.io/library, key: /hub}\n"
-                             "  - {prefix: docker.io/nginx, accept: unsigned}\n"
-                             "  - {prefix: \"oci:/srv\", key: /oci, identity: r.io/prod}\n"
-                             "  - {prefix: \"docker-archive:\", accept: unsigned}\n"
-                             "  - {prefix: \"*\", key: /all, identity: r.io}\n";
+  static const char text[] =
+      "signatures:\n"
+      "  - {prefix: r.io/prod, key: " SCRATCH_DRIVE "/k}\n"
+      "  - {prefix: r.io/prod/free, accept: unsigned}\n"
+      "  - {prefix: \"h.io:5000\", cert: [" SCRATCH_DRIVE "/a, " SCRATCH_DRIVE
+      "/b], format: notation}\n"
+      "  - {prefix: docker.io/library, key: " SCRATCH_DRIVE "/hub}\n"
+      "  - {prefix: docker.io/nginx, accept: unsigned}\n"
+      "  - {prefix: \"oci:/srv\", key: " SCRATCH_DRIVE "/oci, identity: r.io/prod}\n"
+      "  - {prefix: \"docker-archive:\", accept: unsigned}\n"
+      "  - {prefix: \"*\", key: " SCRATCH_DRIVE "/all, identity: r.io}\n";
   static const struct {
     const char *image, *prefix;
   } cases[] = {
@@ -455,27 +468,31 @@ static void refuses_rules(void **state)
   static const struct {
     const char *rule, *message;
   } cases[] = {
-    { "{key: /k}", "f: signatures[0]: 'prefix' is missing" },
+    { "{key: " SCRATCH_DRIVE "/k}", "f: signatures[0]: 'prefix' is missing" },
     { "{prefix: r.io}", "'key' or 'cert' is missing" },
     { "{prefix: r.io, key: k}", "signatures[0].key: expected an absolute path" },
     { "{prefix: r.io, key: []}", "expected 1 to 8" },
-    { "{prefix: r.io, key: /a, cert: /b}", "both 'key' and 'cert'" },
-    { "{prefix: busybox, key: /k}", "'busybox' matches no image" },
-    { "{prefix: \"r.io/app:1\", key: /k}", "matches no image" },
-    { "{prefix: r.io/, key: /k}", "matches no image" },
-    { "{prefix: r.io/Prod, key: /k}", "matches no image" },
-    { "{prefix: \"*.io\", key: /k}", "matches no image" },
-    { "{prefix: \"oci:srv\", key: /k, identity: r.io}", "matches no image" },
-    { "{prefix: \"https://r.io\", key: /k}", "matches no image" },
-    { "{prefix: r.io, key: /k, format: gpg}", "neither cosign nor notation" },
+    { "{prefix: r.io, key: " SCRATCH_DRIVE "/a, cert: " SCRATCH_DRIVE "/b}",
+      "both 'key' and 'cert'" },
+    { "{prefix: busybox, key: " SCRATCH_DRIVE "/k}", "'busybox' matches no image" },
+    { "{prefix: \"r.io/app:1\", key: " SCRATCH_DRIVE "/k}", "matches no image" },
+    { "{prefix: r.io/, key: " SCRATCH_DRIVE "/k}", "matches no image" },
+    { "{prefix: r.io/Prod, key: " SCRATCH_DRIVE "/k}", "matches no image" },
+    { "{prefix: \"*.io\", key: " SCRATCH_DRIVE "/k}", "matches no image" },
+    { "{prefix: \"oci:srv\", key: " SCRATCH_DRIVE "/k, identity: r.io}", "matches no image" },
+    { "{prefix: \"https://r.io\", key: " SCRATCH_DRIVE "/k}", "matches no image" },
+    { "{prefix: r.io, key: " SCRATCH_DRIVE "/k, format: gpg}", "neither cosign nor notation" },
     { "{prefix: r.io, accept: all}", "the one thing to accept is 'unsigned'" },
-    { "{prefix: r.io, accept: unsigned, key: /k}", "stands with a prefix alone" },
+    { "{prefix: r.io, accept: unsigned, key: " SCRATCH_DRIVE "/k}", "stands with a prefix alone" },
     { "{prefix: r.io, accept: unsigned, format: cosign}", "stands with a prefix alone" },
-    { "{prefix: r.io, cert: /k, format: notation, identity: r.io}", "is for cosign" },
-    { "{prefix: \"oci:\", key: /k}", "'identity' is missing" },
-    { "{prefix: r.io, key: /k, identity: x}", "signatures[0].identity: 'x' is not" },
-    { "{prefix: r.io, key: /k, keys: /k}", "unknown key 'keys'" },
-    { "{prefix: r.io, key: /k}, {prefix: r.io, key: /k}", "signatures[1]: a second rule" },
+    { "{prefix: r.io, cert: " SCRATCH_DRIVE "/k, format: notation, identity: r.io}",
+      "is for cosign" },
+    { "{prefix: \"oci:\", key: " SCRATCH_DRIVE "/k}", "'identity' is missing" },
+    { "{prefix: r.io, key: " SCRATCH_DRIVE "/k, identity: x}",
+      "signatures[0].identity: 'x' is not" },
+    { "{prefix: r.io, key: " SCRATCH_DRIVE "/k, keys: /k}", "unknown key 'keys'" },
+    { "{prefix: r.io, key: " SCRATCH_DRIVE "/k}, {prefix: r.io, key: " SCRATCH_DRIVE "/k}",
+      "signatures[1]: a second rule" },
     { "r.io", "expected a mapping" },
   };
 
