@@ -53,7 +53,7 @@ windows-libraries: setup
 	@sh tools/setup windows
 	@$(PYTHON) tools/mkwindows $(BUILD)/windows-libraries
 
-windows: windows-libraries build-windows/build.ninja ## build-windows/zlayer.exe and libzlayer, cross-compiled for Windows
+windows: windows-libraries build-windows/build.ninja ## build-windows/zlayer.exe, zlayer-shim.exe and libzlayer, cross-compiled for Windows
 	@ninja -C build-windows $(if $(V),-v,--quiet)
 
 test: build images guest guest-kernel guest-qemu windows-libraries ## all tests (root); ends with "N passed, N failed"

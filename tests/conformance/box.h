@@ -30,6 +30,7 @@ struct box {
   const char *backend;         /* as given on the command line */
   bool real;                   /* containers are real: all but "fake" */
   bool machines;               /* each in a virtual machine of its own: "vm" */
+  bool windows;                /* Windows containers: other commands, events in place of signals */
   enum zl_isolation isolation; /* that the backend stands for */
   char root[64];               /* of state */
   char scratch[64];            /* for the cases' own files */
@@ -97,8 +98,20 @@ bool box_eventually(bool (*check)(void *ctx), void *ctx);
     assert_int_not_equal(strlen(err.msg), 0);                                      \
   } while (0)
 
+#ifndef BIN
+#define BIN "/bin/" /* of the commands in the test image */
+#endif
 #define ARGV(...) ((const char *const[]){ __VA_ARGS__, NULL })
-#define SH(text)  ARGV("/bin/sh", "-c", text)
+#define SH(text)  ARGV(BIN "sh", "-c", text)
+
+/* Not a pass: told as skipped. */
+#define SKIP_ON_WINDOWS(why)               \
+  do {                                     \
+    if (box.windows) {                     \
+      print_message("skipped: %s\n", why); \
+      skip();                              \
+    }                                      \
+  } while (0)
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, box_setup, box_teardown)
 

@@ -21,7 +21,7 @@ static void expect_isolation(const char *wanted)
 static void smoke_create_start_stop_remove(void **state)
 {
   (void)state;
-  box_create("smoke", ARGV("/bin/echo", "hello"));
+  box_create("smoke", ARGV(BIN "echo", "hello"));
   expect_isolation(box.machines ? "hyperv" : "process");
   OK(zl_start(box.rt, box_id("smoke"), &err));
   assert_int_equal(box_await("smoke", ZL_STATE_EXITED).outcome.exit_code, 0);
@@ -35,9 +35,9 @@ static void exec_inside_a_running_container(void **state)
   struct zl_exec_result result = { 0 };
 
   (void)state;
-  box_run("longlived", ARGV("/bin/sleep", "60"));
+  box_run("longlived", ARGV(BIN "sleep", "60"));
   (void)box_await("longlived", ZL_STATE_RUNNING);
-  assert_int_equal(box_exec("longlived", ARGV("/bin/hostname"), &result), 0);
+  assert_int_equal(box_exec("longlived", ARGV(BIN "hostname"), &result), 0);
   assert_int_equal(result.exit_code, 0);
   assert_true(result.out_len > 0);
   zl_exec_result_done(&result);
@@ -63,7 +63,7 @@ static void expect_disk_of(const char *name)
 {
   struct zl_exec_result result = { 0 };
 
-  if (!box.real)
+  if (!box.real || box.windows) /* the doubles run programs on one disk of all */
     return;
   assert_int_equal(box_exec(name, SH("cat /srv/whose"), &result), 0);
   assert_string_equal(result.out, name);
@@ -75,7 +75,7 @@ static void write_on_disk_of(const char *name)
   struct zl_exec_result result = { 0 };
   char script[96];
 
-  if (!box.real)
+  if (!box.real || box.windows) /* the doubles run programs on one disk of all */
     return;
   (void)snprintf(script, sizeof(script), "test ! -e /srv/whose && printf %s > /srv/whose", name);
   assert_int_equal(box_exec(name, SH(script), &result), 0);
@@ -89,8 +89,8 @@ static void a_concurrent_pair_does_not_collide(void **state)
   pthread_t threads[2];
 
   (void)state;
-  box_create("pair-a", ARGV("/bin/sleep", "60"));
-  box_create("pair-b", ARGV("/bin/sleep", "60"));
+  box_create("pair-a", ARGV(BIN "sleep", "60"));
+  box_create("pair-b", ARGV(BIN "sleep", "60"));
   pair[0] = (struct starter){ .id = box_id("pair-a") };
   pair[1] = (struct starter){ .id = box_id("pair-b") };
   for (int i = 0; i < 2; i++)

@@ -29,7 +29,7 @@ static void set_fault(const char *site, const char *action)
 
 static struct zl_service *rich_service(void)
 {
-  struct zl_service *service = box_service("victim", ARGV("/bin/sleep", "60"));
+  struct zl_service *service = box_service("victim", ARGV(BIN "sleep", "60"));
 
   OK(zl_storage_parse(service, "/scratch", &err));
   if (box.real)

@@ -41,7 +41,7 @@ static void lifecycles_leave_nothing(void **state)
     double at[5];
 
     at[0] = now_ms();
-    box_create("cycle", ARGV("/bin/true"));
+    box_create("cycle", ARGV(BIN "true"));
     at[1] = now_ms();
     OK(zl_start(box.rt, box_id("cycle"), &err));
     at[2] = now_ms();

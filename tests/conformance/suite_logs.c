@@ -84,7 +84,7 @@ static void follow_can_be_cancelled(void **state)
   int ends[2];
 
   (void)state;
-  box_run("quiet", ARGV("/bin/sleep", "60"));
+  box_run("quiet", ARGV(BIN "sleep", "60"));
   assert_int_equal(pipe(ends), 0);
   options.cancel_fd = ends[0];
   assert_int_equal(pthread_create(&thread, NULL, write_later, &ends[1]), 0);

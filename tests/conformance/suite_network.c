@@ -24,13 +24,13 @@ static void exec_ok(const char *name, const char *script, const char *wanted)
 
 static void a_full_slice_refuses_and_leaves_nothing(void **state)
 {
-  struct zl_service *service = box_service("late", ARGV("/bin/true"));
+  struct zl_service *service = box_service("late", ARGV(BIN "true"));
   char name[16];
 
   (void)state;
   for (int i = 0; i < CAPACITY; i++) {
     (void)snprintf(name, sizeof(name), "full-%d", i);
-    box_create(name, ARGV("/bin/true"));
+    box_create(name, ARGV(BIN "true"));
   }
   FAILS(box_create_service(service, &err), ZL_E_NO_ADDRESS);
   assert_int_equal(box_count("SELECT count(*) FROM containers WHERE id = 'late-rep-1'"), 0);
@@ -46,10 +46,10 @@ static void addresses_are_the_lowest_free(void **state)
   size_t n = 0;
 
   (void)state;
-  box_create("first", ARGV("/bin/true"));
-  box_create("second", ARGV("/bin/true"));
+  box_create("first", ARGV(BIN "true"));
+  box_create("second", ARGV(BIN "true"));
   OK(zl_remove(box.rt, box_id("first"), true, &err));
-  box_create("third", ARGV("/bin/true"));
+  box_create("third", ARGV(BIN "true"));
   OK(zl_list(box.rt, &list, &n, &err));
   assert_int_equal(n, 2);
   assert_string_equal(list[0].address, "10.220.99.19");
@@ -63,7 +63,7 @@ static void containers_reach_each_other(void **state)
   if (!box.real)
     return;
   box_run("server", SH("while true; do echo served | nc -l -p 80; done"));
-  box_run("client", ARGV("/bin/sleep", "60"));
+  box_run("client", ARGV(BIN "sleep", "60"));
   exec_ok("client", "until nc -w 2 10.220.99.18 80; do sleep 0.02; done", "served\n");
   exec_ok("client", "ip -4 -o addr show eth0 | grep -c 10.220.99.19/28", "1\n");
   exec_ok("client", "hostname; grep -c client-rep-1 /etc/hosts", "client-rep-1\n1\n");
@@ -89,7 +89,7 @@ static void isolations_reach_each_other(void **state)
 
 static struct zl_service *with_mode(const char *name, const char *mode)
 {
-  struct zl_service *service = box_service(name, ARGV("/bin/sleep", "60"));
+  struct zl_service *service = box_service(name, ARGV(BIN "sleep", "60"));
 
   OK(zl_network_mode_parse(service, mode, &err));
   return service;
@@ -117,7 +117,7 @@ static void network_modes(void **state)
     exec_ok("alone", "ls /sys/class/net", "lo\n");
   if (!box.real || box.machines)
     return;
-  box_run("owner", ARGV("/bin/sleep", "60")); /* the bridge is there for it at the latest */
+  box_run("owner", ARGV(BIN "sleep", "60")); /* the bridge is there for it at the latest */
   exec_ok("hosted", "ls /sys/class/net | grep -c zl-", "1\n");
   start_with_mode("guest", "container:owner-rep-1");
   exec_ok("guest", "ip -4 -o addr show eth0 | grep -c 10.220.99.18/28", "1\n");
@@ -148,7 +148,7 @@ static void published_ports_lead_in(void **state)
 {
   struct zl_service *service =
       box_service("web", SH("while true; do echo served | nc -l -p 80; done"));
-  struct zl_service *rival = box_service("rival", ARGV("/bin/true"));
+  struct zl_service *rival = box_service("rival", ARGV(BIN "true"));
   uint16_t port = 18080;
   struct zl_container_info *list = NULL;
   size_t n = 0;
@@ -176,7 +176,7 @@ static void name_files_say_what_is_asked(void **state)
   (void)state;
   if (!box.real)
     return;
-  service = box_service("named", ARGV("/bin/sleep", "60"));
+  service = box_service("named", ARGV(BIN "sleep", "60"));
   OK(zl_text_set(&service->hostname, "my-host", &err));
   OK(zl_list_add(&service->dns, "10.1.2.3", &err));
   OK(zl_list_add(&service->extra_hosts, "db:10.9.8.7", &err));

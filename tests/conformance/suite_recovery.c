@@ -72,7 +72,7 @@ static void lose_the_database(void)
 static void a_clean_node_has_no_findings(void **state)
 {
   (void)state;
-  box_run("healthy", ARGV("/bin/sleep", "60"));
+  box_run("healthy", ARGV(BIN "sleep", "60"));
   check(false, "");
   check(true, "");
 }
@@ -86,7 +86,7 @@ static void adopt_after_the_database_was_lost(void **state)
   size_t n = 0;
 
   (void)state;
-  box_run("survivor", ARGV("/bin/sleep", "60"));
+  box_run("survivor", ARGV(BIN "sleep", "60"));
   pid = box_await("survivor", ZL_STATE_RUNNING).pid;
   lose_the_database();
   OK(zl_list(box.rt, &list, &n, &err));
@@ -109,10 +109,10 @@ static void adopt_after_the_database_was_lost(void **state)
 
 static void a_lost_container_is_found_by_its_id(void **state)
 {
-  struct zl_service *service = box_service("survivor", ARGV("/bin/true"));
+  struct zl_service *service = box_service("survivor", ARGV(BIN "true"));
 
   (void)state;
-  box_run("survivor", ARGV("/bin/sleep", "60"));
+  box_run("survivor", ARGV(BIN "sleep", "60"));
   lose_the_database();
   OK(zl_pull_image(box.rt, box.image, NULL, NULL, &err));
   FAILS(box_create_service(service, &err), ZL_E_CONFLICT);
@@ -124,7 +124,7 @@ static void a_lost_container_is_found_by_its_id(void **state)
 static void the_check_takes_lost_containers_back(void **state)
 {
   (void)state;
-  box_run("survivor", ARGV("/bin/sleep", "60"));
+  box_run("survivor", ARGV(BIN "sleep", "60"));
   lose_the_database();
   OK(zl_pull_image(box.rt, box.image, NULL, NULL, &err));
   check(false, "container:survivor-rep-1:0 ");
@@ -186,7 +186,7 @@ static void a_killed_shim_fails_its_container(void **state)
   (void)state;
   if (!box.real)
     return;
-  box_run("orphaned", ARGV("/bin/sleep", "60"));
+  box_run("orphaned", ARGV(BIN "sleep", "60"));
   seen = box_await("orphaned", ZL_STATE_RUNNING);
   kill_shim("orphaned");
   OK(zl_wait(box.rt, box_id("orphaned"), BOX_PATIENCE_MS, &outcome, &err));
@@ -207,7 +207,7 @@ static void what_runs_a_container_can_be_killed(void **state)
   (void)state;
   if (!box.real)
     return;
-  box_run("struck", ARGV("/bin/sleep", "60"));
+  box_run("struck", ARGV(BIN "sleep", "60"));
   seen = box_await("struck", ZL_STATE_RUNNING);
   assert_int_equal(kill(seen.pid, SIGKILL), 0);
   outcome = box_outcome("struck");
@@ -224,7 +224,7 @@ static void the_check_reports_and_reaps_killed_shims(void **state)
   (void)state;
   if (!box.real)
     return;
-  box_run("orphaned", ARGV("/bin/sleep", "60"));
+  box_run("orphaned", ARGV(BIN "sleep", "60"));
   kill_shim("orphaned");
   check(false, "shim:orphaned-rep-1:0 ");
   check(true, "shim:orphaned-rep-1:1 ");
@@ -237,10 +237,10 @@ static void removing_or_making_anew_repairs(void **state)
   (void)state;
   if (!box.real)
     return;
-  box_run("orphaned", ARGV("/bin/sleep", "60"));
+  box_run("orphaned", ARGV(BIN "sleep", "60"));
   kill_shim("orphaned");
   OK(zl_remove(box.rt, box_id("orphaned"), true, &err));
-  box_run("orphaned", ARGV("/bin/sleep", "60"));
+  box_run("orphaned", ARGV(BIN "sleep", "60"));
   (void)box_await("orphaned", ZL_STATE_RUNNING);
 }
 
@@ -252,7 +252,7 @@ static useconds_t creation_time_us(void)
   struct timespec from, to;
 
   (void)clock_gettime(CLOCK_MONOTONIC, &from);
-  box_create("victim", ARGV("/bin/sleep", "60"));
+  box_create("victim", ARGV(BIN "sleep", "60"));
   (void)clock_gettime(CLOCK_MONOTONIC, &to);
   OK(zl_remove(box.rt, "victim-rep-1", true, &err));
   return (useconds_t)((to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000);
@@ -271,7 +271,7 @@ static void a_killed_creator_is_repaired(void **state)
 
     if (pid == 0) {
       box.rt = box_runtime();
-      box_create("victim", ARGV("/bin/sleep", "60"));
+      box_create("victim", ARGV(BIN "sleep", "60"));
       _exit(0);
     }
     (void)usleep(i * step);
@@ -281,7 +281,7 @@ static void a_killed_creator_is_repaired(void **state)
     assert_true(n <= 1);
     zl_containers_free(list, n);
     OK(zl_remove(box.rt, "victim-rep-1", true, &err));
-    box_create("victim", ARGV("/bin/sleep", "60"));
+    box_create("victim", ARGV(BIN "sleep", "60"));
     OK(zl_remove(box.rt, "victim-rep-1", true, &err));
   }
 }

@@ -26,7 +26,7 @@ static void prints(struct zl_service *service, const char *script, const char *w
   char *log;
 
   zl_list_clear(&service->command.entrypoint);
-  OK(zl_list_add(&service->command.entrypoint, "/bin/sh", &err));
+  OK(zl_list_add(&service->command.entrypoint, BIN "sh", &err));
   OK(zl_list_add(&service->command.entrypoint, "-c", &err));
   OK(zl_list_add(&service->command.entrypoint, script, &err));
   OK(box_create_service(service, &err));
@@ -52,7 +52,7 @@ static void image_and_service_merge(void **state)
   assert_string_equal(log, "from the image\n");
   free(log);
   OK(zl_remove(box.rt, box_id("merged"), false, &err));
-  OK(zl_list_add(&service->command.args, "/bin/echo", &err));
+  OK(zl_list_add(&service->command.args, BIN "echo", &err));
   OK(zl_list_add(&service->command.args, "from the arguments", &err));
   OK(box_create_service(service, &err));
   OK(zl_start(box.rt, box_id("merged"), &err));
@@ -151,9 +151,9 @@ static void unused_volumes_are_pruned(void **state)
   (void)state;
   if (!box.real)
     return;
-  box_run("ended", ARGV("/bin/true"));
+  box_run("ended", ARGV(BIN "true"));
   (void)box_outcome("ended");
-  box_create("waiting", ARGV("/bin/true"));
+  box_create("waiting", ARGV(BIN "true"));
   options.dry_run = true;
   OK(zl_prune(box.rt, &options, &result, &err));
   assert_int_equal(result.containers, 1);
@@ -252,7 +252,7 @@ static void a_privileged_container_has_everything(void **state)
 
 static void what_this_node_has_not_is_refused(void **state)
 {
-  struct zl_service *service = box_service("odd", ARGV("/bin/true"));
+  struct zl_service *service = box_service("odd", ARGV(BIN "true"));
   const char *guests = getenv("ZLAYER_GUEST_DIR");
 
   (void)state;
@@ -280,11 +280,11 @@ static void bad_sources_are_refused(void **state)
   (void)state;
   if (!box.real)
     return;
-  service = box_service("sourceless", ARGV("/bin/true"));
+  service = box_service("sourceless", ARGV(BIN "true"));
   OK(zl_storage_parse(service, "/no/such/directory:/x", &err));
   FAILS(box_create_service(service, &err), ZL_E_NOT_FOUND);
   zl_service_free(service);
-  service = box_service("deviceless", ARGV("/bin/true"));
+  service = box_service("deviceless", ARGV(BIN "true"));
   OK(zl_device_parse(service, "/dev/no-such-device", &err));
   if (box.machines)
     refused(service, ZL_E_UNSUPPORTED, "devices");
@@ -396,7 +396,7 @@ static void what_a_machine_has_not_is_refused(void **state)
 
   (void)state;
   for (size_t i = 0; box.machines && i < sizeof(cases) / sizeof(cases[0]); i++) {
-    struct zl_service *service = box_service("refused", ARGV("/bin/true"));
+    struct zl_service *service = box_service("refused", ARGV(BIN "true"));
 
     cases[i].set(service);
     refused(service, ZL_E_UNSUPPORTED, cases[i].field);
