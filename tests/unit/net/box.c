@@ -19,8 +19,8 @@
 
 #include "base/fd.h"
 #include "base/path.h"
-#include "net/orphans.h"
 #include "net/bridge.h"
+#include "net/orphans.h"
 
 enum {
   TALK_MS = 300,

@@ -16,9 +16,9 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "box.h"
-#include "net/orphans.h"
 #include "net/bridge.h"
 #include "net/linux/netlink.h"
+#include "net/orphans.h"
 
 #define ADDRESS UINT32_C(0x0ac80002)
 
