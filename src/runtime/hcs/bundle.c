@@ -194,11 +194,12 @@ static int read_env(struct reader *in, struct zl_service *s)
   s->env.items = calloc(json_object_size(env.object), sizeof(*s->env.items));
   if (s->env.items == NULL)
     return zl_fail_nomem(in->err, "environment");
-  json_object_foreach ((json_t *)(uintptr_t)env.object, key, value)
-    s->env.items[s->env.count++] = (struct zl_pair){
-      (char *)(uintptr_t)key,
-      (char *)(uintptr_t)(json_string_value(value) != NULL ? json_string_value(value) : "")
-    };
+  json_object_foreach ((json_t *)(uintptr_t)env.object, key, value) {
+    const char *text = json_string_value(value) != NULL ? json_string_value(value) : "";
+
+    s->env.items[s->env.count++] =
+        (struct zl_pair){ (char *)(uintptr_t)key, (char *)(uintptr_t)text };
+  }
   return 0;
 }
 

@@ -18,8 +18,8 @@
 
 #include "base/fd.h"
 #include "box.h"
-#include "net/orphans.h"
 #include "net/bridge.h"
+#include "net/orphans.h"
 
 #define ADDRESS UINT32_C(0x0ac80002)
 

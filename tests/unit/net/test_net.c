@@ -15,8 +15,8 @@
 #include <cmocka.h>
 
 #include "box.h"
-#include "net/orphans.h"
 #include "net/bridge.h"
+#include "net/orphans.h"
 #include "net/rules.h"
 
 static void assert_status(struct box *box, bool bridge, bool rules)
