@@ -14,7 +14,7 @@ enum {
 
 static void pause_a_while(void)
 {
-  struct timespec t = { .tv_nsec = STEP_MS * 1000000 };
+  struct timespec t = { .tv_nsec = STEP_MS * 1000000L };
 
   (void)nanosleep(&t, NULL);
 }

@@ -75,8 +75,9 @@ static void a_signal_is_told_as_one(void **state)
 
 static void too_much_memory_is_told_as_such(void **state)
 {
-  struct zl_service *service = box_service(
-      "hungry", box.real ? ARGV(BIN "dd", "if=/dev/zero", "of=/dev/null", "bs=200M") : ARGV("oom"));
+  struct zl_service *service =
+      box_service("hungry", box.real ? ARGV((BIN "dd"), "if=/dev/zero", "of=/dev/null", "bs=200M")
+                                     : ARGV("oom"));
   struct zl_outcome outcome;
 
   (void)state;
