@@ -49,6 +49,14 @@ int zl_strv_copy(char ***ret, const char *const *v, struct zl_error *err)
   return 0;
 }
 
+bool zl_strv_contains(char *const *v, const char *text)
+{
+  for (size_t i = 0; v != NULL && v[i] != NULL; i++)
+    if (strcmp(v[i], text) == 0)
+      return true;
+  return false;
+}
+
 void zl_strv_free(char **v)
 {
   for (size_t i = 0; v != NULL && v[i] != NULL; i++)

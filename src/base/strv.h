@@ -17,6 +17,7 @@ size_t zl_strv_len(const char *const *v);
 /* Appends a copy. ZL_E_LIMIT past ZL_MAX_LIST. */
 int zl_strv_push(char ***v, const char *text, struct zl_error *err);
 int zl_strv_copy(char ***ret, const char *const *v, struct zl_error *err);
+bool zl_strv_contains(char *const *v, const char *text);
 void zl_strv_free(char **v);
 ZL_DEFINE_CLEANUP(char *, zl_strv_free)
 #define zl_autostrv ZL_CLEANUP(zl_strv_freep) char **

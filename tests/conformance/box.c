@@ -4,13 +4,11 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <sched.h>
-#include <sqlite3.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -18,28 +16,7 @@
 #include "image.h"
 #include "leaks.h"
 
-enum {
-  STEP_MS = 5
-};
-
 struct box box;
-
-static void pause_ms(long ms)
-{
-  struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
-
-  (void)nanosleep(&t, NULL);
-}
-
-bool box_eventually(bool (*check)(void *ctx), void *ctx)
-{
-  for (int waited = 0; waited < BOX_PATIENCE_MS; waited += STEP_MS) {
-    if (check(ctx))
-      return true;
-    pause_ms(STEP_MS);
-  }
-  return check(ctx);
-}
 
 /* ---- The box
  * -------------------------------------------------------------------------------------- */
@@ -79,27 +56,6 @@ static int gather_helpers(void)
       (box.machines && link_helper(dir, "ZLAYER_SHIM_VM", "zlayer-shim-vm") < 0))
     return -1;
   return setenv("ZLAYER_HELPER_DIR", dir, 1);
-}
-
-struct zl_runtime *box_runtime(void)
-{
-  struct zl_runtime_options options = { .root = box.root,
-                                        .slice_cidr = BOX_SLICE,
-                                        .backend = box.real ? NULL : box.backend };
-  struct zl_runtime *rt = NULL;
-  struct zl_error err = { 0 };
-
-  if (zl_runtime_open(&options, &rt, &err) < 0) {
-    (void)fprintf(stderr, "opening the runtime: %s\n", err.msg);
-    exit(1);
-  }
-  return rt;
-}
-
-void box_reopen(void)
-{
-  zl_runtime_close(box.rt);
-  box.rt = box_runtime();
 }
 
 /* With it there, no case starts its builder in the background. */
@@ -193,43 +149,12 @@ int box_setup(void **state)
 
 int box_teardown(void **state)
 {
-  struct zl_container_info *list = NULL;
   struct zl_error err = { 0 };
-  size_t n = 0;
 
   (void)state;
   /* A case that failed in the middle may have left containers that the database does not know. */
   if (zl_system_check(box.rt, true, NULL, NULL, NULL, &err) < 0)
     (void)fprintf(stderr, "checking: %s\n", err.msg);
-  if (zl_list(box.rt, &list, &n, &err) < 0)
-    (void)fprintf(stderr, "listing: %s\n", err.msg);
-  for (size_t i = 0; i < n; i++)
-    if (zl_remove(box.rt, list[i].id, true, &err) < 0)
-      (void)fprintf(stderr, "removing %s: %s\n", list[i].id, err.msg);
-  zl_containers_free(list, n);
+  box_remove_all();
   return leaks_end();
-}
-
-/* ---- Logs
- * ------------------------------------------------------------------------------------------ */
-
-static int add_line(void *payload, const struct zl_log_entry *entry)
-{
-  FILE *to = payload;
-
-  (void)fwrite(entry->text, 1, entry->len, to);
-  (void)fputs(entry->partial ? "" : "\n", to);
-  return 0;
-}
-
-char *box_log(const char *name)
-{
-  char *text = NULL;
-  size_t len = 0;
-  FILE *to = open_memstream(&text, &len);
-
-  assert_non_null(to);
-  OK(zl_logs(box.rt, box_id(name), NULL, add_line, to, &err));
-  (void)fclose(to);
-  return text;
 }

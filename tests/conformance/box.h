@@ -53,6 +53,9 @@ struct zl_runtime *box_runtime(void);
 /* The runtime again, as after the death of a program. */
 void box_reopen(void);
 
+/* By force; what fails is told. */
+void box_remove_all(void);
+
 /* A service that runs `argv` (NULL-terminated) in the test image with the backend's isolation. Free
  * with zl_service_free. */
 struct zl_service *box_service(const char *name, const char *const argv[]);
@@ -115,6 +118,11 @@ bool box_eventually(bool (*check)(void *ctx), void *ctx);
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, box_setup, box_teardown)
 
+/* What this system's program runs, in this order, ended by a NULL name (suites.c). */
+extern const struct box_suite {
+  const char *name;
+  int (*run)(void);
+} box_suites[];
 /* The suites, one per file. */
 int suite_acceptance(void);
 int suite_lifecycle(void);

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a case does with containers, on any system.
+ * What a case does with the runtime and its containers, on any system.
  */
 #include <sqlite3.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/buf.h"
 #include "box.h"
 
 enum {
-  STEP_MS = 5
+  STEP_MS = 5,
+  LOG_MAX = 64 << 20
 };
 
 static void pause_a_while(void)
@@ -17,6 +19,51 @@ static void pause_a_while(void)
   struct timespec t = { .tv_nsec = STEP_MS * 1000000L };
 
   (void)nanosleep(&t, NULL);
+}
+
+bool box_eventually(bool (*check)(void *ctx), void *ctx)
+{
+  for (int waited = 0; waited < BOX_PATIENCE_MS; waited += STEP_MS) {
+    if (check(ctx))
+      return true;
+    pause_a_while();
+  }
+  return check(ctx);
+}
+
+struct zl_runtime *box_runtime(void)
+{
+  struct zl_runtime_options options = { .root = box.root,
+                                        .slice_cidr = BOX_SLICE,
+                                        .backend = box.real ? NULL : box.backend };
+  struct zl_runtime *rt = NULL;
+  struct zl_error err = { 0 };
+
+  if (zl_runtime_open(&options, &rt, &err) < 0) {
+    (void)fprintf(stderr, "opening the runtime: %s\n", err.msg);
+    exit(1);
+  }
+  return rt;
+}
+
+void box_reopen(void)
+{
+  zl_runtime_close(box.rt);
+  box.rt = box_runtime();
+}
+
+void box_remove_all(void)
+{
+  struct zl_container_info *list = NULL;
+  struct zl_error err = { 0 };
+  size_t n = 0;
+
+  if (zl_list(box.rt, &list, &n, &err) < 0)
+    (void)fprintf(stderr, "listing: %s\n", err.msg);
+  for (size_t i = 0; i < n; i++)
+    if (zl_remove(box.rt, list[i].id, true, &err) < 0)
+      (void)fprintf(stderr, "removing %s: %s\n", list[i].id, err.msg);
+  zl_containers_free(list, n);
 }
 
 const char *box_id(const char *name)
@@ -95,6 +142,27 @@ int box_exec(const char *name, const char *const argv[], struct zl_exec_result *
   if (r < 0)
     (void)fprintf(stderr, "exec: %s\n", err.msg);
   return r;
+}
+
+static int add_line(void *payload, const struct zl_log_entry *entry)
+{
+  struct zl_buf *to = payload;
+
+  (void)zl_buf_append(to, entry->text, entry->len, NULL);
+  if (!entry->partial)
+    (void)zl_buf_append(to, "\n", 1, NULL);
+  return 0;
+}
+
+char *box_log(const char *name)
+{
+  zl_autobuf text = ZL_BUF_INIT(LOG_MAX);
+  char *copy;
+
+  OK(zl_logs(box.rt, box_id(name), NULL, add_line, &text, &err));
+  copy = strdup(text.data != NULL ? text.data : "");
+  assert_non_null(copy);
+  return copy;
 }
 
 int64_t box_count(const char *sql)

@@ -4,21 +4,6 @@
  */
 #include "box.h"
 
-static const struct {
-  const char *name;
-  int (*run)(void);
-} suites[] = {
-  { "acceptance", suite_acceptance },
-  { "lifecycle", suite_lifecycle },
-  { "exec", suite_exec },
-  { "logs", suite_logs },
-  { "network", suite_network },
-  { "spec", suite_spec },
-  { "recovery", suite_recovery },
-  { "load", suite_load },
-  { "faults", suite_faults },
-};
-
 static bool is_wanted(const char *name, int argc, char **argv)
 {
   for (int i = 2; i < argc; i++)
@@ -37,9 +22,9 @@ int main(int argc, char **argv)
     box_close();
     return 1;
   }
-  for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++)
-    if (is_wanted(suites[i].name, argc, argv))
-      failed += suites[i].run();
+  for (const struct box_suite *suite = box_suites; suite->name != NULL; suite++)
+    if (is_wanted(suite->name, argc, argv))
+      failed += suite->run();
   box_close();
   return failed == 0 ? 0 : 1;
 }

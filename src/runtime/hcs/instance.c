@@ -29,10 +29,10 @@ static int undo_scratch(void *ctx, struct zl_error *err)
 
 /* ---- Steps of create ---- */
 
-static const char *machine_id(const struct zl_hcs_node *node, const char *id,
+const char *zl_hcs_machine_id(const struct zl_hcs_node *node, const char *container,
                               char text[ZL_GUID_CHARS])
 {
-  const char *texts[] = { "machine", node->network, id, NULL };
+  const char *texts[] = { "machine", node->network, container, NULL };
   struct zl_guid guid;
 
   zl_guid_of(texts, &guid);
@@ -70,7 +70,8 @@ static int find_machine(struct zl_hcs_instance *c, const struct zl_hcs_instance_
     return 0;
   if (dir == NULL)
     return zl_fail_nomem(err, "a container");
-  return zl_hcs_uvm_init(c->node->api, machine_id(c->node, c->id, id), dir, c->chain, &c->uvm, err);
+  return zl_hcs_uvm_init(c->node->api, zl_hcs_machine_id(c->node, c->id, id), dir, c->chain,
+                         &c->uvm, err);
 }
 
 static int note_dirs(struct zl_hcs_instance *c, const struct zl_hcs_instance_spec *spec,
@@ -234,7 +235,7 @@ static int reap_systems(void *ctx, struct zl_error *err)
 
   if (id == NULL)
     return zl_fail_nomem(err, "a container");
-  r = zl_hcs_system_reap(left->node->api, machine_id(left->node, left->id, machine), err);
+  r = zl_hcs_system_reap(left->node->api, zl_hcs_machine_id(left->node, left->id, machine), err);
   return r < 0 ? r : zl_hcs_system_reap(left->node->api, id, err);
 }
 
@@ -293,7 +294,7 @@ int zl_hcs_instance_revoke(const struct zl_hcs_node *node, const char *id, char 
   char machine[ZL_GUID_CHARS];
   int first = 0;
 
-  (void)machine_id(node, id, machine);
+  (void)zl_hcs_machine_id(node, id, machine);
   for (size_t i = 0; i < n_paths; i++) {
     zl_autofree char *boot_files = zl_hcs_uvm_boot_files(paths[i]);
     int r = zl_wclayer_revoke(node->api, machine, paths[i], first == 0 ? err : NULL);

@@ -37,6 +37,10 @@ struct zl_hcs_node {
   bool keep_on_failure;       /* what a machine that did not start leaves is kept for a look */
 };
 
+/* Of a container's machine: names instead of lists, so that it is found without a record. */
+const char *zl_hcs_machine_id(const struct zl_hcs_node *node, const char *container,
+                              char text[ZL_GUID_CHARS]);
+
 struct zl_hcs_link {
   const char *slice, *address, *gateway; /* "10.220.99.16/28", "10.220.99.18", "10.220.99.17" */
   unsigned prefix;

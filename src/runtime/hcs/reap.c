@@ -77,19 +77,11 @@ struct found {
   struct zl_error *err;
 };
 
-static bool is_known(const struct found *found, const char *id)
-{
-  for (size_t i = 0; found->ids != NULL && found->ids[i] != NULL; i++)
-    if (strcmp(found->ids[i], id) == 0)
-      return true;
-  return false;
-}
-
 static int add_id(void *payload, const char *name)
 {
   struct found *found = payload;
 
-  return is_known(found, name) ? 0 : zl_strv_push(&found->ids, name, found->err);
+  return zl_strv_contains(found->ids, name) ? 0 : zl_strv_push(&found->ids, name, found->err);
 }
 
 static bool is_ours(struct zl_runtime *rt, const char *name)
@@ -136,23 +128,13 @@ int zl_hcs_enumerate(struct zl_backend *backend, zl_id_fn fn, void *payload, str
 
 /* ---- What belongs to nobody ---- */
 
-/* Machines have GUIDs that are made of their containers' ids. */
-static bool is_machine_of(const struct zl_hcs_node *node, const char *container, const char *id)
-{
-  const char *texts[] = { "machine", node->network, container, NULL };
-  char text[ZL_GUID_CHARS];
-  struct zl_guid guid;
-
-  zl_guid_of(texts, &guid);
-  return zl_wintext_equal(zl_guid_format(&guid, text), id);
-}
-
 static bool has_owner(const struct zl_hcs_node *node, const struct found *found, const char *id)
 {
   const size_t skip = strlen(node->network) + 1;
+  char machine[ZL_GUID_CHARS];
 
   for (size_t i = 0; found->ids != NULL && found->ids[i] != NULL; i++)
-    if (is_machine_of(node, found->ids[i], id) ||
+    if (zl_wintext_equal(zl_hcs_machine_id(node, found->ids[i], machine), id) ||
         (strlen(id) > skip && strcmp(id + skip, found->ids[i]) == 0))
       return true;
   return false;

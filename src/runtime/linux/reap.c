@@ -68,20 +68,12 @@ struct found {
   struct zl_error *err;
 };
 
-static bool is_known(const struct found *found, const char *id)
-{
-  for (size_t i = 0; found->ids != NULL && found->ids[i] != NULL; i++)
-    if (strcmp(found->ids[i], id) == 0)
-      return true;
-  return false;
-}
-
 static int add_group(void *payload, const char *name)
 {
   struct found *found = payload;
   const char *id = name + found->skip;
 
-  if (!zl_path_is_name(id, ZL_MAX_ID) || is_known(found, id))
+  if (!zl_path_is_name(id, ZL_MAX_ID) || zl_strv_contains(found->ids, id))
     return 0;
   return zl_strv_push(&found->ids, id, found->err);
 }

@@ -75,14 +75,6 @@ static int list_needed(struct zl_runtime *rt, struct needed *needed, struct zl_e
   return r < 0 ? r : finish_manifest(needed, err);
 }
 
-static bool contains(char *const *list, const char *key)
-{
-  for (size_t i = 0; list != NULL && list[i] != NULL; i++)
-    if (strcmp(list[i], key) == 0)
-      return true;
-  return false;
-}
-
 /* ---- What is there ---- */
 
 struct sweep {
@@ -107,7 +99,7 @@ static int remove_disk(struct sweep *s, const char *name, const char *key, struc
     return 0;
   r = list_needed(s->rt, &needed, err);
   /* A half-made one is nobody's as soon as its lock is free. */
-  if (r == 0 && (zl_has_prefix(name, "tmp-") || !contains(needed.keys, key))) {
+  if (r == 0 && (zl_has_prefix(name, "tmp-") || !zl_strv_contains(needed.keys, key))) {
     (void)fstatat(s->images_fd, name, &st, AT_SYMLINK_NOFOLLOW);
     if (!s->dry_run && unlinkat(s->images_fd, name, 0) < 0 && errno != ENOENT)
       r = zl_fail_errno(err, "removing '%s'", name);
@@ -131,7 +123,7 @@ static int sweep_entry(struct sweep *s, const struct needed *needed, const char 
   else if (len == ZL_VM_IMAGE_KEY - 1 + strlen(SUFFIX) &&
            strcmp(name + ZL_VM_IMAGE_KEY - 1, SUFFIX) == 0)
     memcpy(key, name, ZL_VM_IMAGE_KEY - 1);
-  if (*key == '\0' || (contains(needed->keys, key) && !zl_has_prefix(name, "tmp-")))
+  if (*key == '\0' || (zl_strv_contains(needed->keys, key) && !zl_has_prefix(name, "tmp-")))
     return 0;
   return remove_disk(s, name, key, err);
 }

@@ -2,9 +2,9 @@
 #include <stdlib.h>
 
 #include "base/json.h"
-#include "base/time.h"
 #include "shim/conn.h"
 #include "shim/hcs/hcs.h"
+#include "shim/stats.h"
 #include "shim/win32/loop.h"
 
 /* Who asked; the connection may have gone when the answer comes. */
@@ -14,23 +14,6 @@ struct question {
   struct zl_stats stats;
   struct zl_error failure;
 };
-
-static json_t *number(uint64_t value)
-{
-  return json_integer((json_int_t)value); /* UINT64_MAX, "none", travels as -1 */
-}
-
-static json_t *render(const struct zl_stats *s)
-{
-  return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i}", "time_ns",
-                   number(zl_time_wall()), "cpu_usage_ns", number(s->cpu_usage_ns), "cpu_system_ns",
-                   number(s->cpu_system_ns), "memory_bytes", number(s->memory_bytes),
-                   "memory_limit", number(s->memory_limit), "pids", number(s->pids), "pids_limit",
-                   number(s->pids_limit), "block_read_bytes", number(s->block_read_bytes),
-                   "block_write_bytes", number(s->block_write_bytes), "net_rx_bytes",
-                   number(s->net_rx_bytes), "net_tx_bytes", number(s->net_tx_bytes), "online_cpus",
-                   (int)s->online_cpus);
-}
 
 static void run(void *ctx)
 {
@@ -47,7 +30,7 @@ static void answer(void *ctx)
   if (conn != NULL && q->failure.code != ZL_OK)
     conn_fail(conn, &q->failure);
   else if (conn != NULL)
-    conn_send(conn, json_pack("{s:b, s:o}", "ok", 1, "stats", render(&q->stats)), NULL, 0);
+    conn_send(conn, json_pack("{s:b, s:o}", "ok", 1, "stats", stats_render(&q->stats)), NULL, 0);
   free(q);
 }
 

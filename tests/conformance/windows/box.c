@@ -9,45 +9,10 @@
 #include <windows.h>
 
 #include <dirent.h>
-#include <sqlite3.h>
 
-#include "base/buf.h"
 #include "base/path.h"
 
-enum {
-  STEP_MS = 5
-};
-
 struct box box;
-
-bool box_eventually(bool (*check)(void *ctx), void *ctx)
-{
-  for (int waited = 0; waited < BOX_PATIENCE_MS; waited += STEP_MS) {
-    if (check(ctx))
-      return true;
-    Sleep(STEP_MS);
-  }
-  return check(ctx);
-}
-
-struct zl_runtime *box_runtime(void)
-{
-  struct zl_runtime_options options = { .root = box.root, .slice_cidr = BOX_SLICE };
-  struct zl_runtime *rt = NULL;
-  struct zl_error err = { 0 };
-
-  if (zl_runtime_open(&options, &rt, &err) < 0) {
-    (void)fprintf(stderr, "opening the runtime: %s\n", err.msg);
-    exit(1);
-  }
-  return rt;
-}
-
-void box_reopen(void)
-{
-  zl_runtime_close(box.rt);
-  box.rt = box_runtime();
-}
 
 /* `backend` is "hcs" with the isolation of its containers: "hcs-process" or "hcs-hyperv". */
 int box_open(const char *backend)
@@ -118,17 +83,10 @@ static bool is_clean(void *ctx)
 
 int box_teardown(void **state)
 {
-  struct zl_container_info *list = NULL;
   struct zl_error err = { 0 };
-  size_t n = 0;
 
   (void)state;
-  if (zl_list(box.rt, &list, &n, &err) < 0)
-    (void)fprintf(stderr, "listing: %s\n", err.msg);
-  for (size_t i = 0; i < n; i++)
-    if (zl_remove(box.rt, list[i].id, true, &err) < 0)
-      (void)fprintf(stderr, "removing %s: %s\n", list[i].id, err.msg);
-  zl_containers_free(list, n);
+  box_remove_all();
   if (zl_system_check(box.rt, true, NULL, NULL, NULL, &err) < 0)
     (void)fprintf(stderr, "checking: %s\n", err.msg);
   if (box_eventually(is_clean, NULL))
@@ -136,30 +94,4 @@ int box_teardown(void **state)
   (void)fprintf(stderr, "left behind: containers %d, locks %d\n", count_entries("containers"),
                 count_entries("locks"));
   return -1;
-}
-
-/* ---- Containers ------------------------------------------------------------------------------ */
-
-char *box_log(const char *name);
-
-static int add_line(void *payload, const struct zl_log_entry *entry)
-{
-  struct zl_buf *to = payload;
-
-  (void)zl_buf_append(to, entry->text, entry->len, NULL);
-  if (!entry->partial)
-    (void)zl_buf_append(to, "\n", 1, NULL);
-  return 0;
-}
-
-char *box_log(const char *name)
-{
-  struct zl_buf text = ZL_BUF_INIT(1 << 20);
-  char *copy;
-
-  OK(zl_logs(box.rt, box_id(name), NULL, add_line, &text, &err));
-  copy = strdup(text.data != NULL ? text.data : "");
-  zl_buf_done(&text);
-  assert_non_null(copy);
-  return copy;
 }

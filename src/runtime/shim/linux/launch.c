@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Starting a shim.
+ * The program of a shim, and how it is started.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +10,6 @@
 
 #include "base/fd.h"
 #include "base/lock.h"
-#include "base/log.h"
 #include "base/proc.h"
 #include "base/strv.h"
 #include "engine/mount_fd.h"
@@ -22,7 +21,7 @@ enum {
 };
 
 /* A container may take a minute to build when its storage is slow. */
-#define CREATE_PATIENCE (120 * ZL_NS_PER_S)
+const uint64_t zl__shimclient_patience_ns = 120 * ZL_NS_PER_S;
 
 /* A mount of the shim's file alone, detached and read-only: /proc/<pid>/exe of the shim can then
  * never be opened for writing by what runs in a container (CVE-2019-5736). */
@@ -44,22 +43,6 @@ static int open_program(struct zl_shimclient *client, int *ret, struct zl_error 
     return zl_context(r, err, "opening '%s' (set $ZLAYER_HELPER_DIR to where it is)", path);
   *ret = zl_steal_fd(&fd);
   return 0;
-}
-
-void zl_shimclient_init(struct zl_shimclient *client, const struct zl_runtime_ops *ops,
-                        struct zl_runtime *rt, const char *program)
-{
-  client->base.ops = ops;
-  client->base.rt = rt;
-  client->program = program;
-  client->shim_fd = -1;
-  (void)pthread_mutex_init(&client->lock, NULL);
-}
-
-void zl_shimclient_done(struct zl_shimclient *client)
-{
-  zl_fd_closep(&client->shim_fd);
-  (void)pthread_mutex_destroy(&client->lock);
 }
 
 int zl_shimclient_program(struct zl_shimclient *client, int *ret, struct zl_error *err)
@@ -114,22 +97,6 @@ int zl_shimclient_prepare(struct zl_shimclient *client, const char *id, const ch
   return 0;
 }
 
-/* The shim's own error is the caller's; a shim that is just gone has crashed. */
-int zl_shimclient_await(const struct zl_container_plan *plan, struct zl_error *err)
-{
-  zl_autojson *reply = NULL;
-  const char *warning = NULL;
-  int r = zl_control_receive(plan->prepared_fd, zl_time_boot() + CREATE_PATIENCE, -1, &reply, NULL,
-                             err);
-
-  if (r == -ZL_E_REMOTE)
-    return zl_fail(err, ZL_E_INTERNAL, 0, "the shim ended while it built the container");
-  if (r == 0 && zl_json_get_string(reply, "reply", "warning", &warning, NULL) == 0 &&
-      warning != NULL)
-    zl_warning("%s", warning);
-  return r;
-}
-
 int zl_shimclient_hand_over(const struct zl_container_plan *plan, struct zl_error *err)
 {
   zl_autofd lock = -1;
@@ -140,11 +107,4 @@ int zl_shimclient_hand_over(const struct zl_container_plan *plan, struct zl_erro
                         (int[]){ plan->dir_fd, lock }, 2, err);
   zl_fd_closep(&lock); /* the shim's now, and nobody else's */
   return r;
-}
-
-int zl_shimclient_launch(const struct zl_container_plan *plan, struct zl_error *err)
-{
-  int r = zl_shimclient_hand_over(plan, err);
-
-  return r < 0 ? r : zl_shimclient_await(plan, err);
 }

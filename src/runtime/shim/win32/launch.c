@@ -13,22 +13,7 @@
 #include "runtime/shim/win32/environment.h"
 
 /* A container may take minutes to build when its storage is slow. */
-#define CREATE_PATIENCE (300 * ZL_NS_PER_S)
-
-void zl_shimclient_init(struct zl_shimclient *client, const struct zl_runtime_ops *ops,
-                        struct zl_runtime *rt, const char *program)
-{
-  client->base.ops = ops;
-  client->base.rt = rt;
-  client->program = program;
-  client->shim_fd = -1;
-  (void)pthread_mutex_init(&client->lock, NULL);
-}
-
-void zl_shimclient_done(struct zl_shimclient *client)
-{
-  (void)pthread_mutex_destroy(&client->lock);
-}
+const uint64_t zl__shimclient_patience_ns = 300 * ZL_NS_PER_S;
 
 static int spawn(const struct zl_shimclient *client, const char *path, const char *id,
                  const char *extra, int control_fd, struct zl_error *err)
@@ -85,26 +70,7 @@ int zl_shimclient_prepare(struct zl_shimclient *client, const char *id, const ch
   return 0;
 }
 
-/* The shim's own error is the caller's; a shim that is just gone has crashed. */
-int zl_shimclient_await(const struct zl_container_plan *plan, struct zl_error *err)
-{
-  zl_autojson *reply = NULL;
-  int r = zl_control_receive(plan->prepared_fd, zl_time_boot() + CREATE_PATIENCE, -1, &reply, NULL,
-                             err);
-
-  return r == -ZL_E_REMOTE
-             ? zl_fail(err, ZL_E_INTERNAL, 0, "the shim ended while it built the container")
-             : r;
-}
-
 int zl_shimclient_hand_over(const struct zl_container_plan *plan, struct zl_error *err)
 {
   return zl_control_send(plan->prepared_fd, json_pack("{s:s}", "op", "create"), NULL, 0, err);
-}
-
-int zl_shimclient_launch(const struct zl_container_plan *plan, struct zl_error *err)
-{
-  int r = zl_shimclient_hand_over(plan, err);
-
-  return r < 0 ? r : zl_shimclient_await(plan, err);
 }
