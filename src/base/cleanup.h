@@ -13,7 +13,7 @@
 
 /* Frees *pp and clears it. Takes void * so that it serves a pointer to any pointer. */
 void zl_freep(void *pp);
-/* Closes *fd unless it is -1 and sets it to -1; errno is kept. */
+/* Closes *fd unless it is negative, -1 or an error, and sets it to -1; errno is kept. */
 void zl_fd_closep(int *fd);
 void zl_filep(FILE **file);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Signatures of others' making: public keys, certificates and what they have signed (OpenSSL's
- * libcrypto on Linux, loaded at first use as in digest.h). Nothing here signs, and nothing here
+ * libcrypto on Linux, loaded at first use as in digest.h; CNG on Windows, without Ed25519 and
+ * certificates). Nothing here signs, and nothing here
  * asks the network.
  */
 #ifndef ZL_BASE_SIGNATURE_H
@@ -16,8 +17,8 @@
 struct zl_pubkey;
 
 /* A PEM "PUBLIC KEY": ECDSA on P-256, P-384 or P-521, RSA of 2048 to 8192 bits, Ed25519. `what`
- * names it in errors. ZL_E_INVALID: no such thing. ZL_E_UNSUPPORTED: another kind of key, or
- * libcrypto is missing. */
+ * names it in errors. ZL_E_INVALID: no such thing. ZL_E_UNSUPPORTED: another kind of key, one
+ * that this system has no functions for, or libcrypto is missing. */
 int zl_pubkey_parse(const char *pem, size_t len, const char *what, struct zl_pubkey **ret,
                     struct zl_error *err);
 void zl_pubkey_free(struct zl_pubkey *key);

@@ -3,7 +3,6 @@
  * Walks over whole directory trees of ours, whose content an image or container wrote: by
  * descriptor only, no links, no other file system.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,14 +11,9 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/dir.h"
 #include "base/fd.h"
 #include "base/path.h"
-
-static void close_dirp(DIR **dir)
-{
-  if (*dir != NULL)
-    (void)closedir(*dir);
-}
 
 static bool is_dot(const char *name)
 {
@@ -69,7 +63,7 @@ static void remove_entry(struct removal *rm, int at, const char *name, unsigned 
 
 static void remove_children(struct removal *rm, int at, const char *name, unsigned depth)
 {
-  ZL_CLEANUP(close_dirp) DIR *dir = NULL;
+  zl_autodir *dir = NULL;
   struct dirent *e;
   dev_t dev;
   int r = open_stream(at, name, rm->dev, &dir, &dev);
@@ -129,7 +123,7 @@ int zl_path_remove_tree(int at, const char *name)
 
 int zl_path_tree_usage(int at, const char *name, uint64_t *ret_bytes, uint64_t *ret_files)
 {
-  ZL_CLEANUP(close_dirp) DIR *dir = NULL;
+  zl_autodir *dir = NULL;
   struct dirent *e;
   dev_t dev;
   int r = open_stream(at, name, 0, &dir, &dev);

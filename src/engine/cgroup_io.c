@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -8,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "base/dir.h"
 #include "base/fd.h"
 #include "base/strv.h"
 #include "engine/cgroup_private.h"
@@ -134,16 +134,10 @@ int zl_cgroup_read_key(const struct zl_cgroup *cg, enum zl_cgroup_tree tree, con
   return 0;
 }
 
-static void close_dir(DIR **dir)
-{
-  if (*dir != NULL)
-    (void)closedir(*dir);
-}
-
 int zl_cgroup_each_dir(int dirfd, const char *path, zl_cgroup_fn fn, void *payload,
                        struct zl_error *err)
 {
-  ZL_CLEANUP(close_dir) DIR *dir = NULL;
+  zl_autodir *dir = NULL;
   zl_autofd fd = zl_fd_open(dirfd, path, O_RDONLY | O_DIRECTORY, 0);
   int r = 0;
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/device_nodes.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "base/dir.h"
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/strv.h"
@@ -16,12 +16,6 @@ json_t *zl_device_node(const char *path, const struct stat *st)
                    S_ISBLK(st->st_mode) ? "b" : "c", "major", (int)major(st->st_rdev), "minor",
                    (int)minor(st->st_rdev), "fileMode", (int)(st->st_mode & 07777), "uid",
                    (int)st->st_uid, "gid", (int)st->st_gid);
-}
-
-static void closedirp(DIR **dir)
-{
-  if (*dir != NULL)
-    (void)closedir(*dir);
 }
 
 /* File systems of their own below /dev, which a container has its own of. */
@@ -39,7 +33,7 @@ static bool is_skipped(const char *name)
 static void add_below(const char *path, unsigned depth, json_t *devices)
 {
   int fd = zl_fd_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-  ZL_CLEANUP(closedirp) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autodir *dir = fd >= 0 ? fdopendir(fd) : NULL;
   struct dirent *e;
 
   while (dir != NULL && (e = readdir(dir)) != NULL && json_array_size(devices) < ZL_MAX_DEVICES) {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/tmpfs_copy.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/sendfile.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/dir.h"
 #include "base/limits.h"
 #include "base/path.h"
 
@@ -17,12 +17,6 @@ enum {
 };
 
 static int copy_dir(int from, int to, unsigned depth, struct zl_error *err);
-
-static void close_dir(DIR **dir)
-{
-  if (*dir != NULL)
-    (void)closedir(*dir);
-}
 
 /* One component in a directory that the image controls. */
 static int open_in(int dir, const char *name, int flags, mode_t mode, int *ret_fd,
@@ -116,7 +110,7 @@ static bool is_dots(const char *name)
 
 static int copy_dir(int from, int to, unsigned depth, struct zl_error *err)
 {
-  ZL_CLEANUP(close_dir) DIR *dir = NULL;
+  zl_autodir *dir = NULL;
   zl_autofd copy = fcntl(from, F_DUPFD_CLOEXEC, 3);
   const struct dirent *entry;
   int r = 0;

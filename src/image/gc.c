@@ -4,13 +4,13 @@
  * and name in one transaction, then the tree. A crash in between leaves staging, which the next
  * run removes.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/dir.h"
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/strv.h"
@@ -87,15 +87,17 @@ static int forget_images(struct gc *gc, struct zl_error *err)
   return zl_store_commit(store, err);
 }
 
-/* Whether a stored image (one that will stay) or a container needs the layer. */
-static int is_needed(struct gc *gc, const char *key, bool *ret, struct zl_error *err)
+/* Whether a container needs the layer, or (unless `by_containers` asks for these alone) a stored
+ * image, one that will stay. */
+static int is_needed(struct gc *gc, const char *key, bool by_containers, bool *ret,
+                     struct zl_error *err)
 {
   size_t rows = 0;
   int r = zl_store_query(gc->store->store, count_row, &rows, err,
                          "SELECT 1 FROM manifest_layers WHERE key = ? AND (digest IN"
                          " (SELECT image_digest FROM containers) OR (? = 0 AND digest IN"
                          " (SELECT digest FROM images))) LIMIT 1",
-                         "si", key, (int64_t)gc->options->images);
+                         "si", key, (int64_t)(by_containers || gc->options->images));
 
   *ret = rows > 0;
   return r;
@@ -112,7 +114,7 @@ static int retire(struct gc *gc, const char *key, struct zl_staging *ret, struct
 
   if (r < 0)
     return r;
-  r = is_needed(gc, key, &needed, err);
+  r = is_needed(gc, key, false, &needed, err);
   if (r == 0 && !needed)
     r = zl_store_run(store, err, "DELETE FROM layers WHERE key = ?", "s", key);
   if (r == 0 && !needed)
@@ -129,15 +131,15 @@ static int collect_locked(struct gc *gc, const char *key, struct zl_error *err)
   const int layers_fd = gc->store->layers_fd;
   struct zl_staging staging = ZL_STAGING_INIT;
   struct zl_layer_meta meta = { .bytes = 0 };
+  bool gone;
   int r;
 
   (void)zl_layer_meta_read(layers_fd, key, &meta, NULL);
   r = gc->options->dry_run ? 0 : retire(gc, key, &staging, err);
-  if (r < 0 || (!gc->options->dry_run && staging.name[0] == '\0')) {
-    zl_staging_remove(layers_fd, &staging); /* of a row that could not be committed */
+  gone = r == 0 && (gc->options->dry_run || staging.name[0] != '\0');
+  zl_staging_remove(layers_fd, &staging); /* also of a row that could not be committed */
+  if (!gone)
     return r;
-  }
-  zl_staging_remove(layers_fd, &staging);
   gc->result->layers++;
   gc->result->bytes += meta.bytes;
   return 0;
@@ -147,7 +149,7 @@ static int collect(struct gc *gc, const char *key, struct zl_error *err)
 {
   zl_autofd lock = -1;
   bool needed = true;
-  int r = is_needed(gc, key, &needed, err);
+  int r = is_needed(gc, key, false, &needed, err);
 
   if (r < 0 || needed)
     return r;
@@ -184,13 +186,10 @@ static int sweep_aside(struct gc *gc, const char *name, struct zl_error *err)
 {
   const char *key = zl_layer_aside_key(name);
   uint64_t bytes = 0, files = 0;
-  size_t rows = 0;
-  int r = zl_store_query(gc->store->store, count_row, &rows, err,
-                         "SELECT 1 FROM manifest_layers WHERE key = ? AND digest IN"
-                         " (SELECT image_digest FROM containers) LIMIT 1",
-                         "s", key);
+  bool needed = true;
+  int r = is_needed(gc, key, true, &needed, err);
 
-  if (r < 0 || rows > 0 ||
+  if (r < 0 || needed ||
       (gc->options->is_used != NULL && gc->options->is_used(gc->options->ctx, key)))
     return r;
   (void)zl_path_tree_usage(gc->store->layers_fd, name, &bytes, &files);
@@ -257,25 +256,17 @@ static void sweep_entry(struct gc *gc, const char *name)
     note(gc, &err);
 }
 
-static void close_dir(DIR **dir)
-{
-  if (*dir != NULL)
-    (void)closedir(*dir);
-}
-
 static void sweep(struct gc *gc)
 {
   struct zl_error err = { 0 };
-  zl_autofd fd = zl_fd_open(gc->store->layers_fd, ".", O_RDONLY | O_DIRECTORY, 0);
-  ZL_CLEANUP(close_dir) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autodir *dir = zl_dir_open(gc->store->layers_fd, ".");
   const struct dirent *entry;
 
   if (dir == NULL) {
-    (void)zl_fail(&err, ZL_E_SYSTEM, fd < 0 ? -fd : errno, "listing the layers");
+    (void)zl_fail_errno(&err, "listing the layers");
     note(gc, &err);
     return;
   }
-  (void)zl_steal_fd(&fd);
   while ((entry = readdir(dir)) != NULL)
     sweep_entry(gc, entry->d_name);
   /* Rows of layers that somebody deleted by hand and that nothing needs. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image/layer_flush.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -9,10 +8,11 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/dir.h"
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/strv.h"
-#include "image/layer_meta.h"
+#include "image/layer_store.h"
 
 enum {
   BATCH = 64 /* layers, whose directories are open at once */
@@ -21,13 +21,7 @@ enum {
 static bool is_layer(const char *name)
 {
   return name[0] != '.' && !zl_has_prefix(name, "tmp-") && !zl_has_prefix(name, "lock-") &&
-         !zl_has_prefix(name, "void-");
-}
-
-static void close_dir(DIR **dir)
-{
-  if (*dir != NULL)
-    (void)closedir(*dir);
+         !zl_has_prefix(name, ZL_LAYER_ASIDE);
 }
 
 /* The directories of pending layers, as many as are flushed at a time. */
@@ -68,14 +62,10 @@ static int read_names(int layers_fd, DIR *dir, struct batch *batch)
 
 static int open_pending(int layers_fd, struct batch *ret)
 {
-  zl_autofd fd = openat(layers_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  ZL_CLEANUP(close_dir) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autodir *dir = zl_dir_open(layers_fd, ".");
 
   *ret = (struct batch){ .n = 0 };
-  if (dir == NULL)
-    return -errno;
-  (void)zl_steal_fd(&fd);
-  return read_names(layers_fd, dir, ret);
+  return dir != NULL ? read_names(layers_fd, dir, ret) : -errno;
 }
 
 int zl_layers_open_for_flush(int layers_fd)
@@ -105,9 +95,9 @@ static size_t mark(struct batch *batch, int flushed)
 
   for (size_t i = 0; i < batch->n; i++) {
     if (flushed == 0)
-      (void)zl_layer_set_flushed(batch->fds[i]);
+      zl_layer_set_flushed(batch->fds[i]);
     else if (is_loss(flushed))
-      zl_layer_set_void(batch->fds[i]);
+      (void)zl_layer_set_void(batch->fds[i]);
     done += zl_layer_trust(batch->fds[i]) != ZL_LAYER_PENDING ? 1 : 0;
     zl_fd_closep(&batch->fds[i]);
   }

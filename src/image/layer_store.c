@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image/layer_store.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/dir.h"
 #include "base/fd.h"
 #include "base/rand.h"
 #include "base/strv.h"
@@ -51,23 +51,13 @@ int zl__staging_name(char name[ZL_LAYER_NAME], struct zl_error *err)
   return r;
 }
 
-static void close_dir(DIR **dir)
-{
-  if (*dir != NULL)
-    (void)closedir(*dir);
-}
-
 void zl_staging_sweep_dead(int layers_fd)
 {
-  zl_autofd fd = zl_fd_open(layers_fd, ".", O_RDONLY | O_DIRECTORY, 0);
-  ZL_CLEANUP(close_dir) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autodir *dir = zl_dir_open(layers_fd, ".");
   const struct dirent *entry;
 
-  if (dir == NULL) {
-    fd = fd < 0 ? -1 : fd;
+  if (dir == NULL)
     return;
-  }
-  (void)zl_steal_fd(&fd);
   while ((entry = readdir(dir)) != NULL)
     if (entry->d_name[0] != '.' && zl_staging_is_one(layers_fd, entry->d_name))
       (void)zl_staging_sweep(layers_fd, entry->d_name, NULL);

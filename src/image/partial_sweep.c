@@ -2,7 +2,6 @@
  *
  * Partial files that no pull came back for.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/dir.h"
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/time.h"
@@ -26,12 +26,6 @@ struct list {
   struct file *items;
   size_t count;
 };
-
-static void close_dir(DIR **dir)
-{
-  if (*dir != NULL)
-    (void)closedir(*dir);
-}
 
 static int add(struct list *list, const char *name, const struct stat *st, struct zl_error *err)
 {
@@ -51,14 +45,12 @@ static int add(struct list *list, const char *name, const struct stat *st, struc
 /* At most ZL_MAX_PARTIALS at a time: the next sweep finds the others. */
 static int list_files(int dir_fd, struct list *ret, struct zl_error *err)
 {
-  zl_autofd fd = zl_fd_open(dir_fd, ".", O_RDONLY | O_DIRECTORY, 0);
-  ZL_CLEANUP(close_dir) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autodir *dir = zl_dir_open(dir_fd, ".");
   const struct dirent *entry;
   int r = 0;
 
   if (dir == NULL)
-    return zl_fail(err, ZL_E_SYSTEM, fd < 0 ? -fd : errno, "listing the partial files");
-  (void)zl_steal_fd(&fd);
+    return zl_fail_errno(err, "listing the partial files");
   while (r == 0 && ret->count < ZL_MAX_PARTIALS && (entry = readdir(dir)) != NULL) {
     struct stat st;
 

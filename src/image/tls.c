@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image/tls.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/dir.h"
 #include "base/fd.h"
 #include "base/strv.h"
 
@@ -54,17 +54,11 @@ static int compare(const void *a, const void *b)
   return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static void close_dir(DIR **dir)
-{
-  if (*dir != NULL)
-    (void)closedir(*dir);
-}
-
 /* The names that count, sorted: which authority comes first must not depend on the disk. */
 static int list_names(const char *path, char ***ret, struct zl_error *err)
 {
   int fd = zl_fd_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0), r = 0;
-  ZL_CLEANUP(close_dir) DIR *dir = NULL;
+  zl_autodir *dir = NULL;
   const struct dirent *entry;
 
   if (fd == -ENOENT || fd == -ENOTDIR)

@@ -2,7 +2,6 @@
 #include "oci/container.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/dir.h"
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/lock.h"
@@ -120,12 +120,6 @@ int oci_container_forget(struct oci_container *c, struct zl_error *err)
   return r < 0 ? zl_fail(err, ZL_E_SYSTEM, -r, "removing the state of container '%s'", c->id) : 0;
 }
 
-static void closedirp(DIR **dir)
-{
-  if (*dir != NULL)
-    (void)closedir(*dir);
-}
-
 static int compare(const void *a, const void *b)
 {
   return strcmp(*(char *const *)a, *(char *const *)b);
@@ -134,7 +128,7 @@ static int compare(const void *a, const void *b)
 int oci_container_each(const struct oci *oci, oci_container_fn fn, void *ctx, struct zl_error *err)
 {
   int fd = zl_fd_open(AT_FDCWD, oci->root, O_RDONLY | O_DIRECTORY, 0), r = 0;
-  ZL_CLEANUP(closedirp) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autodir *dir = fd >= 0 ? fdopendir(fd) : NULL;
   zl_autostrv ids = NULL;
   struct dirent *e;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/dir.h"
 #include "base/fd.h"
 #include "base/path.h"
 #include "runtime/check.h"
@@ -10,12 +10,6 @@
 /* ---- containers/.gone-<id>-<token> ---- */
 
 #define GONE ".gone-"
-
-static void closedirp(DIR **dir)
-{
-  if (*dir != NULL)
-    (void)closedir(*dir);
-}
 
 /* A removal that goes on still holds the lock of its container. */
 static bool is_being_removed(struct zl_runtime *rt, const char *name)
@@ -34,7 +28,7 @@ static bool is_being_removed(struct zl_runtime *rt, const char *name)
 int zl_check_directories(struct zl_check *check, struct zl_error *err)
 {
   int fd = zl_fd_open(check->rt->containers_fd, ".", O_RDONLY | O_DIRECTORY, 0);
-  ZL_CLEANUP(closedirp) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autodir *dir = fd >= 0 ? fdopendir(fd) : NULL;
   struct dirent *e;
   int r = 0;
 
@@ -106,7 +100,7 @@ int zl_check_rows_alone(struct zl_check *check, struct zl_error *err)
 int zl_check_locks(struct zl_check *check, struct zl_error *err)
 {
   int fd = zl_fd_open(check->rt->locks_fd, ".", O_RDONLY | O_DIRECTORY, 0);
-  ZL_CLEANUP(closedirp) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autodir *dir = fd >= 0 ? fdopendir(fd) : NULL;
   struct dirent *e;
   int r = 0;
 

@@ -42,16 +42,16 @@ static int set_capabilities(struct zl_qmp *qmp, uint64_t deadline_ns, struct zl_
   return zl_qmp_call(qmp, "migrate-set-capabilities", arguments, deadline_ns, NULL, err);
 }
 
-static int hand_over(struct zl_qmp *qmp, int state_fd, uint64_t deadline_ns, struct zl_error *err)
+int zl_vm_hand_over(struct zl_qmp *qmp, const char *name, int fd, uint64_t deadline_ns,
+                    struct zl_error *err)
 {
   json_t *arguments;
 
-  if (lseek(state_fd, 0, SEEK_SET) < 0)
-    return zl_fail_errno(err, "going to the beginning of the state");
-  arguments = json_pack("{s:s}", "fdname", STATE_NAME);
-  return arguments == NULL
-             ? zl_fail_nomem(err, "a command for QEMU")
-             : zl_qmp_call_fd(qmp, "getfd", arguments, state_fd, deadline_ns, NULL, err);
+  if (lseek(fd, 0, SEEK_SET) < 0)
+    return zl_fail_errno(err, "going to the beginning of the %s", name);
+  arguments = json_pack("{s:s}", "fdname", name);
+  return arguments == NULL ? zl_fail_nomem(err, "a command for QEMU")
+                           : zl_qmp_call_fd(qmp, "getfd", arguments, fd, deadline_ns, NULL, err);
 }
 
 /* The event says that it failed, this why. */
@@ -85,7 +85,7 @@ static int transfer(struct zl_qmp *qmp, const char *command, int state_fd, uint6
   int r = set_capabilities(qmp, deadline_ns, err);
 
   if (r == 0)
-    r = hand_over(qmp, state_fd, deadline_ns, err);
+    r = zl_vm_hand_over(qmp, STATE_NAME, state_fd, deadline_ns, err);
   if (r < 0)
     return r;
   qmp->event = watch_event;

@@ -13,6 +13,10 @@
 
 #include "vmm/qmp.h"
 
+/* Gives QEMU a file, from its beginning, under a name by which commands know it. */
+int zl_vm_hand_over(struct zl_qmp *qmp, const char *name, int fd, uint64_t deadline_ns,
+                    struct zl_error *err);
+
 /* Stops a template's machine and writes its state to a file, from its beginning. The machine can
  * only be ended afterwards. The caller syncs the files. */
 int zl_vm_save(struct zl_qmp *qmp, int state_fd, uint64_t deadline_ns, struct zl_error *err);

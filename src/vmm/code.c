@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/code.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/json.h"
+#include "vmm/clone.h"
 
 /* The name under which QEMU knows the file's descriptor. */
 #define CODE_NAME "code"
@@ -34,15 +33,9 @@ int zl_vm_code_can(struct zl_qmp *qmp, uint64_t deadline_ns, bool *ret, struct z
 static int transfer(struct zl_qmp *qmp, const char *command, int code_fd, uint64_t deadline_ns,
                     struct zl_error *err)
 {
-  json_t *name = json_pack("{s:s}", "fdname", CODE_NAME), *arguments;
-  int r;
+  json_t *arguments;
+  int r = zl_vm_hand_over(qmp, CODE_NAME, code_fd, deadline_ns, err);
 
-  if (lseek(code_fd, 0, SEEK_SET) < 0) {
-    json_decref(name);
-    return zl_fail_errno(err, "going to the beginning of the code");
-  }
-  r = name == NULL ? zl_fail_nomem(err, "a command for QEMU")
-                   : zl_qmp_call_fd(qmp, "getfd", name, code_fd, deadline_ns, NULL, err);
   if (r < 0)
     return r;
   arguments = json_pack("{s:s}", "fdname", CODE_NAME);

@@ -115,7 +115,7 @@ int zl_posix_ftruncate(int fd, int64_t size)
 
 int64_t zl_posix_lseek(int fd, int64_t offset, int whence)
 {
-  LARGE_INTEGER at = { .QuadPart = whence == SEEK_HOLE ? 0 : offset }, now;
+  LARGE_INTEGER at = { .QuadPart = offset }, now;
   HANDLE handle = zl_handle_of(fd);
 
   if (handle == INVALID_HANDLE_VALUE)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image/layer/fixup_archive.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/dir.h"
 #include "base/path.h"
 #include "image/layer/lower.h"
 #include "image/layer/notes.h"
@@ -67,16 +67,10 @@ static int send_target(struct making *m, const struct zl_note *note, struct zl_e
   return zl_tar_put_object(&m->to, note->target, from, &st, err);
 }
 
-static void close_dirp(DIR **dir)
-{
-  if (*dir != NULL)
-    (void)closedir(*dir);
-}
-
 static int send_whiteouts(struct making *m, int lower_fd, struct zl_error *err)
 {
   int fd = zl_path_open_in_root(lower_fd, ".", O_RDONLY | O_DIRECTORY, 0), r = 0;
-  ZL_CLEANUP(close_dirp) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autodir *dir = fd >= 0 ? fdopendir(fd) : NULL;
   const struct dirent *e;
 
   if (dir == NULL)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image/layer/hide_lower.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -10,14 +9,9 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/dir.h"
 #include "base/path.h"
 #include "image/layer/layer_path.h"
-
-static void close_dirp(DIR **dir)
-{
-  if (*dir != NULL)
-    (void)closedir(*dir);
-}
 
 int zl_mark_opaque(int dirfd, const char *path, struct zl_error *err)
 {
@@ -49,7 +43,7 @@ static int hide_name(int root_fd, const char *name, struct zl_error *err)
 
 static int hide_all(int root_fd, int lower_fd, struct zl_error *err)
 {
-  ZL_CLEANUP(close_dirp) DIR *dir = NULL;
+  zl_autodir *dir = NULL;
   const struct dirent *e;
   int fd = zl_path_open_in_root(lower_fd, ".", O_RDONLY | O_DIRECTORY, 0), r = 0;
 

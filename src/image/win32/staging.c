@@ -7,7 +7,6 @@
  */
 #include "image/win32/staging.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/dir.h"
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -25,8 +25,6 @@
 enum {
   MAX_TRIES = 16
 };
-
-static const char metadata[] = "meta.json";
 
 /* ---- Published layers ------------------------------------------------------------------------ */
 
@@ -39,12 +37,7 @@ static bool is_kind(int at, const char *name, unsigned kind)
 
 bool zl_layer_is_published(int layers_fd, const char *key)
 {
-  zl_autofd fd = zl_fd_open(layers_fd, key, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
-
-  bool published = fd >= 0 ? zl_layer_trust(fd) != ZL_LAYER_VOID : fd != -ENOENT && fd != -ENOTDIR;
-
-  fd = fd < 0 ? -1 : fd;
-  return published;
+  return zl_layer_trust_of(layers_fd, key) != ZL_LAYER_VOID;
 }
 
 bool zl_layer_is_pending(int layers_fd, const char *key)
@@ -54,11 +47,13 @@ bool zl_layer_is_pending(int layers_fd, const char *key)
   return false;
 }
 
-int zl_layer_find_kind(int layers_fd, const char *key, enum zl_layer_kind *ret,
+int zl_layer_find_kind(int layers_fd, const char *key, enum zl_layer_kind *ret, bool *ret_pending,
                        struct zl_error *err)
 {
   if (!zl_layer_is_published(layers_fd, key))
     return zl_fail(err, ZL_E_NOT_FOUND, 0, "layer %s is not on disk any more", key);
+  if (ret_pending != NULL)
+    *ret_pending = false;
   *ret = ZL_LAYER_KIND_WINDOWS;
   return 0;
 }
@@ -78,7 +73,7 @@ char *zl_layer_path(const char *root, const char *key, enum zl_layer_kind kind)
 int zl_layer_open(int layers_fd, const char *key, int *ret_fd, struct zl_error *err)
 {
   enum zl_layer_kind kind;
-  int r = zl_layer_find_kind(layers_fd, key, &kind, err), fd;
+  int r = zl_layer_find_kind(layers_fd, key, &kind, NULL, err), fd;
 
   if (r < 0)
     return r;
@@ -175,13 +170,6 @@ int zl_staging_place(int layers_fd, struct zl_staging *staging, const char *key,
                               : 0;
 }
 
-static void close_fd(int *fd)
-{
-  if (*fd >= 0)
-    zl_fd_closep(fd);
-  *fd = -1;
-}
-
 static void remove_one(int layers_fd, const char *name)
 {
   int r = name[0] != '\0' ? remove_tree(layers_fd, name) : 0;
@@ -193,13 +181,13 @@ static void remove_one(int layers_fd, const char *name)
 /* File systems without POSIX' removal keep names of what is open, so nothing of ours is. */
 void zl_staging_remove(int layers_fd, struct zl_staging *staging)
 {
-  close_fd(&staging->tree_fd);
-  close_fd(&staging->dir_fd);
+  zl_fd_closep(&staging->tree_fd);
+  zl_fd_closep(&staging->dir_fd);
   remove_one(layers_fd, staging->place);
   remove_one(layers_fd, staging->name);
   if (staging->name[0] != '\0')
     zl_layer_unlink_lock(layers_fd, staging->name);
-  close_fd(&staging->lock_fd);
+  zl_fd_closep(&staging->lock_fd);
   staging->place[0] = staging->name[0] = '\0';
 }
 
@@ -245,12 +233,6 @@ bool zl_staging_is_left(int layers_fd, const char *name)
 
 /* ---- Into place ------------------------------------------------------------------------------ */
 
-static void close_dir(DIR **dir)
-{
-  if (*dir != NULL)
-    (void)closedir(*dir);
-}
-
 static int flush_file(int at, const char *name)
 {
   zl_autofd fd = zl_fd_open(at, name, O_WRONLY | O_NOFOLLOW, 0);
@@ -264,7 +246,7 @@ static int flush_file(int at, const char *name)
 static int flush_tree(int at, const char *name, unsigned depth)
 {
   zl_autofd fd = zl_fd_open(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-  ZL_CLEANUP(close_dir) DIR *dir = fd >= 0 && depth < ZL_MAX_LAYER_DEPTH ? fdopendir(fd) : NULL;
+  zl_autodir *dir = fd >= 0 && depth < ZL_MAX_LAYER_DEPTH ? fdopendir(fd) : NULL;
   const struct dirent *entry;
   int r = 0;
 
@@ -315,11 +297,11 @@ int zl_staging_publish(int layers_fd, struct zl_staging *staging, const char *ke
 int zl_layer_retire(int layers_fd, const char *key, struct zl_staging *ret, struct zl_error *err)
 {
   struct zl_staging s = ZL_STAGING_INIT;
-  char name[ZL_LAYER_NAME + 16];
+  zl_autofd fd = zl_fd_open(layers_fd, key, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+  int r = fd >= 0 ? zl_layer_set_void(fd) : fd == -ENOENT ? 0 : fd;
 
-  (void)snprintf(name, sizeof(name), "%s/%s", key, metadata);
-  if (unlinkat(layers_fd, name, 0) < 0 && errno != ENOENT)
-    return zl_fail_errno(err, "removing the metadata of layer %s", key);
+  if (r < 0)
+    return zl_fail(err, ZL_E_SYSTEM, -r, "removing the metadata of layer %s", key);
   (void)snprintf(s.name, sizeof(s.name), "%s", key);
   *ret = s;
   return 0;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/fake/fake.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -9,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/dir.h"
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/path.h"
@@ -262,17 +262,11 @@ static int fake_remove(struct zl_backend *backend, const char *id, struct zl_err
   return 0;
 }
 
-static void closedirp(DIR **dir)
-{
-  if (*dir != NULL)
-    (void)closedir(*dir);
-}
-
 static int fake_enumerate(struct zl_backend *backend, zl_id_fn fn, void *payload,
                           struct zl_error *err)
 {
   int fd = zl_fd_open(backend->rt->containers_fd, ".", O_RDONLY | O_DIRECTORY, 0);
-  ZL_CLEANUP(closedirp) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autodir *dir = fd >= 0 ? fdopendir(fd) : NULL;
   struct dirent *e;
 
   if (dir == NULL)
@@ -307,7 +301,7 @@ static int fake_describe(struct zl_backend *backend, struct json_t *to, struct z
 
 const struct zl_runtime_ops zl_fake_ops = {
   .name = "fake",
-  .isolation = "process",
+  .isolation = ZL_ISOLATION_PROCESS,
   .caps = ZL_RT_ATTACH | ZL_RT_EXEC | ZL_RT_PAUSE,
   .open = fake_open,
   .close = fake_close,

@@ -2,12 +2,12 @@
  *
  * The end of a shim, whether it helps or not, and the directories that shims have had.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/dir.h"
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/lock.h"
@@ -21,12 +21,6 @@
 enum {
   RETRY_MS = 20
 };
-
-static void closedirp(DIR **dir)
-{
-  if (*dir != NULL)
-    (void)closedir(*dir);
-}
 
 bool zl_shimclient_has_exit_record(int dir_fd)
 {
@@ -96,7 +90,7 @@ int zl_shimclient_list(struct zl_runtime *rt,
                        struct zl_error *err)
 {
   int fd = zl_fd_open(rt->containers_fd, ".", O_RDONLY | O_DIRECTORY, 0);
-  ZL_CLEANUP(closedirp) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autodir *dir = fd >= 0 ? fdopendir(fd) : NULL;
   struct dirent *e;
   int r = 0;
 

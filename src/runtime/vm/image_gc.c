@@ -3,12 +3,12 @@
  * Images' disks go when the last stored image and the last container with these layers go. A
  * container's row is written before its disk is made, so what no row needs has no future user.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/dir.h"
 #include "base/fd.h"
 #include "base/lock.h"
 #include "base/strv.h"
@@ -128,18 +128,12 @@ static int sweep_entry(struct sweep *s, const struct needed *needed, const char 
   return remove_disk(s, name, key, err);
 }
 
-static void closedirp(DIR **dir)
-{
-  if (*dir != NULL)
-    (void)closedir(*dir);
-}
-
 int zl_vm_image_collect(struct zl_runtime *rt, int images_fd, bool dry_run, size_t *ret_count,
                         uint64_t *ret_bytes, struct zl_error *err)
 {
   struct sweep s = { .rt = rt, .images_fd = images_fd, .dry_run = dry_run };
   int fd = zl_fd_open(images_fd, ".", O_RDONLY | O_DIRECTORY, 0);
-  ZL_CLEANUP(closedirp) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autodir *dir = fd >= 0 ? fdopendir(fd) : NULL;
   ZL_CLEANUP(needed_done) struct needed needed = { 0 };
   struct dirent *e;
   int r = dir != NULL ? list_needed(rt, &needed, err)

@@ -4,13 +4,13 @@
  * `control`. The lock `.claim` makes sure that only one client ever connects; the file `start` is
  * locked for the helper by whoever starts it, so that its directory is never without an owner.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/dir.h"
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/lock.h"
@@ -38,16 +38,10 @@ bool zl_vm_is_owned(int dir_fd)
   return zl_lock_is_held(dir_fd, "lock") || zl_lock_is_held(dir_fd, "start");
 }
 
-static void closedirp(DIR **dir)
-{
-  if (*dir != NULL)
-    (void)closedir(*dir);
-}
-
 int zl_vm_pool_each(struct zl_runtime *rt, zl_vm_pool_fn fn, void *ctx, struct zl_error *err)
 {
   int fd = zl_fd_open(rt->root_fd, "vm/pool", O_RDONLY | O_DIRECTORY, 0);
-  ZL_CLEANUP(closedirp) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autodir *dir = fd >= 0 ? fdopendir(fd) : NULL;
   struct dirent *e;
   int r = 0;
 

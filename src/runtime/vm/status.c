@@ -2,7 +2,6 @@
  *
  * What people and programs are told about machines; the public functions zl_vm_….
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/dir.h"
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/lock.h"
@@ -22,12 +22,6 @@
 enum {
   LOOK_AGAIN_MS = 20
 };
-
-static void closedirp(DIR **dir)
-{
-  if (*dir != NULL)
-    (void)closedir(*dir);
-}
 
 /* ---- One container ---- */
 
@@ -75,7 +69,7 @@ static json_t *template_of(int templates_fd, const char *key)
 static json_t *list_templates(struct zl_runtime *rt)
 {
   int fd = zl_fd_open(rt->root_fd, "vm/templates", O_RDONLY | O_DIRECTORY, 0);
-  ZL_CLEANUP(closedirp) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autodir *dir = fd >= 0 ? fdopendir(fd) : NULL;
   json_t *list = json_array(), *item;
   struct dirent *e;
 

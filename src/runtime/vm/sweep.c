@@ -3,13 +3,13 @@
  * What dead makers left below ROOT/vm, and giving disk space back. Whatever is being made or used
  * is locked by who does it.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/dir.h"
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/lock.h"
@@ -17,12 +17,6 @@
 #include "base/strv.h"
 #include "runtime/vm/image.h"
 #include "runtime/vm/vm_private.h"
-
-static void closedirp(DIR **dir)
-{
-  if (*dir != NULL)
-    (void)closedir(*dir);
-}
 
 /* ---- The pool ---- */
 
@@ -95,7 +89,7 @@ static int each_name(struct zl_check *check, const char *path,
                      int (*fn)(struct zl_check *check, int dir_fd, const char *name))
 {
   int fd = zl_fd_open(check->rt->root_fd, path, O_RDONLY | O_DIRECTORY, 0);
-  ZL_CLEANUP(closedirp) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autodir *dir = fd >= 0 ? fdopendir(fd) : NULL;
   struct dirent *e;
   int r = 0;
 

@@ -4,7 +4,6 @@
  * program under the lock <key>.lock, which it inherits: the lock is free when it has ended, however
  * it ended.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/dir.h"
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/lock.h"
@@ -110,18 +110,12 @@ static void look_at_age(struct oldest *oldest, int templates_fd, const char *key
   }
 }
 
-static void closedirp(DIR **dir)
-{
-  if (*dir != NULL)
-    (void)closedir(*dir);
-}
-
 /* Each takes some 60 MiB of the disk: the one that was not used for the longest time makes room.
  * Machines that were cloned from it keep its files open. */
 static void make_room(int templates_fd)
 {
   int fd = zl_fd_open(templates_fd, ".", O_RDONLY | O_DIRECTORY, 0);
-  ZL_CLEANUP(closedirp) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autodir *dir = fd >= 0 ? fdopendir(fd) : NULL;
   struct oldest oldest = { .count = 0 };
   char lock_name[LOCK_NAME];
   zl_autofd lock = -1;
@@ -339,7 +333,7 @@ void zl_vm_template_retire(struct zl_shimclient *client)
 {
   struct zl_runtime *rt = client->base.rt;
   int fd = zl_fd_open(rt->root_fd, "vm/templates", O_RDONLY | O_DIRECTORY, 0);
-  ZL_CLEANUP(closedirp) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autodir *dir = fd >= 0 ? fdopendir(fd) : NULL;
   struct dirent *e;
 
   while (dir != NULL && (e = readdir(dir)) != NULL)

@@ -148,9 +148,7 @@ static void files_done(struct machine_files *files)
 
 static void files_init(struct machine_files *files, int dir_fd)
 {
-  *files = (struct machine_files){
-    .qemu = { .memory_fd = -1, .image_fd = -1, .scratch_fd = -1, .tap_fd = -1 }, .dir_fd = dir_fd
-  };
+  *files = (struct machine_files){ .qemu = QEMU_FILES_INIT, .dir_fd = dir_fd };
   for (size_t i = 0; i < ZL_VM_MAX_BINDS; i++)
     files->qemu.bind_fds[i] = -1;
 }

@@ -2,7 +2,6 @@
  *
  * A machine that waits for its container: cloned, warmed, stopped. It costs memory and no time.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/dir.h"
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -39,9 +39,7 @@ static int clone_and_warm(struct vm_shim *vm, struct machine_files *files, struc
 
 static int make(struct vm_shim *vm, int dir_fd, struct zl_error *err)
 {
-  struct machine_files files = {
-    .qemu = { .memory_fd = -1, .image_fd = -1, .scratch_fd = -1, .tap_fd = -1 }, .dir_fd = dir_fd
-  };
+  struct machine_files files = { .qemu = QEMU_FILES_INIT, .dir_fd = dir_fd };
   zl_autofd image = -1;
   int r = machine_config_load(dir_fd, &vm->machine, err);
 
@@ -89,17 +87,11 @@ static int await_claim(struct vm_shim *vm, int *ret_fd, struct zl_error *err)
   }
 }
 
-static void closedirp(DIR **dir)
-{
-  if (*dir != NULL)
-    (void)closedir(*dir);
-}
-
 /* It was made in the background; now somebody waits for it. */
 static void hurry(const struct vm_shim *vm)
 {
   char path[48];
-  ZL_CLEANUP(closedirp) DIR *tasks = NULL;
+  zl_autodir *tasks = NULL;
   const struct dirent *e;
 
   (void)setpriority(PRIO_PROCESS, 0, 0);

@@ -32,6 +32,10 @@ struct qemu_files {
   uint8_t mac[ZL_VM_MAC];
   int bind_fds[ZL_VM_MAX_BINDS];
 };
+#define QEMU_FILES_INIT                                             \
+  {                                                                 \
+    .memory_fd = -1, .image_fd = -1, .scratch_fd = -1, .tap_fd = -1 \
+  }
 
 /* The host's ends of what QEMU is connected to; the caller's. */
 struct qemu_ends {

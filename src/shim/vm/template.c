@@ -70,19 +70,6 @@ static int fill(struct vm_shim *vm, int dir_fd, struct zl_error *err)
                : zl_file_replace(dir_fd, TEMPLATE_CONTENTS, text, strlen(text), 0600, true, err);
 }
 
-static int open_image(const struct vm_shim *vm, int *ret_fd, struct zl_error *err)
-{
-  int fd;
-
-  if (vm->machine.image == NULL)
-    return 0;
-  fd = zl_fd_open(AT_FDCWD, vm->machine.image, O_RDONLY, 0);
-  if (fd < 0)
-    return zl_fail(err, ZL_E_NOT_FOUND, -fd, "opening '%s'", vm->machine.image);
-  *ret_fd = fd;
-  return 0;
-}
-
 static int save(struct vm_shim *vm, struct machine_files *files, int state_fd, struct zl_error *err)
 {
   const int fds[] = { files->qemu.memory_fd, files->qemu.scratch_fd, state_fd };
@@ -110,11 +97,7 @@ static int can_keep_code(struct vm_shim *vm, bool *ret, struct zl_error *err)
  * do, and ends. */
 static int keep_code(struct vm_shim *vm, int dir_fd, struct zl_error *err)
 {
-  struct machine_files files = {
-    .qemu = { .memory_fd = -1, .image_fd = -1, .scratch_fd = -1, .tap_fd = -1 },
-    .dir_fd = dir_fd,
-    .unnamed = true
-  };
+  struct machine_files files = { .qemu = QEMU_FILES_INIT, .dir_fd = dir_fd, .unnamed = true };
   zl_autofd image = -1, code = -1;
   int r = create_file(dir_fd, "code", &code, err);
 
@@ -159,18 +142,14 @@ static int find_path(int dir_fd, char path[MAX_PATH], const char **ret_key, stru
 
 static int build(struct vm_shim *vm, int dir_fd, bool *ret_keeps_code, struct zl_error *err)
 {
-  struct machine_files files = {
-    .qemu = { .memory_fd = -1, .image_fd = -1, .scratch_fd = -1, .tap_fd = -1 },
-    .dir_fd = dir_fd,
-    .keep_scratch = true
-  };
+  struct machine_files files = { .qemu = QEMU_FILES_INIT, .dir_fd = dir_fd, .keep_scratch = true };
   zl_autofd memory = -1, state = -1, image = -1;
   int r = create_file(dir_fd, "memory", &memory, err);
 
   if (r == 0)
     r = create_file(dir_fd, "state", &state, err);
-  if (r == 0)
-    r = open_image(vm, &image, err);
+  if (r == 0 && vm->machine.image != NULL)
+    r = warm_open_image(vm, &image, err);
   files.qemu.memory_fd = memory;
   files.qemu.image_fd = image;
   if (r == 0)

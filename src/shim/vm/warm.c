@@ -235,7 +235,7 @@ static int warm_up(struct vm_shim *vm, struct zl_error *err)
   bool ran = true;
   int r = set_args(bundle, json_pack("[s]", ZL_GUEST_WARM), err);
 
-  /* Twice: what was translated at the first pass is linked at the second. */
+  /* What was translated at the first pass is linked at the second; code that was given is. */
   for (int i = 0; r == 0 && ran && i < (vm->has_code ? 1 : 2); i++)
     r = make_pass(vm, &pass, &ran, err);
   if (r == 0 && !ran)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/shim/process.h"
 
-#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/pidfd.h>
@@ -9,23 +8,18 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/dir.h"
 #include "base/strv.h"
 #include "base/time.h"
 
 const struct zl__shim_patience zl__shim_patience = { .answer_ns = 5 * ZL_NS_PER_S,
                                                      .end_ns = 20 * ZL_NS_PER_S };
 
-static void closedirp(DIR **dir)
-{
-  if (*dir != NULL)
-    (void)closedir(*dir);
-}
-
 /* The process that has the container's directory as descriptor 3: the shim, found without its help.
  * Only for one that does not answer. */
 void zl__shim_signal(int dir_fd, int signal)
 {
-  ZL_CLEANUP(closedirp) DIR *proc = opendir("/proc");
+  zl_autodir *proc = opendir("/proc");
   struct dirent *e;
   struct stat ours, theirs;
 
