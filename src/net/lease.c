@@ -45,7 +45,7 @@ static int find_free(struct zl_net *net, uint32_t *ret, struct zl_error *err)
   return 0;
 }
 
-static int note_any(void *ctx, const struct zl_row *row, struct zl_error *err)
+int zl__net_note_any(void *ctx, const struct zl_row *row, struct zl_error *err)
 {
   (void)row;
   (void)err;
@@ -65,8 +65,8 @@ static int choose_link(struct zl_net *net, char name[ZL_LEASE_LINK], struct zl_e
     if (r < 0)
       return r;
     (void)snprintf(name, ZL_LEASE_LINK, "%s%s", net->link_prefix, digits);
-    r = zl_store_query(net->store, note_any, &taken, err, "SELECT 1 FROM leases WHERE link=?", "s",
-                       name);
+    r = zl_store_query(net->store, zl__net_note_any, &taken, err,
+                       "SELECT 1 FROM leases WHERE link=?", "s", name);
     if (r == 0 && !taken)
       r = zl__net_has_link(name, err);
     if (r < 0 || (r == 0 && !taken))

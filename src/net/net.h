@@ -17,6 +17,9 @@
  * down or zl_link_remove; begin, zl_lease_release, commit. A lease that is
  * committed before zl_net_ensure keeps zl_net_teardown_if_unused away.
  *
+ * On Windows the network is the backend's (runtime/hcs): bridge, rules and links do not exist, and
+ * what is marked "Linux" neither. Slice, leases and ports are the same.
+ *
  * Every function is thread-safe and blocks only for the kernel, the lock and the database.
  * Unless said otherwise a failure is ZL_E_SYSTEM or ZL_E_STORE and changes nothing.
  */
@@ -55,11 +58,11 @@ const struct zl_slice *zl_net_slice(const struct zl_net *net);
  * bridge still carries containers of another slice. */
 int zl_net_ensure(struct zl_net *net, struct zl_error *err);
 
-/* Removes bridge, left-over links and rules when the database has no lease; *ret_removed (may be
- * NULL) tells. Idempotent. */
+/* Linux. Removes bridge, left-over links and rules when the database has no lease; *ret_removed
+ * (may be NULL) tells. Idempotent. */
 int zl_net_teardown_if_unused(struct zl_net *net, bool *ret_removed, struct zl_error *err);
 
-/* What exists on the host now. */
+/* Linux. What exists on the host now. */
 struct zl_net_status {
   bool bridge; /* with the right address and up */
   bool rules;
@@ -131,7 +134,7 @@ int zl_ports_apply(struct zl_net *net, const char *container, struct zl_error *e
 /* Forgets the ports of a container and closes them. Idempotent, also when the rules are gone.
  * Connections that exist are not cut. */
 int zl_ports_withdraw(struct zl_net *net, const char *container, struct zl_error *err);
-/* Makes the host's rules match the database exactly, for recovery. */
+/* Linux. Makes the host's rules match the database exactly, for recovery. */
 int zl_ports_rebuild(struct zl_net *net, struct zl_error *err);
 
 /* The recorded ports of one container, or of all for NULL. As zl_lease_list. */

@@ -3,21 +3,6 @@
 
 #include "net/net_private.h"
 
-_Static_assert((int)ZL_LEASE_LINK == (int)ZL_LINK_NAME, "a lease has room for any link's name");
-
-int zl__net_has_link(const char *name, struct zl_error *err)
-{
-  return zl_link_exists(name, err);
-}
-
-static int note_any(void *ctx, const struct zl_row *row, struct zl_error *err)
-{
-  (void)row;
-  (void)err;
-  *(bool *)ctx = true;
-  return 1;
-}
-
 struct orphans {
   struct zl_net *net;
   zl_link_fn fn;
@@ -28,7 +13,7 @@ static int see_link(void *ctx, const struct zl_link_info *link, struct zl_error 
 {
   const struct orphans *orphans = ctx;
   bool owned = false;
-  int r = zl_store_query(orphans->net->store, note_any, &owned, err,
+  int r = zl_store_query(orphans->net->store, zl__net_note_any, &owned, err,
                          "SELECT 1 FROM leases WHERE link=?", "s", link->name);
 
   if (r < 0 || owned)

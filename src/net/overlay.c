@@ -5,11 +5,17 @@
 #include "net/overlay.h"
 
 #include <net/if.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "net/bridge.h"
 #include "net/orphans.h"
+
+_Static_assert((int)ZL_LEASE_LINK == (int)ZL_LINK_NAME, "a lease has room for any link's name");
+
+int zl__net_has_link(const char *name, struct zl_error *err)
+{
+  return zl_link_exists(name, err);
+}
 
 struct zl_rules zl__net_rules(const struct zl_net *net)
 {
@@ -138,19 +144,13 @@ static int remove_link(void *ctx, const struct zl_link_info *link, struct zl_err
   return zl_link_remove(link->name, err);
 }
 
-static int take_count(void *ctx, const struct zl_row *row, struct zl_error *err)
-{
-  (void)err;
-  *(int64_t *)ctx = zl_row_int(row, 0);
-  return 0;
-}
-
 /* In a write transaction, so that no lease appears meanwhile. */
 static int remove_unused(struct zl_net *net, bool *ret_removed, struct zl_error *err)
 {
   struct zl_rules rules = zl__net_rules(net);
   int64_t leases = 0;
-  int r = zl_store_query(net->store, take_count, &leases, err, "SELECT count(*) FROM leases", "");
+  int r =
+      zl_store_query(net->store, zl_row_keep_int, &leases, err, "SELECT count(*) FROM leases", "");
 
   if (r < 0 || leases > 0)
     return r;

@@ -376,6 +376,13 @@ int64_t zl_row_int(const struct zl_row *row, int column)
   return sqlite3_column_int64(row->stmt, column);
 }
 
+int zl_row_keep_int(void *ctx, const struct zl_row *row, struct zl_error *err)
+{
+  (void)err;
+  *(int64_t *)ctx = zl_row_int(row, 0);
+  return 0;
+}
+
 uint64_t zl_row_u64(const struct zl_row *row, int column)
 {
   return (uint64_t)sqlite3_column_int64(row->stmt, column);

@@ -51,5 +51,7 @@ const void *zl_row_blob(const struct zl_row *row, int column, size_t *ret_len);
 typedef int (*zl_row_fn)(void *ctx, const struct zl_row *row, struct zl_error *err);
 int zl_store_query(struct zl_store *store, zl_row_fn fn, void *ctx, struct zl_error *err,
                    const char *sql, const char *types, ...);
+/* A zl_row_fn: *ctx, an int64_t, becomes the number in the first column. Of "SELECT count(*) …". */
+int zl_row_keep_int(void *ctx, const struct zl_row *row, struct zl_error *err);
 
 #endif
