@@ -230,11 +230,12 @@ static int take_layer(void *ctx, const struct zl_row *row, struct zl_error *err)
   const char *key = zl_row_text(row, 0);
   zl_autofree char *path = NULL;
   enum zl_layer_kind kind;
+  bool pending = false;
 
-  if (zl_layer_find_kind(res->store->layers_fd, key, &kind, err) < 0)
+  if (zl_layer_find_kind(res->store->layers_fd, key, &kind, &pending, err) < 0)
     return zl_fail(err, ZL_E_NOT_FOUND, 0, "layer %s is not on disk any more: pull the image again",
                    key);
-  res->pending = res->pending || zl_layer_is_pending(res->store->layers_fd, key);
+  res->pending = res->pending || pending;
   path = zl_layer_path(res->store->root, key, kind);
   if (path == NULL)
     return zl_fail_nomem(err, "the layers of an image");

@@ -5,6 +5,7 @@
  * On disk below ROOT: layers/<key>/fs, or layers/<key>/layer.erofs, is one unpacked layer, on
  * Windows layers/<key> with its meta.json; published in one step, only after the digests of its
  * blob and of its content matched; layers/tmp-* is staging, locked by the pull that fills it;
+ * layers/void-* had a layer's place and may be run on still;
  * layers/lock-<key> serialises the makers of one layer, between threads and processes. The database
  * says which image needs which layers; layers that exist on disk without a row are found again by
  * the next pull of an image that needs them. partial/ holds what has come of blobs that are not

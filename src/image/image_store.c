@@ -48,11 +48,7 @@ void zl_image_store_set_patience(struct zl_image_store *store, const struct zl_p
 int zl_image_flush(struct zl_image_store *store, struct zl_error *err)
 {
   zl_autofd fd = zl_layers_open_for_flush(store->layers_fd);
-  int r;
 
-  if (fd >= 0)
-    return zl_layers_flush(fd, err);
-  r = zl_fail(err, ZL_E_SYSTEM, -fd, "opening '%s/layers'", store->root);
-  fd = -1;
-  return r;
+  return fd < 0 ? zl_fail(err, ZL_E_SYSTEM, -fd, "opening '%s/layers'", store->root)
+                : zl_layers_flush(fd, err);
 }

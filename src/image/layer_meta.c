@@ -45,9 +45,9 @@ int zl_layer_meta_read(int dirfd, const char *key, struct zl_layer_meta *ret, st
   return 0;
 }
 
-/* The mode says something, so no umask has a say in it. */
+/* The mode says something, so no umask has a say in it. Without a boot it has to be on the disk. */
 static int write_meta(int layer_fd, const struct zl_layer_meta *meta, const char *boot,
-                      bool durable, struct zl_error *err)
+                      struct zl_error *err)
 {
   zl_autojson *json =
       json_pack("{s:s, s:I, s:I, s:s*}", "diff_id", meta->diff_id, "bytes", (json_int_t)meta->bytes,
@@ -59,7 +59,7 @@ static int write_meta(int layer_fd, const struct zl_layer_meta *meta, const char
     return zl_fail_nomem(err, "metadata of a layer");
   r = zl_json_render(json, &text, err);
   if (r == 0)
-    r = zl_file_replace(layer_fd, FILE_NAME, text, strlen(text), PENDING_MODE, durable, err);
+    r = zl_file_replace(layer_fd, FILE_NAME, text, strlen(text), PENDING_MODE, boot == NULL, err);
   if (r == 0 && fchmodat(layer_fd, FILE_NAME, PENDING_MODE, 0) < 0)
     r = zl_fail_errno(err, "metadata of a layer");
   return r;
@@ -70,13 +70,13 @@ int zl_layer_meta_write(int layer_fd, const struct zl_layer_meta *meta, struct z
   char boot[ZL_BOOT_ID_TEXT];
   int r = zl_time_boot_id(boot, err);
 
-  return r < 0 ? r : write_meta(layer_fd, meta, boot, false, err);
+  return r < 0 ? r : write_meta(layer_fd, meta, boot, err);
 }
 
 int zl_layer_meta_write_flushed(int layer_fd, const struct zl_layer_meta *meta,
                                 struct zl_error *err)
 {
-  return write_meta(layer_fd, meta, NULL, true, err);
+  return write_meta(layer_fd, meta, NULL, err);
 }
 
 enum zl_layer_trust zl_layer_trust(int layer_fd)
@@ -102,13 +102,22 @@ enum zl_layer_trust zl_layer_trust(int layer_fd)
   return strcmp(now, meta.boot) == 0 ? ZL_LAYER_PENDING : ZL_LAYER_VOID;
 }
 
-/* The mode of a file that is there: unlike a name, nothing that a remover would trip over. */
-int zl_layer_set_flushed(int layer_fd)
+enum zl_layer_trust zl_layer_trust_of(int dirfd, const char *key)
 {
-  return fchmodat(layer_fd, FILE_NAME, FLUSHED_MODE, 0) < 0 ? -errno : 0;
+  zl_autofd fd = zl_fd_open(dirfd, key, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+
+  if (fd >= 0)
+    return zl_layer_trust(fd);
+  return fd == -ENOENT || fd == -ENOTDIR ? ZL_LAYER_VOID : ZL_LAYER_UNKNOWN;
 }
 
-void zl_layer_set_void(int layer_fd)
+/* The mode of a file that is there: unlike a name, nothing that a remover would trip over. */
+void zl_layer_set_flushed(int layer_fd)
 {
-  (void)unlinkat(layer_fd, FILE_NAME, 0);
+  (void)!fchmodat(layer_fd, FILE_NAME, FLUSHED_MODE, 0);
+}
+
+int zl_layer_set_void(int layer_fd)
+{
+  return unlinkat(layer_fd, FILE_NAME, 0) < 0 && errno != ENOENT ? -errno : 0;
 }

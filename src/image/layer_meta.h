@@ -42,10 +42,12 @@ int zl_layer_meta_write_flushed(int layer_fd, const struct zl_layer_meta *meta,
 
 /* How far the layer in this directory counts. */
 enum zl_layer_trust zl_layer_trust(int layer_fd);
+/* The same of the layer in the directory `key`, which need not be there. */
+enum zl_layer_trust zl_layer_trust_of(int dirfd, const char *key);
 /* A flush has come after everything in the directory. Any number of times, also while the layer is
- * being removed. 0 or -errno. */
-int zl_layer_set_flushed(int layer_fd);
-/* A flush failed: nobody knows what of the layer is on the disk. */
-void zl_layer_set_void(int layer_fd);
+ * being removed. Whether it took, zl_layer_trust tells. */
+void zl_layer_set_flushed(int layer_fd);
+/* Whatever of the layer is on the disk, it counts no more. 0 or -errno; 0 also when it did not. */
+int zl_layer_set_void(int layer_fd);
 
 #endif

@@ -54,8 +54,8 @@ char *zl_layer_path(const char *root, const char *key, enum zl_layer_kind kind);
 bool zl_layer_is_published(int layers_fd, const char *key);
 /* Published, and not on the disk as far as is known. */
 bool zl_layer_is_pending(int layers_fd, const char *key);
-/* ZL_E_NOT_FOUND: not published. */
-int zl_layer_find_kind(int layers_fd, const char *key, enum zl_layer_kind *ret,
+/* *ret_pending (may be NULL) as of zl_layer_is_pending. ZL_E_NOT_FOUND: not published. */
+int zl_layer_find_kind(int layers_fd, const char *key, enum zl_layer_kind *ret, bool *ret_pending,
                        struct zl_error *err);
 /* The layer's tree: a directory, or a detached mount of the image. */
 int zl_layer_open(int layers_fd, const char *key, int *ret_fd, struct zl_error *err);

@@ -249,7 +249,7 @@ static int make_layer(struct zl_layer_fetch *f, struct job *job, struct zl_error
 
   if (r < 0)
     return r;
-  if (job->got.fixup != NULL && zl_layer_maker.fix != NULL) {
+  if (job->got.fixup != NULL) {
     /* Not while waiting for the layers below, whose makers may want it. */
     zl_partial_close(&job->got.partial);
     zl_claim_drop_diff(&job->claim);

@@ -37,7 +37,7 @@ static int check_space(struct zl_erofs_out *out, size_t len, struct zl_error *er
   if (out->unchecked < CHECK_SPACE_EVERY)
     return 0;
   out->unchecked = 0;
-  /* On its way to the disk while the rest is made: the flush at the end has less to wait for. */
+  /* On its way to the disk while the rest is made: whatever flushes it has less to do. */
   (void)sync_file_range(out->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
   if (fstatfs(out->fd, &fs) < 0)
     return zl_fail_errno(err, "looking at the free disk space");

@@ -6,7 +6,7 @@
  * the attack.
  *
  * The caller hashes the compressed bytes itself, gives every layer its own empty staging directory
- * (mode 0700 parent), compares the diff id, flushes (syncfs) and publishes by rename. After any
+ * (mode 0700 parent), compares the diff id and publishes by rename (layer_store.h). After any
  * failure the staging directory holds rubbish and has to be removed.
  *
  * overlayfs shows the attributes of "/" of the topmost directory only, so whoever makes the

@@ -88,11 +88,7 @@ void zl_flusher_rescue(const char *helper, int layers_fd)
   struct zl_error err = { 0 };
   int end = -1;
 
-  if (fd < 0) {
-    fd = -1;
-    return;
-  }
-  if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+  if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
     return; /* some helper lives */
   if (start(helper, fd, &end, &err) < 0)
     zl_debug("layers stay pending: %s", err.msg);

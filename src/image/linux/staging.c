@@ -49,40 +49,32 @@ static bool is_there(int layers_fd, const char *key, enum zl_layer_kind kind)
          (kind == ZL_LAYER_KIND_EROFS ? S_ISREG(st.st_mode) : S_ISDIR(st.st_mode));
 }
 
-static enum zl_layer_trust trust_of(int layers_fd, const char *key)
-{
-  zl_autofd fd = zl_fd_open(layers_fd, key, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
-
-  enum zl_layer_trust failed = fd == -ENOENT || fd == -ENOTDIR ? ZL_LAYER_VOID : ZL_LAYER_UNKNOWN;
-
-  if (fd >= 0)
-    return zl_layer_trust(fd);
-  fd = -1;
-  return failed;
-}
-
 bool zl_layer_is_published(int layers_fd, const char *key)
 {
   enum zl_layer_kind kind;
 
-  return zl_layer_find_kind(layers_fd, key, &kind, NULL) == 0;
+  return zl_layer_find_kind(layers_fd, key, &kind, NULL, NULL) == 0;
 }
 
 bool zl_layer_is_pending(int layers_fd, const char *key)
 {
-  return trust_of(layers_fd, key) == ZL_LAYER_PENDING;
+  return zl_layer_trust_of(layers_fd, key) == ZL_LAYER_PENDING;
 }
 
-int zl_layer_find_kind(int layers_fd, const char *key, enum zl_layer_kind *ret,
+int zl_layer_find_kind(int layers_fd, const char *key, enum zl_layer_kind *ret, bool *ret_pending,
                        struct zl_error *err)
 {
   bool image = is_there(layers_fd, key, ZL_LAYER_KIND_EROFS);
+  enum zl_layer_trust trust;
 
   if (!image && !is_there(layers_fd, key, ZL_LAYER_KIND_DIRECTORY))
     return zl_fail(err, ZL_E_NOT_FOUND, 0, "layer %s is not on disk any more", key);
-  if (trust_of(layers_fd, key) == ZL_LAYER_VOID)
+  trust = zl_layer_trust_of(layers_fd, key);
+  if (trust == ZL_LAYER_VOID)
     return zl_fail(err, ZL_E_NOT_FOUND, 0,
                    "layer %s was not on disk as a whole when the machine last went down", key);
+  if (ret_pending != NULL)
+    *ret_pending = trust == ZL_LAYER_PENDING;
   *ret = image ? ZL_LAYER_KIND_EROFS : ZL_LAYER_KIND_DIRECTORY;
   return 0;
 }
@@ -97,7 +89,7 @@ int zl_layer_open(int layers_fd, const char *key, int *ret_fd, struct zl_error *
   enum zl_layer_kind kind = ZL_LAYER_KIND_DIRECTORY;
   char name[ZL_LAYER_NAME + 16];
   zl_autofd fd = -1;
-  int r = zl_layer_find_kind(layers_fd, key, &kind, err);
+  int r = zl_layer_find_kind(layers_fd, key, &kind, NULL, err);
 
   if (r < 0)
     return r;
@@ -185,12 +177,8 @@ int zl_staging_make(int layers_fd, enum zl_layer_kind kind, struct zl_staging *r
 
 static void staging_close(struct zl_staging *s)
 {
-  if (s->tree_fd >= 0)
-    zl_fd_closep(&s->tree_fd);
-  if (s->dir_fd >= 0)
-    zl_fd_closep(&s->dir_fd);
-  s->tree_fd = -1;
-  s->dir_fd = -1;
+  zl_fd_closep(&s->tree_fd);
+  zl_fd_closep(&s->dir_fd);
   s->name[0] = '\0';
 }
 

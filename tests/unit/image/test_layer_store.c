@@ -236,11 +236,11 @@ static void a_layer_may_be_an_image(void **state)
   assert_int_equal(zl_claim_take(box.layers_fd, &claim, -1, NULL), 0);
   assert_int_equal(zl_staging_make(box.layers_fd, ZL_LAYER_KIND_EROFS, &staging, NULL), 0);
   fill_image(staging.tree_fd);
-  assert_int_equal(zl_layer_find_kind(box.layers_fd, "diffm", &kind, NULL), -ZL_E_NOT_FOUND);
+  assert_int_equal(zl_layer_find_kind(box.layers_fd, "diffm", &kind, NULL, NULL), -ZL_E_NOT_FOUND);
   assert_int_equal(zl_staging_publish(box.layers_fd, &staging, claim.diff_key, &meta, NULL), 0);
   assert_int_equal(zl_claim_share(box.layers_fd, &claim, claim.diff_key, NULL), 0);
   assert_true(zl_layer_is_published(box.layers_fd, "diffm"));
-  assert_int_equal(zl_layer_find_kind(box.layers_fd, "diffm", &kind, NULL), 0);
+  assert_int_equal(zl_layer_find_kind(box.layers_fd, "diffm", &kind, NULL, NULL), 0);
   assert_int_equal(kind, ZL_LAYER_KIND_EROFS);
   assert_int_equal(zl_layer_open(box.layers_fd, "diffm", &tree, NULL), 0);
   assert_int_equal(faccessat(tree, ".", F_OK, 0), 0);

@@ -152,13 +152,14 @@ static void a_layer_is_published_with_its_metadata(void **state)
 
   (void)state;
   publish("chain-a");
-  assert_int_equal(zl_layer_find_kind(box.layers_fd, "chain-a", &kind, NULL), 0);
+  assert_int_equal(zl_layer_find_kind(box.layers_fd, "chain-a", &kind, NULL, NULL), 0);
   assert_int_equal(kind, ZL_LAYER_KIND_WINDOWS);
   assert_int_equal(zl_layer_meta_read(box.layers_fd, "chain-a", &meta, NULL), 0);
   assert_string_equal(meta.diff_id, DIGEST);
   assert_string_equal(path, "C:\\r\\layers\\chain-a");
   assert_false(zl_staging_is_one(box.layers_fd, "chain-a"));
-  assert_int_equal(zl_layer_find_kind(box.layers_fd, "chain-b", &kind, NULL), -ZL_E_NOT_FOUND);
+  assert_int_equal(zl_layer_find_kind(box.layers_fd, "chain-b", &kind, NULL, NULL),
+                   -ZL_E_NOT_FOUND);
 }
 
 static void damaged_metadata_do_not_count(void **state)
