@@ -11,8 +11,6 @@
 #include "cli/signals.h"
 
 enum {
-  USR1 = 10,
-  USR2 = 12,
   PATIENCE = 3 /* INT or TERM that a workload may ignore before the relay gives up on it */
 };
 
@@ -57,7 +55,7 @@ static void handle(struct watcher *w, int signal)
     return;
   }
   if (!relay->forward) {
-    if (signal != ZL_CLI_RESIZED && signal != USR1 && signal != USR2)
+    if (signal != ZL_CLI_RESIZED && signal != ZL_CLI_USR1 && signal != ZL_CLI_USR2)
       give_up(relay, signal);
     return;
   }

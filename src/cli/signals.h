@@ -7,11 +7,15 @@
 
 #include <zlayer/error.h>
 
+#include "base/signals.h"
+
 enum {
   /* As POSIX numbers them; others come as they are. */
   ZL_CLI_INT = 2,
-  ZL_CLI_KILL = 9,
-  ZL_CLI_TERM = 15,
+  ZL_CLI_KILL = ZL_SIGNAL_KILL,
+  ZL_CLI_USR1 = 10,
+  ZL_CLI_USR2 = 12,
+  ZL_CLI_TERM = ZL_SIGNAL_TERM,
   ZL_CLI_RESIZED = 28
 };
 

@@ -8,10 +8,10 @@
 #include "runtime/node.h"
 
 /* Ended by NULL. */
-extern const struct zl_runtime_ops *const zl_backends_known[ZL_NODE_BACKENDS];
+extern const struct zl_runtime_ops *const zl_backends_known[ZL_NODE_BACKENDS + 1];
+/* Whose containers run here. */
+extern const enum zl_os zl_backends_os;
 
-/* ZL_E_UNSUPPORTED: containers of that system do not run here. */
-int zl_backends_accept(const struct zl_service *service, struct zl_error *err);
 /* The name of the backend that serves it when nobody says. */
 const char *zl_backends_default(const struct zl_service *service);
 

@@ -4,17 +4,11 @@
 #include "runtime/linux/linux.h"
 #include "runtime/vm/vm.h"
 
-const struct zl_runtime_ops *const zl_backends_known[ZL_NODE_BACKENDS] = { &zl_linux_ops,
-                                                                           &zl_vm_ops,
-                                                                           &zl_fake_ops };
+const struct zl_runtime_ops *const zl_backends_known[ZL_NODE_BACKENDS + 1] = { &zl_linux_ops,
+                                                                               &zl_vm_ops,
+                                                                               &zl_fake_ops };
 
-int zl_backends_accept(const struct zl_service *service, struct zl_error *err)
-{
-  if (service->platform.os == ZL_OS_ANY || service->platform.os == ZL_OS_LINUX)
-    return 0;
-  return zl_fail(err, ZL_E_UNSUPPORTED, 0,
-                 "services.%s.platform.os: this node runs linux containers only", service->name);
-}
+const enum zl_os zl_backends_os = ZL_OS_LINUX;
 
 const char *zl_backends_default(const struct zl_service *service)
 {

@@ -3,16 +3,10 @@
 #include "runtime/fake/fake.h"
 #include "runtime/hcs/hcs.h"
 
-const struct zl_runtime_ops *const zl_backends_known[ZL_NODE_BACKENDS] = { &zl_hcs_ops,
-                                                                           &zl_fake_ops };
+const struct zl_runtime_ops *const zl_backends_known[ZL_NODE_BACKENDS + 1] = { &zl_hcs_ops,
+                                                                               &zl_fake_ops };
 
-int zl_backends_accept(const struct zl_service *service, struct zl_error *err)
-{
-  if (service->platform.os == ZL_OS_ANY || service->platform.os == ZL_OS_WINDOWS)
-    return 0;
-  return zl_fail(err, ZL_E_UNSUPPORTED, 0,
-                 "services.%s.platform.os: this node runs windows containers only", service->name);
-}
+const enum zl_os zl_backends_os = ZL_OS_WINDOWS;
 
 /* It decides itself between both isolations, for which it needs the image. */
 const char *zl_backends_default(const struct zl_service *service)

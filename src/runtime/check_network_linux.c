@@ -23,20 +23,13 @@ static int check_link(void *ctx, const struct zl_link_info *link, struct zl_erro
   return zl_check_report(check, "link", link->name, "belongs to no container", removed);
 }
 
-static int count_row(void *ctx, const struct zl_row *row, struct zl_error *err)
-{
-  (void)err;
-  *(int64_t *)ctx = zl_row_int(row, 0);
-  return 0;
-}
-
 /* Somebody flushed the firewall or removed the bridge while containers use it. */
 static int check_bridge(struct zl_check *check, struct zl_net *net, struct zl_error *err)
 {
   struct zl_net_status status = { 0 };
   int64_t used = 0;
   bool repaired;
-  int r = zl_store_query(check->rt->store, count_row, &used, err,
+  int r = zl_store_query(check->rt->store, zl_row_keep_int, &used, err,
                          "SELECT count(*) FROM leases JOIN containers ON id = container"
                          " WHERE backend IN ('linux', 'vm')",
                          "");

@@ -10,11 +10,12 @@
 
 #include "runtime/backends.h"
 #include "runtime/check.h"
+#include "runtime/host.h"
 #include "runtime/node.h"
 
 const char *zl_backend_name(size_t i)
 {
-  return i < ZL_NODE_BACKENDS && zl_backends_known[i] != NULL ? zl_backends_known[i]->name : NULL;
+  return zl_backends_known[i] != NULL ? zl_backends_known[i]->name : NULL;
 }
 
 int zl_backend_get(struct zl_runtime *rt, const char *name, struct zl_backend **ret,
@@ -22,7 +23,7 @@ int zl_backend_get(struct zl_runtime *rt, const char *name, struct zl_backend **
 {
   int r = 0;
 
-  for (size_t i = 0; i < ZL_NODE_BACKENDS && zl_backends_known[i] != NULL; i++) {
+  for (size_t i = 0; zl_backends_known[i] != NULL; i++) {
     if (strcmp(zl_backends_known[i]->name, name) != 0)
       continue;
     (void)pthread_mutex_lock(&rt->lock);
@@ -36,16 +37,25 @@ int zl_backend_get(struct zl_runtime *rt, const char *name, struct zl_backend **
   return zl_fail(err, ZL_E_UNSUPPORTED, 0, "this zlayer has no backend '%.40s'", name);
 }
 
+/* ZL_E_UNSUPPORTED: containers of that system do not run here. */
+static int check_os(const struct zl_service *service, struct zl_error *err)
+{
+  if (service->platform.os == ZL_OS_ANY || service->platform.os == zl_backends_os)
+    return 0;
+  return zl_fail(err, ZL_E_UNSUPPORTED, 0,
+                 "services.%s.platform.os: this node runs %s containers only", service->name,
+                 zl_host_os());
+}
+
 int zl_backend_choose(struct zl_runtime *rt, const struct zl_service *service,
                       struct zl_backend **ret, struct zl_error *err)
 {
-  int r = rt->backend != NULL ? 0 : zl_backends_accept(service, err);
+  int r;
 
-  if (r < 0)
-    return r;
   if (rt->backend != NULL)
     return zl_backend_get(rt, rt->backend, ret, err);
-  return zl_backend_get(rt, zl_backends_default(service), ret, err);
+  r = check_os(service, err);
+  return r < 0 ? r : zl_backend_get(rt, zl_backends_default(service), ret, err);
 }
 
 static int require(const struct zl_backend *backend, unsigned cap, const char *what,
@@ -76,8 +86,7 @@ int zl_backend_isolate(struct zl_backend *backend, struct zl_container_plan *pla
 {
   if (backend->ops->isolate != NULL)
     return backend->ops->isolate(backend, plan, &plan->isolation, err);
-  plan->isolation =
-      strcmp(backend->ops->isolation, "hyperv") == 0 ? ZL_ISOLATION_HYPERV : ZL_ISOLATION_PROCESS;
+  plan->isolation = backend->ops->isolation;
   return 0;
 }
 
@@ -195,8 +204,7 @@ int zl_backends_sweep(struct zl_runtime *rt, struct zl_check *check, struct zl_e
 {
   int r = 0;
 
-  for (size_t i = 0;
-       r == 0 && i < ZL_NODE_BACKENDS && zl_backends_known[i] != NULL && !check->enough; i++) {
+  for (size_t i = 0; r == 0 && zl_backends_known[i] != NULL && !check->enough; i++) {
     struct zl_backend *backend = NULL;
 
     if (zl_backends_known[i]->sweep == NULL)
@@ -214,7 +222,7 @@ int zl_backends_collect(struct zl_runtime *rt, bool dry_run, struct zl_backend_u
   struct zl_backend_usage sum = { 0 }, one = { 0 };
   int r = 0;
 
-  for (size_t i = 0; r == 0 && i < ZL_NODE_BACKENDS && zl_backends_known[i] != NULL; i++) {
+  for (size_t i = 0; r == 0 && zl_backends_known[i] != NULL; i++) {
     struct zl_backend *backend = NULL;
 
     if (zl_backends_known[i]->collect == NULL)
@@ -235,7 +243,7 @@ int zl_backends_usage(struct zl_runtime *rt, struct zl_backend_usage *ret, struc
   struct zl_backend_usage sum = { 0 }, one = { 0 };
   int r = 0;
 
-  for (size_t i = 0; r == 0 && i < ZL_NODE_BACKENDS && zl_backends_known[i] != NULL; i++) {
+  for (size_t i = 0; r == 0 && zl_backends_known[i] != NULL; i++) {
     struct zl_backend *backend = NULL;
 
     if (zl_backends_known[i]->usage == NULL)

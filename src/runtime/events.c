@@ -166,11 +166,6 @@ static int follow(struct reader *reader, struct zl_watch *watch, int cancel_fd,
   return r < 0 ? r : 0;
 }
 
-static void watch_done(struct zl_watch *watch)
-{
-  zl_watch_close(watch);
-}
-
 int zl_events(struct zl_runtime *rt, uint64_t since_ns, bool follow_on, int cancel_fd,
               zl_event_fn fn, void *payload, struct zl_error *err)
 {
@@ -181,7 +176,7 @@ int zl_events(struct zl_runtime *rt, uint64_t since_ns, bool follow_on, int canc
                            .payload = payload,
                            .fd = -1,
                            .rest = ZL_BUF_INIT(ZL_MAX_SMALL_FILE) };
-  ZL_CLEANUP(watch_done) struct zl_watch watch = ZL_WATCH_INIT;
+  ZL_CLEANUP(zl_watch_close) struct zl_watch watch = ZL_WATCH_INIT;
   int r = zl_watch_open(&watch, err);
 
   /* The watch comes first, so that nothing is missed between reading and watching. */

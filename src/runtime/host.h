@@ -22,12 +22,14 @@ struct zl_host_facts {
   uint64_t memory_bytes;
 };
 int zl_host_facts(struct zl_host_facts *ret, struct zl_error *err);
+/* Of them the host's name alone, as cheap as it is; NULL: it could not be had. */
+const char *zl_host_name(char text[ZL_HOST_TEXT]);
 
 /* Where the node's state is when nobody says. The caller frees it. */
 char *zl_host_default_root(void);
 /* ZL_E_PERMISSION: only who owns the host may run containers. */
 int zl_host_check_user(struct zl_error *err);
-/* Whoever can write to the root owns every container: one that is not ours is refused, and made
+/* Whoever can write to the root owns every container: one that is not ours is refused, ours is made
  * private. */
 int zl_host_check_root(const struct zl_runtime *rt, struct zl_error *err);
 
@@ -43,8 +45,7 @@ const char *zl_host_cwd(void);
 char *zl_host_absolute(const char *cwd);
 
 /* The network of this root as zl_info has it. */
-int zl_host_describe_network(struct zl_runtime *rt, struct zl_net *net, json_t *to,
-                             struct zl_error *err);
+int zl_host_describe_network(struct zl_net *net, json_t *to, struct zl_error *err);
 
 /* Gives a new volume, an open directory, what the image has at the place that it hides. */
 int zl_host_own_volume(int fd, const struct zl_container_plan *plan, const char *target,

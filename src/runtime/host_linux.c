@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -44,6 +45,16 @@ int zl_host_facts(struct zl_host_facts *ret, struct zl_error *err)
   (void)snprintf(ret->machine, sizeof(ret->machine), "%s", node.machine);
   (void)snprintf(ret->hostname, sizeof(ret->hostname), "%s", node.nodename);
   return 0;
+}
+
+const char *zl_host_name(char text[ZL_HOST_TEXT])
+{
+  struct utsname node;
+
+  if (uname(&node) < 0)
+    return NULL;
+  (void)snprintf(text, ZL_HOST_TEXT, "%s", node.nodename);
+  return text;
 }
 
 char *zl_host_default_root(void)
@@ -92,13 +103,11 @@ char *zl_host_absolute(const char *cwd)
   return zl_asprintf("%s%s", *cwd == '/' ? "" : "/", cwd);
 }
 
-int zl_host_describe_network(struct zl_runtime *rt, struct zl_net *net, json_t *to,
-                             struct zl_error *err)
+int zl_host_describe_network(struct zl_net *net, json_t *to, struct zl_error *err)
 {
   struct zl_net_status status = { 0 };
   int r = zl_net_status(net, &status, err);
 
-  (void)rt;
   if (r < 0)
     return r;
   return json_object_set_new(to, "bridge", json_string(zl_net_bridge(net))) < 0 ||
@@ -140,4 +149,9 @@ int zl_host_own_volume(int fd, const struct zl_container_plan *plan, const char 
 const struct zl_win_services *zl_host_layer_services(void)
 {
   return NULL;
+}
+
+int zl_host_max_signal(void)
+{
+  return SIGRTMAX;
 }

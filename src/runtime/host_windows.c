@@ -5,6 +5,7 @@
 #include <sddl.h>
 #include <stdio.h>
 
+#include "base/signals.h"
 #include "base/strv.h"
 #include "base/win32/handle.h"
 #include "base/win32/nt.h"
@@ -25,14 +26,17 @@ const char *zl_host_arch(void)
   return "amd64"; /* the only one that this is compiled for */
 }
 
-static void name_host(char *to, size_t size)
+const char *zl_host_name(char text[ZL_HOST_TEXT])
 {
   wchar_t wide[ZL_HOST_TEXT];
   DWORD n = ZL_COUNT(wide);
-  zl_autofree char *text =
+  zl_autofree char *name =
       GetComputerNameExW(ComputerNameDnsHostname, wide, &n) ? zl_wide_to_utf8(wide, n) : NULL;
 
-  (void)snprintf(to, size, "%s", text != NULL ? text : "");
+  if (name == NULL)
+    return NULL;
+  (void)snprintf(text, ZL_HOST_TEXT, "%s", name);
+  return text;
 }
 
 int zl_host_facts(struct zl_host_facts *ret, struct zl_error *err)
@@ -52,7 +56,7 @@ int zl_host_facts(struct zl_host_facts *ret, struct zl_error *err)
                                  .memory_bytes = memory.ullTotalPhys };
   (void)snprintf(ret->kernel, sizeof(ret->kernel), "%lu.%lu.%lu", version.dwMajorVersion,
                  version.dwMinorVersion, version.dwBuildNumber);
-  name_host(ret->hostname, sizeof(ret->hostname));
+  (void)zl_host_name(ret->hostname); /* else it stays empty */
   return 0;
 }
 
@@ -175,10 +179,8 @@ char *zl_host_absolute(const char *cwd)
   return path;
 }
 
-int zl_host_describe_network(struct zl_runtime *rt, struct zl_net *net, json_t *to,
-                             struct zl_error *err)
+int zl_host_describe_network(struct zl_net *net, json_t *to, struct zl_error *err)
 {
-  (void)rt;
   (void)net;
   (void)to;
   (void)err;
@@ -199,4 +201,9 @@ int zl_host_own_volume(int fd, const struct zl_container_plan *plan, const char 
 const struct zl_win_services *zl_host_layer_services(void)
 {
   return &zl_hcs_host_layer_services;
+}
+
+int zl_host_max_signal(void)
+{
+  return ZL_SIGNAL_EVENT + 5;
 }

@@ -58,13 +58,6 @@ static json_t *list_backends(struct zl_runtime *rt)
   return list;
 }
 
-static int add_number(void *ctx, const struct zl_row *row, struct zl_error *err)
-{
-  (void)err;
-  *(int64_t *)ctx = zl_row_int(row, 0);
-  return 0;
-}
-
 static int describe_network(struct zl_runtime *rt, json_t *to, struct zl_error *err)
 {
   char slice[ZL_SLICE_TEXT], gateway[ZL_IP4_TEXT];
@@ -74,7 +67,7 @@ static int describe_network(struct zl_runtime *rt, json_t *to, struct zl_error *
   int r = zl_node_net(rt, &net, err);
 
   if (r == 0)
-    r = zl_store_query(rt->store, add_number, &leased, err, "SELECT count(*) FROM leases", "");
+    r = zl_store_query(rt->store, zl_row_keep_int, &leased, err, "SELECT count(*) FROM leases", "");
   if (r < 0)
     return r;
   json =
@@ -83,7 +76,7 @@ static int describe_network(struct zl_runtime *rt, json_t *to, struct zl_error *
                 (int)zl_slice_capacity(zl_net_slice(net)), "leased", (json_int_t)leased);
   if (json == NULL || json_object_set_new(to, "network", json) < 0)
     return zl_fail_nomem(err, "node facts");
-  return zl_host_describe_network(rt, net, json, err);
+  return zl_host_describe_network(net, json, err);
 }
 
 static int describe_node(struct zl_runtime *rt, const struct counts *counts, json_t **ret,
@@ -180,8 +173,8 @@ static int measure(struct zl_runtime *rt, struct disk *ret, struct zl_error *err
   if (r == 0)
     r = zl_image_usage(images, &ret->images, err);
   if (r == 0)
-    r = zl_store_query(rt->store, add_number, &ret->volumes, err, "SELECT count(*) FROM volumes",
-                       "");
+    r = zl_store_query(rt->store, zl_row_keep_int, &ret->volumes, err,
+                       "SELECT count(*) FROM volumes", "");
   if (r == 0)
     r = zl_backends_usage(rt, &ret->machines, err);
   if (r == 0)

@@ -47,11 +47,6 @@ static int watch(int dir_fd, int log_fd, struct zl_watch *to, struct zl_error *e
   return r < 0 ? zl_context(r, err, "watching the log") : 0;
 }
 
-static void watch_done(struct zl_watch *watch)
-{
-  zl_watch_close(watch);
-}
-
 static int follow(struct follower *f, struct zl_error *err)
 {
   bool cancelled = false;
@@ -84,7 +79,7 @@ int zl_logs(struct zl_runtime *rt, const char *id, const struct zl_logs_options 
   static const struct zl_logs_options defaults = { .tail = -1, .cancel_fd = -1 };
   zl_autorecord record = { 0 };
   zl_autofd dir_fd = -1, log_fd = -1;
-  ZL_CLEANUP(watch_done) struct zl_watch changes = ZL_WATCH_INIT;
+  ZL_CLEANUP(zl_watch_close) struct zl_watch changes = ZL_WATCH_INIT;
   ZL_CLEANUP(zl_log_file_done)
   struct zl_log_file log = { .fd = -1,
                              .rest = ZL_BUF_INIT(ZL_MAX_SMALL_FILE),

@@ -137,12 +137,14 @@ static char *hostname_of(const char *id)
 
 static int merge_hostname(struct zl_container_plan *plan, struct zl_error *err)
 {
-  struct zl_host_facts node;
+  const bool of_host = plan->service->hostname == NULL && plan->network == ZL_PLAN_NET_HOST;
+  char text[ZL_HOST_TEXT];
+  const char *node = of_host ? zl_host_name(text) : NULL;
 
   if (plan->service->hostname != NULL)
     plan->hostname = strdup(plan->service->hostname);
-  else if (plan->network == ZL_PLAN_NET_HOST && zl_host_facts(&node, NULL) == 0)
-    plan->hostname = strdup(node.hostname);
+  else if (node != NULL)
+    plan->hostname = strdup(node);
   else
     plan->hostname = hostname_of(plan->id);
   return plan->hostname != NULL ? 0 : zl_fail_nomem(err, "host name");

@@ -52,20 +52,13 @@ static int withdraw_ports(struct zl_runtime *rt, const char *id, struct zl_error
   return r < 0 ? r : zl_ports_withdraw(net, id, err);
 }
 
-static int count_row(void *ctx, const struct zl_row *row, struct zl_error *err)
-{
-  (void)err;
-  *(int64_t *)ctx = zl_row_int(row, 0);
-  return 0;
-}
-
 static bool has_ports(struct zl_runtime *rt, const char *id)
 {
   struct zl_store *store = NULL;
   int64_t n = 0;
 
   return zl_node_store(rt, &store, NULL) == 0 &&
-         zl_store_query(store, count_row, &n, NULL,
+         zl_store_query(store, zl_row_keep_int, &n, NULL,
                         "SELECT count(*) FROM ports WHERE container = ?", "s", id) == 0 &&
          n > 0;
 }

@@ -143,9 +143,9 @@ struct zl_backend_usage {
  * thread-safe; create, remove and adopt run under the container's operation lock, the others do
  * not. */
 struct zl_runtime_ops {
-  const char *name;      /* "linux", "vm", "hcs", "fake" */
-  const char *isolation; /* of its containers: "process", "hyperv"; NULL: see isolate */
-  unsigned caps;         /* ZL_RT_* */
+  const char *name;            /* "linux", "vm", "hcs", "fake" */
+  enum zl_isolation isolation; /* of its containers; ZL_ISOLATION_AUTO: see isolate */
+  unsigned caps;               /* ZL_RT_* */
 
   int (*open)(struct zl_runtime *rt, struct zl_backend **ret, struct zl_error *err);
   void (*close)(struct zl_backend *backend);

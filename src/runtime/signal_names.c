@@ -8,7 +8,6 @@
 #include <zlayer/runtime.h>
 
 #include "base/strv.h"
-#include "runtime/host.h"
 
 /* "RTMIN", "RTMIN+3", "RTMAX-2": the C library keeps some real-time signals for itself, so these
  * are counted from its bounds, as kill(1) does. */
@@ -52,9 +51,4 @@ int zl_signal_parse(const char *text, int *ret_signal, struct zl_error *err)
                    text);
   *ret_signal = (int)number;
   return 0;
-}
-
-int zl_host_max_signal(void)
-{
-  return SIGRTMAX;
 }

@@ -8,7 +8,6 @@
 #include "base/signals.h"
 #include "base/strv.h"
 #include "runtime/hcs/signal.h"
-#include "runtime/host.h"
 
 static const struct {
   enum zl_hcs_signal signal;
@@ -28,9 +27,4 @@ int zl_signal_parse(const char *text, int *ret_signal, struct zl_error *err)
     if (numbers[i].signal == signal)
       *ret_signal = numbers[i].number;
   return r;
-}
-
-int zl_host_max_signal(void)
-{
-  return ZL_SIGNAL_EVENT + 5;
 }

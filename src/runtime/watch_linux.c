@@ -19,9 +19,11 @@ int zl_watch_add(struct zl_watch *watch, int dir_fd, struct zl_error *err)
   char dir[ZL_FD_PATH];
 
   /* The end of a container: its exit record is renamed into place, or its keeper's death closes the
-   * lock, which was open for writing. */
+   * lock, which was open for writing. What a machine writes to its disk, whose name is gone, is
+   * nobody's business. */
   return inotify_add_watch(watch->fd, zl_path_of_fd(dir_fd, dir),
-                           IN_MODIFY | IN_CREATE | IN_MOVE | IN_CLOSE_WRITE | IN_MOVE_SELF) < 0
+                           IN_MODIFY | IN_CREATE | IN_MOVE | IN_CLOSE_WRITE | IN_MOVE_SELF |
+                               IN_EXCL_UNLINK) < 0
              ? zl_fail_errno(err, "watching a directory")
              : 0;
 }

@@ -10,7 +10,8 @@
 #include "base/cleanup.h"
 
 _Static_assert(SIGINT == (int)ZL_CLI_INT && SIGTERM == (int)ZL_CLI_TERM &&
-                   SIGKILL == (int)ZL_CLI_KILL && SIGWINCH == (int)ZL_CLI_RESIZED,
+                   SIGKILL == (int)ZL_CLI_KILL && SIGUSR1 == (int)ZL_CLI_USR1 &&
+                   SIGUSR2 == (int)ZL_CLI_USR2 && SIGWINCH == (int)ZL_CLI_RESIZED,
                "the numbers of signals");
 
 static void fill_set(enum zl_cli_signals which, sigset_t *set)

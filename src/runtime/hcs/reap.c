@@ -160,13 +160,6 @@ static int sweep_systems(const struct zl_hcs_node *node, const struct found *fou
   return r;
 }
 
-static int count_row(void *ctx, const struct zl_row *row, struct zl_error *err)
-{
-  (void)err;
-  *(int64_t *)ctx = zl_row_int(row, 0);
-  return 0;
-}
-
 /* The network of a root that has no container with an address goes, as the bridge does on Linux. */
 static int sweep_network(struct zl_backend *backend, const struct zl_hcs_node *node,
                          struct zl_check *check, struct zl_error *err)
@@ -180,8 +173,8 @@ static int sweep_network(struct zl_backend *backend, const struct zl_hcs_node *n
   int r = zl_node_net(backend->rt, &net, err);
 
   if (r == 0)
-    r = zl_store_query(backend->rt->store, count_row, &leases, err, "SELECT count(*) FROM leases",
-                       "");
+    r = zl_store_query(backend->rt->store, zl_row_keep_int, &leases, err,
+                       "SELECT count(*) FROM leases", "");
   if (r < 0 || leases > 0 || !check->repair)
     return r;
   network.prefix = zl_slice_format(zl_net_slice(net), slice);

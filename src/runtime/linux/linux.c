@@ -69,7 +69,7 @@ static int linux_describe(struct zl_backend *backend, struct json_t *to, struct 
 
 const struct zl_runtime_ops zl_linux_ops = {
   .name = "linux",
-  .isolation = "process",
+  .isolation = ZL_ISOLATION_PROCESS,
   .caps = ZL_RT_ATTACH | ZL_RT_EXEC | ZL_RT_PAUSE | ZL_RT_STATS | ZL_RT_NETWORK,
   .open = linux_open,
   .close = linux_close,

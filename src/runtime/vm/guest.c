@@ -114,11 +114,14 @@ int zl_vm_qemu_find(const char *guest_dir, const char *path, char **ret, struct 
 
   if (own == NULL)
     return zl_fail_nomem(err, "path of QEMU");
-  if (access(own, X_OK) == 0 || access(path, X_OK) == 0) {
-    *ret = access(own, X_OK) == 0 ? zl_steal_ptr(&own) : strdup(path);
-    return *ret != NULL ? 0 : zl_fail_nomem(err, "path of QEMU");
+  if (access(own, X_OK) == 0) {
+    *ret = zl_steal_ptr(&own);
+    return 0;
   }
-  return zl_fail(err, ZL_E_UNSUPPORTED, 0,
-                 "'%s' is needed for isolation hyperv: install Debian's package qemu-system-x86",
-                 path);
+  if (access(path, X_OK) < 0)
+    return zl_fail(err, ZL_E_UNSUPPORTED, 0,
+                   "'%s' is needed for isolation hyperv: install Debian's package qemu-system-x86",
+                   path);
+  *ret = strdup(path);
+  return *ret != NULL ? 0 : zl_fail_nomem(err, "path of QEMU");
 }

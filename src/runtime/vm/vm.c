@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/vm/vm.h"
 
-#include "net/linux/link.h"
-
 #include <stdlib.h>
 
 #include "base/fd.h"
+#include "net/linux/link.h"
 #include "runtime/bundle/bundle.h"
 #include "runtime/vm/refuse.h"
 #include "runtime/vm/vm_private.h"
@@ -98,7 +97,7 @@ static int vm_enumerate(struct zl_backend *backend, zl_id_fn fn, void *payload,
 
 const struct zl_runtime_ops zl_vm_ops = {
   .name = "vm",
-  .isolation = "hyperv",
+  .isolation = ZL_ISOLATION_HYPERV,
   .caps = ZL_RT_ATTACH | ZL_RT_EXEC | ZL_RT_PAUSE | ZL_RT_STATS | ZL_RT_NETWORK,
   .open = vm_open,
   .close = vm_close,
