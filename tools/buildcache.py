@@ -9,6 +9,7 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 
 CACHE = "/var/cache/zlayer"
@@ -81,3 +82,22 @@ def cached(cache, name, parts, make):
         finally:
             shutil.rmtree(work, ignore_errors=True)
     return place
+
+
+def put(file, data, mode=0o644):
+    """Replaces a file in one step, when its content is another one."""
+    if file.is_file() and file.stat().st_size == len(data) and file.read_bytes() == data:
+        return
+    new = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        new.write_bytes(data)
+        new.chmod(mode)
+        new.rename(file)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def end_on_signals():
+    """As an exception, so that what is half made goes, and children with it."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda caught, _: sys.exit(128 + caught))
