@@ -101,19 +101,20 @@ static json_t *log_of(const struct zl_service *service)
 }
 
 int zl_hcs_bundle_render(const struct zl_container_plan *plan,
-                         const struct zl_hcs_bundle_options *options, char *const *layers,
-                         char **ret, struct zl_error *err)
+                         const struct zl_hcs_bundle_options *options, char **ret,
+                         struct zl_error *err)
 {
   /* `process` is what clients begin with who ask for one process more (runtime/shim/exec.c). */
   zl_autojson *json = json_pack(
       "{s:s, s:i, s:s, s:o, s:o*, s:o, s:o, s:o*, s:I, s:b, s:i, s:i, s:i, s:o, s:{s:[]}}",
       "network", options->network, "cpus", (int)options->cpus, "isolation",
-      plan->isolation == ZL_ISOLATION_HYPERV ? "hyperv" : "process", "layers", list_of(layers),
-      "volumes", list_of(plan->volumes), "service", service_of(plan), "image",
-      image_of(&plan->stored->config), "link", link_of(plan, options->slice), "scratchBytes",
-      (json_int_t)options->scratch_bytes, "keepOnFailure", (int)options->keep_on_failure,
-      "stopSignal", plan->stop_signal, "rows", (int)plan->options->rows, "cols",
-      (int)plan->options->cols, "log", log_of(plan->service), "process", "env");
+      plan->isolation == ZL_ISOLATION_HYPERV ? "hyperv" : "process", "layers",
+      list_of(plan->layers), "volumes", list_of(plan->volumes), "service", service_of(plan),
+      "image", image_of(&plan->stored->config), "link", link_of(plan, options->slice),
+      "scratchBytes", (json_int_t)options->scratch_bytes, "keepOnFailure",
+      (int)options->keep_on_failure, "stopSignal", plan->stop_signal, "rows",
+      (int)plan->options->rows, "cols", (int)plan->options->cols, "log", log_of(plan->service),
+      "process", "env");
 
   return json != NULL ? zl_json_render(json, ret, err)
                       : zl_fail(err, ZL_E_INVALID, 0, "the container's settings are not UTF-8");

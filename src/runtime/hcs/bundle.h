@@ -40,10 +40,10 @@ struct zl_hcs_bundle_options {
   bool keep_on_failure;
 };
 
-/* The caller frees *ret. `layers` are the plan's as Windows has paths. */
+/* The caller frees *ret. */
 int zl_hcs_bundle_render(const struct zl_container_plan *plan,
-                         const struct zl_hcs_bundle_options *options, char *const *layers,
-                         char **ret, struct zl_error *err);
+                         const struct zl_hcs_bundle_options *options, char **ret,
+                         struct zl_error *err);
 /* ZL_E_CORRUPT and others name the member. Free with zl_hcs_bundle_done. */
 int zl_hcs_bundle_parse(const char *text, size_t len, struct zl_hcs_bundle *ret,
                         struct zl_error *err);

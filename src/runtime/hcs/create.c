@@ -21,24 +21,6 @@ static int fault(const char *site, int os_error, struct zl_error *err)
 
 #define STEP_FAULT(name, err) fault(name, ZL_FAULT("runtime.hcs." name), err)
 
-static int windows_layers(const struct zl_container_plan *plan, char ***ret, struct zl_error *err)
-{
-  char **layers = NULL;
-  int r = 0;
-
-  for (size_t i = 0; r == 0 && plan->layers != NULL && plan->layers[i] != NULL; i++) {
-    zl_autofree char *path = zl_hcs_path(plan->layers[i]);
-
-    r = path != NULL ? zl_strv_push(&layers, path, err) : zl_fail_nomem(err, "layers");
-  }
-  if (r == 0) {
-    *ret = layers;
-    return 0;
-  }
-  zl_strv_free(layers);
-  return r;
-}
-
 /* Whether the host can have machines is left to the compute service, which says so when one is
  * made (HCS_E_HYPERV_NOT_INSTALLED). */
 int zl_hcs_isolate(struct zl_backend *backend, const struct zl_container_plan *plan,
@@ -50,15 +32,10 @@ int zl_hcs_isolate(struct zl_backend *backend, const struct zl_container_plan *p
                                     .asked = plan->service->isolation,
                                     .host = hcs->host,
                                     .host_has_hypervisor = true };
-  char **layers = NULL;
-  int r = windows_layers(plan, &layers, err);
 
-  if (r < 0)
-    return r;
   (void)zl_os_version_parse(plan->stored->os_version, &facts.version);
   facts.image_has_machine =
-      zl_hcs_uvm_is_in(hcs->api, layers, zl_strv_len((const char *const *)layers));
-  zl_strv_free(layers);
+      zl_hcs_uvm_is_in(hcs->api, plan->layers, zl_strv_len((const char *const *)plan->layers));
   return zl_hcs_isolation_choose(&facts, ret, err);
 }
 
@@ -71,7 +48,6 @@ static int write_bundle(struct zl_backend *backend, const struct zl_container_pl
   struct zl_host_facts host;
   struct zl_hcs_node node;
   struct zl_net *net = NULL;
-  char **layers = NULL;
   int r = zl_hcs_node_of(backend, network, &node, err);
 
   if (r == 0)
@@ -80,15 +56,12 @@ static int write_bundle(struct zl_backend *backend, const struct zl_container_pl
     r = zl_host_facts(&host, err);
   if (r == 0)
     r = zl_hcs_settings_load(backend->rt, &options, err);
-  if (r == 0)
-    r = windows_layers(plan, &layers, err);
   if (r < 0)
     return r;
   options.network = network;
   options.slice = zl_slice_format(zl_net_slice(net), slice);
   options.cpus = host.cpus;
-  r = zl_hcs_bundle_render(plan, &options, layers, &text, err);
-  zl_strv_free(layers);
+  r = zl_hcs_bundle_render(plan, &options, &text, err);
   return r < 0 ? r
                : zl_file_replace(plan->dir_fd, "config.json", text, strlen(text), 0600, false, err);
 }

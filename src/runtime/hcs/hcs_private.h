@@ -21,8 +21,6 @@ enum {
 };
 int zl_hcs_node_of(struct zl_backend *backend, char network[ZL_HCS_NETWORK_NAME],
                    struct zl_hcs_node *ret, struct zl_error *err);
-/* As Windows has it. The caller frees it. */
-char *zl_hcs_path(const char *path);
 
 /* create.c */
 int zl_hcs_isolate(struct zl_backend *backend, const struct zl_container_plan *plan,

@@ -51,15 +51,6 @@ int zl_hcs_node_of(struct zl_backend *backend, char network[ZL_HCS_NETWORK_NAME]
   return 0;
 }
 
-char *zl_hcs_path(const char *path)
-{
-  char *copy = strdup(path);
-
-  for (char *p = copy; p != NULL && *p != '\0'; p++)
-    *p = *p == '/' ? '\\' : *p;
-  return copy;
-}
-
 /* With `auto` the isolation is known with the image only, and what is refused is then refused by
  * the shim. */
 static int hcs_check(struct zl_backend *backend, const struct zl_service *service,
