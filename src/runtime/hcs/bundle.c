@@ -105,16 +105,15 @@ int zl_hcs_bundle_render(const struct zl_container_plan *plan,
                          struct zl_error *err)
 {
   /* `process` is what clients begin with who ask for one process more (runtime/shim/exec.c). */
-  zl_autojson *json = json_pack(
-      "{s:s, s:i, s:s, s:o, s:o*, s:o, s:o, s:o*, s:I, s:b, s:i, s:i, s:i, s:o, s:{s:[]}}",
-      "network", options->network, "cpus", (int)options->cpus, "isolation",
-      plan->isolation == ZL_ISOLATION_HYPERV ? "hyperv" : "process", "layers",
-      list_of(plan->layers), "volumes", list_of(plan->volumes), "service", service_of(plan),
-      "image", image_of(&plan->stored->config), "link", link_of(plan, options->slice),
-      "scratchBytes", (json_int_t)options->scratch_bytes, "keepOnFailure",
-      (int)options->keep_on_failure, "stopSignal", plan->stop_signal, "rows",
-      (int)plan->options->rows, "cols", (int)plan->options->cols, "log", log_of(plan->service),
-      "process", "env");
+  zl_autojson *json =
+      json_pack("{s:s, s:i, s:s, s:o, s:o*, s:o, s:o, s:o*, s:I, s:b, s:i, s:o, s:{s:[]}}",
+                "network", options->network, "cpus", (int)options->cpus, "isolation",
+                plan->isolation == ZL_ISOLATION_HYPERV ? "hyperv" : "process", "layers",
+                list_of(plan->layers), "volumes", list_of(plan->volumes), "service",
+                service_of(plan), "image", image_of(&plan->stored->config), "link",
+                link_of(plan, options->slice), "scratchBytes", (json_int_t)options->scratch_bytes,
+                "keepOnFailure", (int)options->keep_on_failure, "stopSignal", plan->stop_signal,
+                "log", log_of(plan->service), "process", "env");
 
   return json != NULL ? zl_json_render(json, ret, err)
                       : zl_fail(err, ZL_E_INVALID, 0, "the container's settings are not UTF-8");
@@ -321,8 +320,6 @@ static int read_rest(struct reader *in, struct zl_hcs_bundle *b)
   b->scratch_bytes = (uint64_t)number(in, "scratchBytes", INT64_MAX);
   b->keep_on_failure = flag(in, "keepOnFailure");
   b->stop_signal = (int)number(in, "stopSignal", 64);
-  b->rows = (unsigned)number(in, "rows", UINT16_MAX);
-  b->cols = (unsigned)number(in, "cols", UINT16_MAX);
   b->log_max_bytes = (uint64_t)number(&log, "maxBytes", INT64_MAX);
   b->log_files = (unsigned)number(&log, "files", ZL_MAX_LIST);
   if (in->r == 0)

@@ -24,7 +24,6 @@ struct zl_hcs_bundle {
   uint64_t scratch_bytes;
   bool keep_on_failure;
   int stop_signal; /* as shims are told */
-  unsigned rows, cols;
   uint64_t log_max_bytes;
   unsigned log_files;
 
