@@ -22,6 +22,9 @@ int zl_plan_record_volumes(struct zl_runtime *rt, struct zl_store *store,
 int zl_plan_make_volumes(struct zl_runtime *rt, struct zl_container_plan *plan,
                          struct zl_error *err);
 
+/* What a shim is told of the log, as a new object; NULL: out of memory (plan_log.c). */
+json_t *zl_plan_log(const struct zl_service *service);
+
 /* The database's description of the container as JSON text (describe.c): what list, inspect, stop
  * and adopt need. The caller frees it. */
 int zl_plan_describe(const struct zl_container_plan *plan, char **ret, struct zl_error *err);

@@ -2,8 +2,8 @@
 #include "runtime/bundle/bundle.h"
 
 #include "base/json.h"
-#include "base/limits.h"
 #include "base/strv.h"
+#include "runtime/plan.h"
 
 static json_t *network_of(const struct zl_container_plan *plan)
 {
@@ -18,16 +18,6 @@ static json_t *network_of(const struct zl_container_plan *plan)
   return json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:i}", "mode", "bridge", "bridge", link->bridge,
                    "link", link->link, "address", link->address, "prefix", (int)link->prefix,
                    "gateway", link->gateway, "mtu", (int)link->mtu);
-}
-
-/* The service's limit is of the whole log; the shim's of one file. */
-static json_t *log_of(const struct zl_service *service)
-{
-  uint64_t bytes = service->logs.max_size_bytes / ZL_DEFAULT_LOG_FILES;
-
-  if (bytes < ZL_MIN_LOG_BYTES)
-    bytes = ZL_MIN_LOG_BYTES;
-  return json_pack("{s:I, s:i}", "maxBytes", (json_int_t)bytes, "files", ZL_DEFAULT_LOG_FILES);
 }
 
 static json_t *zlayer_of(const struct zl_bundle *bundle)
@@ -48,7 +38,7 @@ static json_t *zlayer_of(const struct zl_bundle *bundle)
                    "init", (int)service->init_container, "volatile", (int)is_volatile, "openStdin",
                    (int)(service->stdin_open || plan->options->open_stdin), "stopSignal",
                    plan->stop_signal, "seccomp", unconfined ? "unconfined" : "default", "log",
-                   log_of(service), "network", network_of(plan), "allDevices",
+                   zl_plan_log(service), "network", network_of(plan), "allDevices",
                    service->privileged && bundle->guest != NULL ? json_true() : NULL);
 }
 

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/strv.h"
+#include "runtime/plan.h"
 
 /* ---- Writing ---- */
 
@@ -90,16 +91,6 @@ static json_t *link_of(const struct zl_container_plan *plan, const char *slice)
                    list_of(plan->service->dns), "ports", ports_of(plan));
 }
 
-/* The service's limit is of the whole log; the shim's of one file. */
-static json_t *log_of(const struct zl_service *service)
-{
-  uint64_t bytes = service->logs.max_size_bytes / ZL_DEFAULT_LOG_FILES;
-
-  if (bytes < ZL_MIN_LOG_BYTES)
-    bytes = ZL_MIN_LOG_BYTES;
-  return json_pack("{s:I, s:i}", "maxBytes", (json_int_t)bytes, "files", ZL_DEFAULT_LOG_FILES);
-}
-
 int zl_hcs_bundle_render(const struct zl_container_plan *plan,
                          const struct zl_hcs_bundle_options *options, char **ret,
                          struct zl_error *err)
@@ -113,7 +104,7 @@ int zl_hcs_bundle_render(const struct zl_container_plan *plan,
                 service_of(plan), "image", image_of(&plan->stored->config), "link",
                 link_of(plan, options->slice), "scratchBytes", (json_int_t)options->scratch_bytes,
                 "keepOnFailure", (int)options->keep_on_failure, "stopSignal", plan->stop_signal,
-                "log", log_of(plan->service), "process", "env");
+                "log", zl_plan_log(plan->service), "process", "env");
 
   return json != NULL ? zl_json_render(json, ret, err)
                       : zl_fail(err, ZL_E_INVALID, 0, "the container's settings are not UTF-8");
