@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/thread.h"
 #include "base/time.h"
 #include "shim/loop.h"
 
@@ -19,7 +20,8 @@ struct call {
 
 /* A process is one shim. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t posted = PTHREAD_COND_INITIALIZER, made = PTHREAD_COND_INITIALIZER;
+static pthread_cond_t posted; /* made by loop_open */
+static pthread_cond_t made = PTHREAD_COND_INITIALIZER;
 static struct call *first, **last = &first;
 static struct {
   uint64_t at_ns;
@@ -67,16 +69,6 @@ void loop_at(uint64_t at_ns, loop_fn fn, void *ctx)
   timer.ctx = ctx;
 }
 
-/* Until something is posted, at most so long. */
-static void wait_for(uint64_t ns)
-{
-  uint64_t at = zl_time_wall() + ns;
-  struct timespec until = { .tv_sec = (time_t)(at / ZL_NS_PER_S),
-                            .tv_nsec = (long)(at % ZL_NS_PER_S) };
-
-  (void)pthread_cond_timedwait(&posted, &lock, &until);
-}
-
 static struct call *take(void)
 {
   struct call *call = first;
@@ -94,14 +86,16 @@ static bool is_due(void)
   return timer.at_ns != 0 && zl_time_boot() >= timer.at_ns;
 }
 
-/* How long nothing has to be done; the clock may be set, so a wait is never for ever. */
-static uint64_t patience(const struct loop *loop)
+/* How long nothing has to be done. Waits leave out the machine's sleep, so none is for ever. */
+static uint32_t patience_ms(const struct loop *loop)
 {
-  uint64_t now = zl_time_boot(), most = loop->was_idle ? 10 * ZL_NS_PER_S : IDLE;
+  uint64_t now = zl_time_boot(), wait = loop->was_idle ? 10 * ZL_NS_PER_S : IDLE;
 
-  if (timer.at_ns == 0)
-    return most;
-  return timer.at_ns <= now ? 0 : timer.at_ns - now < most ? timer.at_ns - now : most;
+  if (timer.at_ns != 0 && timer.at_ns <= now)
+    return 0;
+  if (timer.at_ns != 0 && timer.at_ns - now < wait)
+    wait = timer.at_ns - now;
+  return (uint32_t)((wait + ZL_NS_PER_MS - 1) / ZL_NS_PER_MS);
 }
 
 static struct call *next_call(const struct loop *loop)
@@ -110,7 +104,7 @@ static struct call *next_call(const struct loop *loop)
 
   (void)pthread_mutex_lock(&lock);
   if (first == NULL)
-    wait_for(patience(loop));
+    zl_cond_wait_ms(&posted, &lock, patience_ms(loop));
   call = take();
   (void)pthread_mutex_unlock(&lock);
   return call;
@@ -131,6 +125,7 @@ static void make(struct call *call)
 int loop_open(struct loop *loop, struct zl_error *err)
 {
   (void)err;
+  zl_cond_init(&posted);
   loop->epoll_fd = 0; /* it is open */
   return 0;
 }
