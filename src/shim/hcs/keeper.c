@@ -108,10 +108,7 @@ static void note_end(void *ctx)
 
 static void ended(void *ctx)
 {
-  struct timespec retry = { .tv_nsec = 10 * (long)ZL_NS_PER_MS };
-
-  while (!loop_post(note_end, ctx))
-    (void)nanosleep(&retry, NULL);
+  loop_post(note_end, ctx);
 }
 
 static int create(struct shim *shim, struct zl_error *err)

@@ -44,9 +44,12 @@ static bool post(loop_fn fn, void *ctx, bool *done)
   return true;
 }
 
-bool loop_post(loop_fn fn, void *ctx)
+void loop_post(loop_fn fn, void *ctx)
 {
-  return post(fn, ctx, NULL);
+  const struct timespec retry = { .tv_nsec = 10 * (long)ZL_NS_PER_MS };
+
+  while (!post(fn, ctx, NULL))
+    (void)nanosleep(&retry, NULL);
 }
 
 bool loop_call(loop_fn fn, void *ctx)
@@ -160,11 +163,7 @@ static void *work(void *arg)
 
   free(arg);
   w.fn(w.ctx);
-  while (!loop_post(w.done, w.ctx)) {
-    struct timespec retry = { .tv_nsec = 10 * (long)ZL_NS_PER_MS };
-
-    (void)nanosleep(&retry, NULL);
-  }
+  loop_post(w.done, w.ctx);
   return NULL;
 }
 

@@ -12,10 +12,10 @@
 
 typedef void (*loop_fn)(void *ctx);
 
-/* Calls fn(ctx) in the loop's thread, after all that was posted before. False when out of memory:
- * it will not be called. Thread-safe. */
-bool loop_post(loop_fn fn, void *ctx);
-/* The same, and waits until it has been called. Not from the loop's own thread. */
+/* From any other thread: fn(ctx) will be called in the loop's, after all that was posted before.
+ * Waits while there is no memory for it. */
+void loop_post(loop_fn fn, void *ctx);
+/* The same, and waits until it has been called. False when out of memory: it will not be. */
 bool loop_call(loop_fn fn, void *ctx);
 
 /* Calls `fn` in the loop's thread at that CLOCK_BOOTTIME; 0: no more. From that thread. */
