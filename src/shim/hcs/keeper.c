@@ -203,14 +203,11 @@ static void started(void *ctx)
   lifecycle_started(&hcs->shim);
 }
 
-static int no_thread(struct zl_error *err)
-{
-  return zl_fail(err, ZL_E_SYSTEM, 0, "no thread could be started");
-}
-
 static int start(struct shim *shim, struct zl_error *err)
 {
-  return loop_work(run_start, started, hcs_of(shim)) ? 1 : no_thread(err);
+  int r = loop_work(run_start, started, hcs_of(shim), err);
+
+  return r < 0 ? r : 1;
 }
 
 /* ---- Signals ---- */
@@ -283,7 +280,7 @@ static int kill_all(struct hcs_shim *hcs, struct zl_error *err)
   if (hcs->killed)
     return 0;
   hcs->killed = true;
-  return loop_work(run_kill, killed, hcs) ? 0 : no_thread(err);
+  return loop_work(run_kill, killed, hcs, err);
 }
 
 static int send_signal(struct shim *shim, int signal, struct zl_error *err)
@@ -301,10 +298,10 @@ static int send_signal(struct shim *shim, int signal, struct zl_error *err)
   if (t == NULL)
     return zl_fail_nomem(err, "signal");
   *t = (struct telling){ .hcs = hcs, .signal = event };
-  if (loop_work(run_signal, signalled, t))
-    return 0;
-  free(t);
-  return no_thread(err);
+  r = loop_work(run_signal, signalled, t, err);
+  if (r < 0)
+    free(t);
+  return r;
 }
 
 /* ---- Pause ---- */
@@ -327,8 +324,11 @@ static void paused(void *ctx)
 
 static int freeze(struct shim *shim, bool frozen, struct zl_error *err)
 {
+  int r;
+
   shim->pausing_to = frozen;
-  return loop_work(run_pause, paused, hcs_of(shim)) ? 1 : no_thread(err);
+  r = loop_work(run_pause, paused, hcs_of(shim), err);
+  return r < 0 ? r : 1;
 }
 
 /* ---- Terminals ---- */
@@ -355,7 +355,7 @@ static void resize(struct conn *conn, unsigned rows, unsigned cols)
   if (s == NULL)
     return;
   *s = (struct sizing){ hcs_of(conn->shim), rows, cols };
-  if (!loop_work(run_resize, free, s))
+  if (loop_work(run_resize, free, s, NULL) < 0)
     free(s);
 }
 
@@ -404,7 +404,7 @@ static void undo(struct shim *shim)
 
   clear(shim);
   zl_fd_closep(&shim->stdin_fd);
-  if (hcs->instance == NULL || !loop_work(run_undo, undone, &u))
+  if (hcs->instance == NULL || loop_work(run_undo, undone, &u, NULL) < 0)
     return;
   while (!u.over)
     (void)loop_turn(&shim->loop, NULL);

@@ -249,10 +249,9 @@ static void started(void *ctx)
   struct hcs_session *s = ctx;
   struct conn *conn = conn_of(s);
 
-  if (s->failure.code == ZL_OK && !loop_work(run_wait, finished, s)) {
+  if (s->failure.code == ZL_OK && loop_work(run_wait, finished, s, &s->failure) < 0) {
     (void)zl_hcs_task_signal(s->task, ZL_HCS_TERMINATE, NULL);
     zl_hcs_instance_exec_close(s->hcs->instance, s->task);
-    (void)zl_fail(&s->failure, ZL_E_SYSTEM, 0, "no thread could be started");
   }
   s->started = s->failure.code == ZL_OK;
   if (conn != NULL && s->failure.code != ZL_OK) {
@@ -387,8 +386,8 @@ int hcs_session_start(struct conn *conn, struct request *request, struct zl_erro
                             .err = -1,
                             .stop_in = eventfd(0, 0) };
   r = s->stop_in < 0 ? zl_fail_errno(err, "exec") : make_parameters(s, request->process, err);
-  if (r == 0 && !loop_work(run_start, started, s))
-    r = zl_fail(err, ZL_E_SYSTEM, 0, "no thread could be started");
+  if (r == 0)
+    r = loop_work(run_start, started, s, err);
   if (r < 0) {
     session_free(s);
     return r;

@@ -37,13 +37,14 @@ static void answer(void *ctx)
 int hcs_stats(struct conn *conn, struct zl_error *err)
 {
   struct question *q = calloc(1, sizeof(*q));
+  int r;
 
   if (q == NULL)
     return zl_fail_nomem(err, "statistics");
   q->hcs = hcs_of(conn->shim);
   q->serial = conn->serial;
-  if (loop_work(run, answer, q))
-    return 0;
-  free(q);
-  return zl_fail(err, ZL_E_SYSTEM, 0, "no thread could be started");
+  r = loop_work(run, answer, q, err);
+  if (r < 0)
+    free(q);
+  return r;
 }

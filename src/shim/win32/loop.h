@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <zlayer/error.h>
 
 typedef void (*loop_fn)(void *ctx);
 
@@ -21,7 +22,7 @@ bool loop_call(loop_fn fn, void *ctx);
 /* Calls `fn` in the loop's thread at that CLOCK_BOOTTIME; 0: no more. From that thread. */
 void loop_at(uint64_t at_ns, loop_fn fn, void *ctx);
 
-/* Runs fn(ctx) in a thread of its own, then done(ctx) in the loop's. False: neither. */
-bool loop_work(loop_fn fn, loop_fn done, void *ctx);
+/* Runs fn(ctx) in a thread of its own, then done(ctx) in the loop's. On failure: neither. */
+int loop_work(loop_fn fn, loop_fn done, void *ctx, struct zl_error *err);
 
 #endif
