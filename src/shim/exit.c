@@ -3,11 +3,11 @@
 
 #include <string.h>
 
+#include "base/signals.h"
 #include "base/time.h"
 #include "shim/text.h"
 
 enum {
-  CODE_RUNTIME = 125,
   CODE_NOT_EXECUTABLE = 126,
   CODE_NO_COMMAND = 127
 };
@@ -25,9 +25,17 @@ struct exit_record exit_from_error(const struct zl_error *failure)
 
   record.code = failure->code == ZL_E_NO_COMMAND       ? CODE_NO_COMMAND
                 : failure->code == ZL_E_NOT_EXECUTABLE ? CODE_NOT_EXECUTABLE
-                                                       : CODE_RUNTIME;
+                                                       : EXIT_CODE_RUNTIME;
   memcpy(record.message, failure->msg, sizeof(record.message));
   return record;
+}
+
+struct exit_record exit_killed(void)
+{
+  return (struct exit_record){ .code = EXIT_CODE_SIGNAL + ZL_SIGNAL_KILL,
+                               .reason = EXIT_SIGNAL,
+                               .signal = ZL_SIGNAL_KILL,
+                               .finished_at_ns = zl_time_wall() };
 }
 
 json_t *exit_render(const struct exit_record *record)

@@ -25,13 +25,16 @@ struct exit_record {
 };
 
 enum {
-  EXIT_CODE_SIGNAL = 128 /* and the signal */
+  EXIT_CODE_RUNTIME = 125, /* the failure is ours */
+  EXIT_CODE_SIGNAL = 128   /* and the signal */
 };
 
 /* From a wait status, now. On systems that have one. */
 struct exit_record exit_from_status(int status);
 /* From a failure to execute, now: 127 no such command, 126 not executable, 125 anything else. */
 struct exit_record exit_from_error(const struct zl_error *failure);
+/* By force, now. */
+struct exit_record exit_killed(void);
 
 /* A new JSON object, or NULL when out of memory. */
 json_t *exit_render(const struct exit_record *record);

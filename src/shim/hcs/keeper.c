@@ -76,21 +76,16 @@ static void output(void *ctx, bool is_err, const void *data, size_t len)
 
 static struct exit_record record_of(const struct zl_hcs_status *status)
 {
-  struct exit_record record = { .code = (int)status->code,
-                                .reason = EXIT_EXITED,
-                                .finished_at_ns = status->finished_at_ns };
+  struct exit_record record = { .code = (int)status->code, .reason = EXIT_EXITED };
 
   if (status->forced) {
-    record.code = EXIT_CODE_SIGNAL + ZL_SIGNAL_KILL;
-    record.reason = EXIT_SIGNAL;
-    record.signal = ZL_SIGNAL_KILL;
+    record = exit_killed();
   } else if (!status->code_known) {
-    record.code = 125;
+    record.code = EXIT_CODE_RUNTIME;
     record.reason = EXIT_RUNTIME_ERROR;
     (void)snprintf(record.message, sizeof(record.message), "%s", status->why);
   }
-  if (record.finished_at_ns == 0)
-    record.finished_at_ns = zl_time_wall();
+  record.finished_at_ns = status->finished_at_ns != 0 ? status->finished_at_ns : zl_time_wall();
   return record;
 }
 

@@ -11,7 +11,6 @@
 
 #include "base/fd.h"
 #include "base/json.h"
-#include "base/signals.h"
 #include "base/strv.h"
 #include "base/time.h"
 #include "runtime/hcs/command.h"
@@ -22,9 +21,8 @@
 enum {
   CHUNK = 16 << 10,
   STEP_MS = 50,
-  DRAIN_MS = 2000,   /* after its end, while nothing more comes: children may hold its pipes */
-  LINGER_MS = 10000, /* while the client does not read */
-  CODE_RUNTIME = 125
+  DRAIN_MS = 2000,  /* after its end, while nothing more comes: children may hold its pipes */
+  LINGER_MS = 10000 /* while the client does not read */
 };
 
 struct hcs_session {
@@ -184,20 +182,14 @@ static bool was_ended(const struct hcs_session *s)
 
 static void note_exit(struct hcs_session *s, int r, uint32_t code, const struct zl_error *why)
 {
-  s->exit = (struct exit_record){ .code = (int)code,
-                                  .reason = EXIT_EXITED,
-                                  .finished_at_ns = zl_time_wall() };
   if (r == 0)
-    return;
-  if (was_ended(s)) { /* with its container */
-    s->exit.code = EXIT_CODE_SIGNAL + ZL_SIGNAL_KILL;
-    s->exit.reason = EXIT_SIGNAL;
-    s->exit.signal = ZL_SIGNAL_KILL;
-    return;
-  }
-  s->exit.code = CODE_RUNTIME;
-  s->exit.reason = EXIT_RUNTIME_ERROR;
-  memcpy(s->exit.message, why->msg, sizeof(s->exit.message));
+    s->exit = (struct exit_record){ .code = (int)code,
+                                    .reason = EXIT_EXITED,
+                                    .finished_at_ns = zl_time_wall() };
+  else if (was_ended(s)) /* with its container */
+    s->exit = exit_killed();
+  else
+    s->exit = exit_from_error(why);
 }
 
 static void run_wait(void *ctx)

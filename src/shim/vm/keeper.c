@@ -11,7 +11,6 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/path.h"
-#include "base/time.h"
 #include "net/linux/link.h"
 #include "shim/lifecycle.h"
 #include "shim/vm/create.h"
@@ -189,10 +188,7 @@ static int watch(struct shim *shim, struct zl_error *err)
  * (9p without a cache), and the scratch disk goes with it. */
 static int kill_machine(struct vm_shim *vm)
 {
-  struct exit_record record = { .code = 128 + SIGKILL,
-                                .reason = EXIT_SIGNAL,
-                                .signal = SIGKILL,
-                                .finished_at_ns = zl_time_wall() };
+  struct exit_record record = exit_killed();
 
   vm_end(vm, &record);
   return 0;

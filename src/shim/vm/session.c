@@ -391,10 +391,7 @@ void vm_session_kill_all(struct vm_shim *vm)
 {
   for (struct vm_session *s = vm->sessions; s != NULL; s = s->next) {
     if (!s->exited)
-      s->exit = (struct exit_record){ .code = 128 + SIGKILL,
-                                      .reason = EXIT_SIGNAL,
-                                      .signal = SIGKILL,
-                                      .finished_at_ns = zl_time_wall() };
+      s->exit = exit_killed();
     s->exited = true;
   }
 }
