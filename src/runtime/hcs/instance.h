@@ -77,7 +77,7 @@ struct zl_hcs_instance; /* opaque */
 int zl_hcs_instance_create(const struct zl_hcs_node *node, const struct zl_hcs_instance_spec *spec,
                            const struct zl_hcs_instance_hooks *hooks, struct zl_hcs_instance **ret,
                            struct zl_error *err);
-/* ZL_E_CONFLICT: it was started before. */
+/* ZL_E_CONFLICT: it was started before. The caller names the container in the message. */
 int zl_hcs_instance_start(struct zl_hcs_instance *instance, struct zl_error *err);
 
 /* Tells the command. ZL_E_CONFLICT: it does not run. Success when it has just ended. */

@@ -211,5 +211,5 @@ int zl_hcs_instance_start(struct zl_hcs_instance *instance, struct zl_error *err
   (void)pthread_mutex_lock(&instance->turn);
   r = start_once(instance, err);
   (void)pthread_mutex_unlock(&instance->turn);
-  return r < 0 ? zl_context(r, err, "starting container '%s'", instance->id) : 0;
+  return r;
 }

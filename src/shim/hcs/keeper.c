@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "base/fd.h"
@@ -163,23 +162,11 @@ static void start_copying(struct hcs_shim *hcs)
     zl_warning("the container gets no input: no thread could be started");
 }
 
-/* The library names the container itself. */
-static void drop_name(struct hcs_shim *hcs)
-{
-  char prefix[ZL_MAX_ID + 32];
-  char *text = hcs->failure.msg;
-  int n = snprintf(prefix, sizeof(prefix), "starting container '%s': ", hcs->shim.id);
-
-  if (n > 0 && strncmp(text, prefix, (size_t)n) == 0)
-    memmove(text, text + n, strlen(text + n) + 1);
-}
-
 static void run_start(void *ctx)
 {
   struct hcs_shim *hcs = ctx;
 
-  if (zl_hcs_instance_start(hcs->instance, &hcs->failure) < 0)
-    drop_name(hcs);
+  (void)zl_hcs_instance_start(hcs->instance, &hcs->failure);
 }
 
 /* In the loop. One that has ended already is told of by note_end, which comes after this. */
