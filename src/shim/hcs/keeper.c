@@ -4,7 +4,6 @@
 #include <time.h>
 
 #include "base/fd.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/signals.h"
 #include "base/strv.h"
@@ -384,7 +383,6 @@ static void undo(struct shim *shim)
   struct hcs_shim *hcs = hcs_of(shim);
   struct undoing u = { .hcs = hcs };
 
-  clear(shim);
   zl_fd_closep(&shim->stdin_fd);
   if (hcs->instance == NULL || loop_work(run_undo, undone, &u, NULL) < 0)
     return;

@@ -113,7 +113,6 @@ static void drop_sink(struct sink *sink)
     (void)CancelSynchronousIo((HANDLE)pthread_gethandle(t->thread));
   (void)pthread_mutex_unlock(&lock);
   sink->thread = NULL;
-  sink->fd = -1;
   sink->client = NULL;
   unref(t);
   if (client != NULL)
@@ -175,7 +174,6 @@ int stream_attach(struct stream *stream, int fd, void *client, struct zl_error *
     r = start(sink, fd, err);
     if (r < 0)
       return r;
-    sink->fd = fd;
     sink->client = client;
     return 0;
   }
