@@ -13,7 +13,6 @@
 #include "base/lock.h"
 #include "base/path.h"
 #include "base/signals.h"
-#include "base/strv.h"
 #include "runtime/shim/control.h"
 #include "runtime/shim/process.h"
 #include "runtime/shim/shimclient.h"

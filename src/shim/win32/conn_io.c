@@ -14,11 +14,8 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "base/path.h"
 #include "base/win32/handle.h"
-#include "base/win32/nt.h"
 #include "base/win32/pipe.h"
-#include "shim/text.h"
 #include "shim/win32/loop.h"
 
 #define FILE_NAME "control"
