@@ -330,6 +330,13 @@ int zl_layer_compression(const struct zl_descriptor *layer, enum zl_compression 
                  layer->digest, layer->media_type);
 }
 
+bool zl_descriptor_is_manifest(const struct zl_descriptor *item)
+{
+  enum zl_manifest_kind kind;
+
+  return kind_of(item->media_type, &kind) == 0;
+}
+
 const struct zl_descriptor *zl_index_select(const struct zl_manifest *index,
                                             const struct zl_image_platform *node)
 {
@@ -339,10 +346,9 @@ const struct zl_descriptor *zl_index_select(const struct zl_manifest *index,
 
   for (size_t i = 0; i < index->n_items; i++) {
     const struct zl_descriptor *item = &index->items[i];
-    enum zl_manifest_kind kind;
     unsigned rank;
 
-    if (kind_of(item->media_type, &kind) < 0)
+    if (!zl_descriptor_is_manifest(item))
       continue;
     if (item->platform.os[0] == '\0' && item->platform.arch[0] == '\0') {
       unnamed = unnamed != NULL ? unnamed : item;

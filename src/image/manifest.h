@@ -68,6 +68,8 @@ void zl_descriptor_done(struct zl_descriptor *descriptor);
 int zl_layer_compression(const struct zl_descriptor *layer, enum zl_compression *ret,
                          struct zl_error *err);
 
+/* Whether an index's entry is a manifest or one more index by its type; others are no images. */
+bool zl_descriptor_is_manifest(const struct zl_descriptor *item);
 /* The entry of an index that suits `node` best; NULL in *ret: none. Entries without a platform
  * suit when the index holds nothing else. Pure. */
 const struct zl_descriptor *zl_index_select(const struct zl_manifest *index,

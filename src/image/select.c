@@ -82,11 +82,11 @@ static int choose_build(const struct zl_manifest *index, const char *name,
   if (versions == NULL || places == NULL)
     return zl_fail_nomem(err, "an index");
   for (size_t i = 0; i < index->n_items; i++) {
-    const struct zl_image_platform *platform = &index->items[i].platform;
+    const struct zl_descriptor *item = &index->items[i];
 
-    if (zl_platform_rank(platform, node) == 0)
+    if (!zl_descriptor_is_manifest(item) || zl_platform_rank(&item->platform, node) == 0)
       continue;
-    versions[n] = platform->os_version;
+    versions[n] = item->platform.os_version;
     places[n++] = i;
   }
   if (n == 0)

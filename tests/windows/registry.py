@@ -51,9 +51,9 @@ def image(tars, how=None, version="10.0.20348.2966", foreign=(), **more):
     return made
 
 
-def index(images):
-    """An index of (image, os.version) pairs; None: the entry names no version."""
-    entries = []
+def index(images, others=()):
+    """An index of (image, os.version) pairs; None: the entry names no version. `others` are entries before them."""
+    entries = list(others)
     for one, version in images:
         platform = {"os": "windows", "architecture": "amd64"}
         if version is not None:

@@ -178,6 +178,16 @@ def an_index_gives_the_build_of_the_host():
             same(b.good("pull", name).strip(), made[expected].digest, build)
 
 
+def an_entry_that_is_no_image_is_not_chosen():
+    """Signatures and lists of parts stand in an index as well, for the same platform."""
+    made = builds()["10.0.20348.20"]
+    other = {"mediaType": "application/vnd.example.sbom+json", "size": 2, "digest": reg.ri.digest(b"{}"),
+             "platform": {"os": "windows", "architecture": "amd64", "os.version": "10.0.20348.9999"}}
+    name = REGISTRY.add_index("parts", reg.index([(made, "10.0.20348.20")], [other]), [made])
+    with box() as b:
+        same(b.good("pull", name).strip(), made.digest)
+
+
 def an_index_without_a_build_for_the_host_is_refused():
     made = builds()
     name = REGISTRY.add_index("new", reg.index([(made["10.0.26100.1"], "10.0.26100.1")]), made.values())
@@ -501,6 +511,7 @@ def a_layer_without_its_metadata_is_made_again():
 ALL = [an_image_is_imported, a_second_pull_finds_everything, a_base_is_shared, every_compression_is_read,
        a_layout_in_a_directory_is_imported, a_foreign_layer_comes_from_the_registry_if_it_has_it,
        a_foreign_layer_is_not_fetched_without_tls, an_index_gives_the_build_of_the_host,
+       an_entry_that_is_no_image_is_not_chosen,
        an_index_without_a_build_for_the_host_is_refused, what_the_configuration_says_counts,
        a_policy_takes_signatures_of_its_key, kinds_of_signatures_that_cannot_be_checked_refuse,
        damaged_blobs_are_refused, a_wrong_diff_id_is_refused, hostile_layers_are_refused,
