@@ -40,12 +40,10 @@ void zl_digest_write(enum zl_digest_alg alg, const unsigned char *raw, size_t le
   *p = '\0';
 }
 
-ZL_DEFINE_CLEANUP(struct zl_hash, zl_hash_free)
-
 int zl_digest_of(enum zl_digest_alg alg, const void *data, size_t len, char text[ZL_DIGEST_TEXT],
                  struct zl_error *err)
 {
-  ZL_CLEANUP(zl_hash_freep) struct zl_hash *hash = NULL;
+  zl_autohash hash = NULL;
   int r = zl_hash_new(alg, &hash, err);
 
   if (r < 0)

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <zlayer/error.h>
 
+#include "base/cleanup.h"
+
 enum zl_digest_alg {
   ZL_SHA256,
   ZL_SHA512
@@ -28,6 +30,8 @@ void zl_hash_update(struct zl_hash *hash, const void *data, size_t len);
 /* Ends the computation: text such as "sha256:…". The object can only be freed afterwards. */
 int zl_hash_final(struct zl_hash *hash, char text[ZL_DIGEST_TEXT], struct zl_error *err);
 void zl_hash_free(struct zl_hash *hash);
+ZL_DEFINE_CLEANUP(struct zl_hash, zl_hash_free)
+#define zl_autohash ZL_CLEANUP(zl_hash_freep) struct zl_hash *
 
 /* True for exactly "sha256:" + 64 or "sha512:" + 128 lower-case hex digits: checked before a digest
  * is used as a file name or sent anywhere (CVE-2024-3727). `ret_alg` may be NULL. */

@@ -95,12 +95,10 @@ static int hash_piece(void *ctx, const void *data, size_t len, struct zl_error *
   return 0;
 }
 
-ZL_DEFINE_CLEANUP(struct zl_hash, zl_hash_free)
-
 static int hash_range(const struct zl_range *range, char digest[ZL_DIGEST_TEXT],
                       struct zl_error *err)
 {
-  ZL_CLEANUP(zl_hash_freep) struct zl_hash *hash = NULL;
+  zl_autohash hash = NULL;
   int r = zl_hash_new(ZL_SHA256, &hash, err);
 
   if (r == 0)

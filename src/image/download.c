@@ -16,8 +16,6 @@ enum {
   SMALL_BLOB = 64 << 10 /* fetched again sooner than kept */
 };
 
-ZL_DEFINE_CLEANUP(struct zl_hash, zl_hash_free)
-
 struct stream {
   const struct zl_download_options *opt;
   struct zl_hash *hash;

@@ -118,8 +118,6 @@ int zl_export_new(struct zl_image_store *store, const char *image, struct zl_exp
 
 /* ---- Packing --------------------------------------------------------------------------------- */
 
-ZL_DEFINE_CLEANUP(struct zl_hash, zl_hash_free)
-
 struct packing {
   struct zl_compressor *compressor;
   struct zl_hash *diff, *blob; /* of what goes in and of what comes out */
@@ -174,8 +172,8 @@ static int pack(struct zl_export *x, struct zl_export_layer *layer, enum zl_comp
   struct packing p = { .fd = layer->blob_fd, .fn = fn, .ctx = ctx };
   const struct zl_byte_sink out = { .write = on_compressed, .ctx = &p };
   ZL_CLEANUP(zl_compressor_freep) struct zl_compressor *compressor = NULL;
-  ZL_CLEANUP(zl_hash_freep) struct zl_hash *diff = NULL;
-  ZL_CLEANUP(zl_hash_freep) struct zl_hash *blob = NULL;
+  zl_autohash diff = NULL;
+  zl_autohash blob = NULL;
   zl_autofd tree = -1;
   int r = zl_layer_open(x->store->layers_fd, layer->key, &tree, err);
 

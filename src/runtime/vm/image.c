@@ -25,7 +25,7 @@
 int zl_vm_image_key(const char *const *layer_keys, char key[ZL_VM_IMAGE_KEY], struct zl_error *err)
 {
   char text[ZL_DIGEST_TEXT];
-  struct zl_hash *hash = NULL;
+  zl_autohash hash = NULL;
   int r = zl_hash_new(ZL_SHA256, &hash, err);
 
   if (r < 0)
@@ -33,7 +33,6 @@ int zl_vm_image_key(const char *const *layer_keys, char key[ZL_VM_IMAGE_KEY], st
   for (size_t i = 0; layer_keys != NULL && layer_keys[i] != NULL; i++)
     zl_hash_update(hash, layer_keys[i], strlen(layer_keys[i]) + 1); /* the NUL parts them */
   r = zl_hash_final(hash, text, err);
-  zl_hash_free(hash);
   if (r == 0)
     (void)snprintf(key, ZL_VM_IMAGE_KEY, "%s", text + strlen("sha256:"));
   return r;
