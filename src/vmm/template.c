@@ -31,8 +31,6 @@ enum {
 
 static const char *const names[N_FILES] = { "memory", "state", "scratch", "code" };
 
-ZL_DEFINE_CLEANUP(struct zl_hash, zl_hash_free)
-
 /* ---- what a file is ---- */
 
 static json_int_t in_ns(struct timespec time)
@@ -42,7 +40,7 @@ static json_int_t in_ns(struct timespec time)
 
 static int digest_state(int fd, off_t size, char text[ZL_DIGEST_TEXT], struct zl_error *err)
 {
-  ZL_CLEANUP(zl_hash_freep) struct zl_hash *hash = NULL;
+  zl_autohash hash = NULL;
   zl_autofree char *block = malloc(BLOCK);
   int r =
       block == NULL ? zl_fail_nomem(err, "reading the state") : zl_hash_new(ZL_SHA256, &hash, err);
