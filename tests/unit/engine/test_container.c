@@ -441,7 +441,8 @@ static void run_with_agent(const char *process)
                   "\"listenerMetadata\":\"data\",\"syscalls\":[{\"names\":" NOTIFIED
                   ",\"action\":\"SCMP_ACT_NOTIFY\"}]}",
                   path);
-  autobox box = { .script = "mkdir /dev/x 2>&1 | grep -o 'No space.*'; ls /proc | grep -c '^[0-9]'",
+  autobox box = { .script =
+                      "mkdir /dev/x 2>&1 | grep -o 'No space.*'; set -- /proc/[0-9]*; echo $#",
                   .linux_part = filter,
                   .process = process,
                   .state = "{\"ociVersion\":\"1.2.1\",\"id\":\"x\"}" };
@@ -450,7 +451,7 @@ static void run_with_agent(const char *process)
   zl_autofree char *want = NULL;
   pid_t pid;
 
-  assert_box(&box, "No space left on device\n3\n"); /* sh, ls and grep: no zombie */
+  assert_box(&box, "No space left on device\n1\n"); /* the shell alone: no zombie */
   pid = box.container.init.pid;
   end_agent(&agent, text, sizeof(text));
   assert_int_equal(unlink(path), 0);
