@@ -4,11 +4,13 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -129,6 +131,49 @@ void box_close(void)
     (void)zl_path_remove_tree(AT_FDCWD, box.root);
   if (box.scratch[0] != '\0')
     (void)zl_path_remove_tree(AT_FDCWD, box.scratch);
+}
+
+bool box_is_clean(void)
+{
+  return leaks_end() == 0;
+}
+
+void box_hide_machines(bool hide)
+{
+  static char *own;
+  const char *now = getenv("ZLAYER_GUEST_DIR");
+
+  if (hide) {
+    own = now != NULL ? strdup(now) : NULL;
+    (void)setenv("ZLAYER_GUEST_DIR", "/nowhere", 1);
+    return;
+  }
+  if (own != NULL)
+    (void)setenv("ZLAYER_GUEST_DIR", own, 1);
+  else
+    (void)unsetenv("ZLAYER_GUEST_DIR");
+  free(own);
+  own = NULL;
+}
+
+bool box_is_child(void)
+{
+  return false;
+}
+
+bool box_child_is_killed(const char *suite, void (*work)(void))
+{
+  int status = 0;
+  pid_t pid = fork();
+
+  (void)suite;
+  if (pid == 0) {
+    box.rt = box_runtime();
+    work();
+    _exit(0);
+  }
+  return pid > 0 && waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) &&
+         WTERMSIG(status) == SIGKILL;
 }
 
 /* ---- Fixtures

@@ -19,7 +19,8 @@
 #include <string.h>
 #include <zlayer/runtime.h>
 
-#define BOX_SLICE "10.220.99.16/28" /* 13 containers */
+#define BOX_SLICE   "10.220.99.16/28" /* 13 containers */
+#define BOX_GATEWAY "10.220.99.17"
 
 enum {
   /* For whatever does happen: an emulated processor on a busy node is slow. */
@@ -47,6 +48,17 @@ void box_close(void);
 /* Fixtures of a case: the second removes every container and then looks for leaks. */
 int box_setup(void **state);
 int box_teardown(void **state);
+
+/* Whether all that the case has made is gone, its containers removed before; what is left is told.
+ */
+bool box_is_clean(void);
+/* Takes from the node what it makes machines with, or gives it back. */
+void box_hide_machines(bool hide);
+/* Calls `work` in a process of its own, with a runtime of its own on the same root. True: it was
+ * killed. Windows cannot fork; there this program is run once more, for `suite` alone, which then
+ * calls its work and nothing else (box_is_child). */
+bool box_child_is_killed(const char *suite, void (*work)(void));
+bool box_is_child(void);
 
 /* Another runtime on the same root. */
 struct zl_runtime *box_runtime(void);

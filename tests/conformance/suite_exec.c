@@ -58,20 +58,35 @@ static void exec_refuses_what_cannot_be(void **state)
   FAILS(zl_exec(box.rt, box_id("target"), &options, &result, &err), ZL_E_CONFLICT);
 }
 
+static void windows_surroundings(void)
+{
+  run("target", &(struct zl_exec_options){ .argv = SH("echo $IMAGE $OWN; pwd; whoami") }, 0,
+      "yes service\nC:\\\nContainerUser\n", "");
+  run("target",
+      &(struct zl_exec_options){ .argv = SH("echo $IMAGE $OWN $MORE; pwd; whoami"),
+                                 .env = ARGV("OWN=exec", "MORE=1"),
+                                 .cwd = "C:\\app",
+                                 .user = "ContainerAdministrator" },
+      0, "yes exec 1\nC:\\app\nContainerAdministrator\n", "");
+}
+
 static void exec_has_the_containers_surroundings(void **state)
 {
   struct zl_service *service;
 
   (void)state;
-  SKIP_ON_WINDOWS("users and directories of the image are not those of the doubles");
   if (!box.real)
     return;
   service = box_service("target", ARGV(BIN "sleep", "60"));
   OK(zl_pairs_set(&service->env, "OWN", "service", &err));
-  OK(zl_text_set(&service->user, "web", &err));
+  OK(zl_text_set(&service->user, box.windows ? "ContainerUser" : "web", &err));
   OK(box_create_service(service, &err));
   zl_service_free(service);
   OK(zl_start(box.rt, box_id("target"), &err));
+  if (box.windows) {
+    windows_surroundings();
+    return;
+  }
   run("target", &(struct zl_exec_options){ .argv = SH("echo $IMAGE $OWN $PWD $(id -u) $(id -g)") },
       0, "yes service /srv 1000 1001\n", "");
   run("target",

@@ -2,25 +2,12 @@
  *
  * Addresses, network modes, published ports: all traffic stays in the namespace of the test.
  */
-#include <arpa/inet.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include "box.h"
+#include "links.h"
 
 enum {
   CAPACITY = 13 /* of BOX_SLICE, without network, broadcast and gateway */
 };
-
-static void exec_ok(const char *name, const char *script, const char *wanted)
-{
-  struct zl_exec_result result = { 0 };
-
-  assert_int_equal(box_exec(name, SH(script), &result), 0);
-  if (strcmp(result.out, wanted) != 0)
-    fail_msg("%s: '%s' instead of '%s' (%s)", script, result.out, wanted, result.err);
-  zl_exec_result_done(&result);
-}
 
 static void a_full_slice_refuses_and_leaves_nothing(void **state)
 {
@@ -62,29 +49,33 @@ static void containers_reach_each_other(void **state)
   (void)state;
   if (!box.real)
     return;
-  box_run("server", SH("while true; do echo served | nc -l -p 80; done"));
+  box_run("server", SH(links_server("served")));
   box_run("client", ARGV(BIN "sleep", "60"));
-  exec_ok("client", "until nc -w 2 10.220.99.18 80; do sleep 0.02; done", "served\n");
-  exec_ok("client", "ip -4 -o addr show eth0 | grep -c 10.220.99.19/28", "1\n");
-  exec_ok("client", "hostname; grep -c client-rep-1 /etc/hosts", "client-rep-1\n1\n");
+  links_expect_reach("client", "server", "10.220.99.18", "served");
+  links_expect_address("client", "10.220.99.19");
+  links_expect_hostname("client", "client-rep-1");
 }
 
-/* In machines and not, on one bridge. */
-static void isolations_reach_each_other(void **state)
+static void run_in_a_process(const char *name, const char *script)
 {
-  struct zl_service *service;
+  struct zl_service *service = box_service(name, SH(script));
 
-  (void)state;
-  if (!box.machines)
-    return;
-  box_run("machine", SH("while true; do echo from a machine | nc -l -p 80; done"));
-  service = box_service("process", SH("while true; do echo from a process | nc -l -p 80; done"));
   service->isolation = ZL_ISOLATION_PROCESS;
   OK(box_create_service(service, &err));
   zl_service_free(service);
-  OK(zl_start(box.rt, box_id("process"), &err));
-  exec_ok("process", "until nc -w 2 10.220.99.18 80; do sleep 0.02; done", "from a machine\n");
-  exec_ok("machine", "until nc -w 2 10.220.99.19 80; do sleep 0.02; done", "from a process\n");
+  OK(zl_start(box.rt, box_id(name), &err));
+}
+
+/* In machines and not, on one network. */
+static void isolations_reach_each_other(void **state)
+{
+  (void)state;
+  if (!box.machines)
+    return;
+  box_run("machine", SH(links_server("from a machine")));
+  run_in_a_process("process", links_server("from a process"));
+  links_expect_reach("process", "machine", "10.220.99.18", "from a machine");
+  links_expect_reach("machine", "process", "10.220.99.19", "from a process");
 }
 
 static struct zl_service *with_mode(const char *name, const char *mode)
@@ -104,52 +95,50 @@ static void start_with_mode(const char *name, const char *mode)
   OK(zl_start(box.rt, box_id(name), &err));
 }
 
-static void network_modes(void **state)
+static void is_refused(const char *mode, enum zl_code code)
 {
-  struct zl_service *service;
+  struct zl_service *service = with_mode("orphan", mode);
 
-  (void)state;
-  start_with_mode("alone", "none");
-  if (!box.machines)
-    start_with_mode("hosted", "host");
-  assert_int_equal(box_count("SELECT count(*) FROM leases"), 0);
-  if (box.real)
-    exec_ok("alone", "ls /sys/class/net", "lo\n");
-  if (!box.real || box.machines)
-    return;
-  box_run("owner", ARGV(BIN "sleep", "60")); /* the bridge is there for it at the latest */
-  exec_ok("hosted", "ls /sys/class/net | grep -c zl-", "1\n");
-  start_with_mode("guest", "container:owner-rep-1");
-  exec_ok("guest", "ip -4 -o addr show eth0 | grep -c 10.220.99.18/28", "1\n");
-  OK(zl_stop(box.rt, box_id("owner"), 0, &err));
-  service = with_mode("orphan", "container:owner-rep-1");
-  FAILS(box_create_service(service, &err), ZL_E_CONFLICT);
-  zl_service_free(service);
-  service = with_mode("orphan", "container:nobody");
-  FAILS(box_create_service(service, &err), ZL_E_NOT_FOUND);
+  FAILS(box_create_service(service, &err), (int)code);
   zl_service_free(service);
 }
 
-static bool is_served(void *ctx)
+static void modes_of_the_host_and_of_others(void)
 {
-  struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(*(uint16_t *)ctx) };
-  char text[16] = "";
-  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  bool ok;
+  struct zl_exec_result result = { 0 };
 
-  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  ok = connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0 && read(fd, text, sizeof(text)) == 7 &&
-       strcmp(text, "served\n") == 0;
-  (void)close(fd);
-  return ok;
+  box_run("owner", ARGV(BIN "sleep", "60")); /* the bridge is there for it at the latest */
+  assert_int_equal(box_exec("hosted", SH("ls /sys/class/net | grep -c zl-"), &result), 0);
+  assert_string_equal(result.out, "1\n");
+  zl_exec_result_done(&result);
+  start_with_mode("guest", "container:owner-rep-1");
+  links_expect_address("guest", "10.220.99.18");
+  OK(zl_stop(box.rt, box_id("owner"), 0, &err));
+  is_refused("container:owner-rep-1", ZL_E_CONFLICT);
+  is_refused("container:nobody", ZL_E_NOT_FOUND);
+}
+
+static void network_modes(void **state)
+{
+  bool shares = !box.machines && !box.windows;
+
+  (void)state;
+  start_with_mode("alone", "none");
+  if (shares)
+    start_with_mode("hosted", "host");
+  assert_int_equal(box_count("SELECT count(*) FROM leases"), 0);
+  if (box.real)
+    links_expect_none("alone");
+  if (box.real && shares)
+    modes_of_the_host_and_of_others();
+  else if (box.real)
+    is_refused("host", ZL_E_UNSUPPORTED);
 }
 
 static void published_ports_lead_in(void **state)
 {
-  struct zl_service *service =
-      box_service("web", SH("while true; do echo served | nc -l -p 80; done"));
+  struct zl_service *service = box_service("web", SH(links_server("served")));
   struct zl_service *rival = box_service("rival", ARGV(BIN "true"));
-  uint16_t port = 18080;
   struct zl_container_info *list = NULL;
   size_t n = 0;
 
@@ -160,13 +149,41 @@ static void published_ports_lead_in(void **state)
     OK(box_create_service(service, &err));
     FAILS(box_create_service(rival, &err), ZL_E_CONFLICT);
     OK(zl_start(box.rt, box_id("web"), &err));
-    assert_true(box_eventually(is_served, &port));
+    links_expect_published("web", 18080, "served");
     OK(zl_list(box.rt, &list, &n, &err));
     assert_string_equal(list[0].ports, "0.0.0.0:18080->80/tcp");
     zl_containers_free(list, n);
+    OK(zl_remove(box.rt, box_id("web"), true, &err));
+    OK(box_create_service(rival, &err));
   }
   zl_service_free(service);
   zl_service_free(rival);
+}
+
+/* Windows has no file of names that a container could be given (docs/windows.md). */
+static void add_names(struct zl_service *service)
+{
+  OK(zl_list_add(&service->extra_hosts, "db:10.9.8.7", &err));
+  OK(zl_list_add(&service->extra_hosts, "gate:host-gateway", &err));
+  if (!box.windows)
+    return;
+  FAILS(box_create_service(service, &err), ZL_E_UNSUPPORTED);
+  zl_list_clear(&service->extra_hosts);
+}
+
+static void expect_names(const char *name)
+{
+  struct zl_exec_result result = { 0 };
+
+  if (box.windows)
+    return;
+  assert_int_equal(box_exec(name,
+                            SH("grep -c '10.9.8.7.*db' /etc/hosts;"
+                               "grep -c '10.220.99.17.*gate' /etc/hosts"),
+                            &result),
+                   0);
+  assert_string_equal(result.out, "1\n1\n");
+  zl_exec_result_done(&result);
 }
 
 static void name_files_say_what_is_asked(void **state)
@@ -179,15 +196,13 @@ static void name_files_say_what_is_asked(void **state)
   service = box_service("named", ARGV(BIN "sleep", "60"));
   OK(zl_text_set(&service->hostname, "my-host", &err));
   OK(zl_list_add(&service->dns, "10.1.2.3", &err));
-  OK(zl_list_add(&service->extra_hosts, "db:10.9.8.7", &err));
-  OK(zl_list_add(&service->extra_hosts, "gate:host-gateway", &err));
+  add_names(service);
   OK(box_create_service(service, &err));
   zl_service_free(service);
   OK(zl_start(box.rt, box_id("named"), &err));
-  exec_ok("named", "hostname; cat /etc/hostname; grep -c 'nameserver 10.1.2.3' /etc/resolv.conf",
-          "my-host\nmy-host\n1\n");
-  exec_ok("named", "grep -c '10.9.8.7.*db' /etc/hosts; grep -c '10.220.99.17.*gate' /etc/hosts",
-          "1\n1\n");
+  links_expect_hostname("named", "my-host");
+  links_expect_resolver("named", "10.1.2.3");
+  expect_names("named");
 }
 
 int suite_network(void)

@@ -167,6 +167,16 @@ char *sim_vm_outside(const struct system *vm, const char *path)
   return sim_format("%s%s", host, share + len);
 }
 
+/* By the mount, or by the share of the machine that it is of. */
+static bool is_read_only(const json_t *mount, const struct system *inside)
+{
+  const char *name = sim_basename(sim_text(mount, "HostPath"));
+  const json_t *share = inside == NULL ? NULL : json_object_get(inside->shares, name);
+
+  return json_is_true(json_object_get(mount, "ReadOnly")) ||
+         json_is_true(json_object_get(json_object_get(share, "Options"), "ReadOnly"));
+}
+
 void sim_container_root(struct system *system, json_t *container, struct system *inside)
 {
   const json_t *layer, *mount;
@@ -186,8 +196,8 @@ void sim_container_root(struct system *system, json_t *container, struct system 
 
     if (path != NULL)
       (void)json_array_append_new(
-          system->binds,
-          json_pack("{s:s,s:s}", "inside", sim_text(mount, "ContainerPath"), "outside", path));
+          system->binds, json_pack("{s:s,s:s,s:b}", "inside", sim_text(mount, "ContainerPath"),
+                                   "outside", path, "readonly", (int)is_read_only(mount, inside)));
     free(path);
   }
 }

@@ -27,7 +27,7 @@ struct guest {
   json_t *mounts;     /* {path: LUN} */
   json_t *combined;   /* {root: layers} */
   json_t *namespaces; /* {guid: document} */
-  json_t *adapters;   /* {guid: "PreAdd" | "Add"} */
+  json_t *adapters;   /* {guid: {"state": "PreAdd" | "Add", "endpoint"}} */
 };
 
 struct message {

@@ -138,7 +138,8 @@ static uint32_t announce(struct message *m, const char *id, const json_t *endpoi
   if (known == NULL)
     return sim_refuse(&m->call, HR_NOT_FOUND, "Bridge",
                       "the endpoint's namespace is not in the machine");
-  (void)json_object_set_new(m->guest->adapters, id, json_string("PreAdd"));
+  (void)json_object_set_new(m->guest->adapters, id,
+                            json_pack("{s:s,s:O}", "state", "PreAdd", "endpoint", endpoint));
   return 0;
 }
 
@@ -156,7 +157,7 @@ static uint32_t change_adapter(struct message *m, const json_t *settings)
   }
   if (json_object_get(m->guest->vm->nics, id) == NULL)
     return sim_refuse(&m->call, HR_NOT_FOUND, "Bridge", "the machine has no adapter %s", id);
-  (void)json_object_set_new(m->guest->adapters, id, json_string("Add"));
+  (void)json_object_set_new(json_object_get(m->guest->adapters, id), "state", json_string("Add"));
   return 0;
 }
 

@@ -30,6 +30,7 @@
 #define HR_DIRECTORY        UINT32_C(0x8007010b)
 #define HR_NOT_FOUND        UINT32_C(0x80070490)
 #define HR_PRIVILEGE        UINT32_C(0x80070522)
+#define HR_LOGON            UINT32_C(0x8007052e)
 #define HR_TIMEOUT          UINT32_C(0x800705b4)
 #define HR_NOT_REPARSE      UINT32_C(0x80071126)
 #define HR_NOT_READY        UINT32_C(0x80070015)
@@ -244,6 +245,11 @@ struct process *sim_process_find(const struct system *system, DWORD pid);
 json_t *sim_process_status(const struct process *process);
 /* "0" closes nothing; StdIn, StdOut, StdErr, All. */
 void sim_process_close(struct process *process, const char *which);
+
+/* ---- sight.c --------------------------------------------------------------------------------- */
+
+/* Variables for a workload of `system` that tell what it would see of it. */
+json_t *sim_sight(const struct system *system, const json_t *parameters);
 
 /* ---- construct.c ----------------------------------------------------------------------------- */
 

@@ -94,15 +94,16 @@ static bool is_set(const json_t *own, const char *entry)
   return false;
 }
 
-/* Ours, which Wine needs, over it what the workload is given, and a PATH as in a container. */
-static wchar_t *environment(const json_t *given)
+/* Ours, which Wine needs, over it what the workload is given, and a PATH as in a container. `own`
+ * is what it sees (sight.c). */
+static wchar_t *environment(const json_t *given, json_t *own)
 {
-  json_t *own = json_is_object(given) ? json_copy((json_t *)(uintptr_t)given) : json_object();
   wchar_t *mine = GetEnvironmentStringsW(), *block, *at, **entries = NULL;
   size_t count = 0, size = 1;
   const char *key;
   const json_t *value;
 
+  (void)json_object_update_missing(own, (json_t *)(uintptr_t)given);
   if (!is_set(own, "PATH="))
     (void)json_object_set_new(own, "PATH", json_string(path));
   for (wchar_t *e = mine; *e != L'\0'; e += wcslen(e) + 1)
@@ -226,7 +227,8 @@ static BOOL create(const struct system *system, const json_t *parameters, const 
   char *program = own_program(system, command);
   wchar_t *wide_program = sim_wide(program), *wide_command = sim_wide(command);
   wchar_t *wide_directory = sim_wide(directory);
-  wchar_t *block = environment(json_object_get(parameters, "Environment"));
+  wchar_t *block =
+      environment(json_object_get(parameters, "Environment"), sim_sight(system, parameters));
   BOOL good = CreateProcessW(wide_program, wide_command, NULL, NULL, TRUE,
                              CREATE_SUSPENDED | CREATE_UNICODE_ENVIRONMENT, block, wide_directory,
                              startup, info);
@@ -269,6 +271,13 @@ static uint32_t launch(struct call *call, struct process *process, const char *d
   return 0;
 }
 
+/* Accounts that every image has. */
+static bool knows_user(const char *user)
+{
+  return user[0] == '\0' || _stricmp(user, "ContainerUser") == 0 ||
+         _stricmp(user, "ContainerAdministrator") == 0;
+}
+
 static uint32_t check(struct call *call, const json_t *parameters)
 {
   char why[512];
@@ -282,6 +291,9 @@ static uint32_t check(struct call *call, const json_t *parameters)
   if (json_is_true(json_object_get(parameters, "EmulateConsole")) &&
       json_is_true(json_object_get(parameters, "CreateStdErrPipe")))
     return sim_refuse(call, HR_CONSTRUCT, "CreateProcess", "$.CreateStdErrPipe: with a console");
+  if (!knows_user(sim_text(parameters, "User")))
+    return sim_refuse(call, HR_LOGON, "CreateProcess", "$.User: no '%s'",
+                      sim_text(parameters, "User"));
   return 0;
 }
 

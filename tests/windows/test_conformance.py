@@ -20,7 +20,9 @@ def put_commands(busy):
     folder = pathlib.Path(os.environ["WINEPREFIX"], "drive_c", "bin")
     folder.mkdir(exist_ok=True)
     for name in COMMANDS:
-        shutil.copy(busy, folder / f"{name}.exe")
+        new = folder / f"{name}-{os.getpid()}.new"
+        shutil.copy(busy, new)
+        new.replace(folder / f"{name}.exe")  # the other isolation's test may be running the old one
 
 
 def main():

@@ -2,7 +2,9 @@
  *
  * The directory of a container, and its shim.
  */
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/fault.h"
 #include "base/fd.h"
@@ -10,6 +12,7 @@
 #include "runtime/hcs/bundle.h"
 #include "runtime/hcs/hcs_private.h"
 #include "runtime/hcs/isolation.h"
+#include "runtime/hcs/mounts.h"
 #include "runtime/hcs/settings.h"
 #include "runtime/hcs/uvm.h"
 #include "runtime/host.h"
@@ -37,6 +40,32 @@ int zl_hcs_isolate(struct zl_backend *backend, const struct zl_container_plan *p
   facts.image_has_machine =
       zl_hcs_uvm_is_in(hcs->api, plan->layers, zl_strv_len((const char *const *)plan->layers));
   return zl_hcs_isolation_choose(&facts, ret, err);
+}
+
+/* The compute service would say that a file of a layer is missing, a machine's only when it starts.
+ */
+static int check_source(const struct zl_hcs_mount *mount, struct zl_error *err)
+{
+  struct stat st;
+
+  if (fstatat(AT_FDCWD, mount->source, &st, 0) < 0)
+    return zl_fail(err, errno == ENOENT || errno == ENOTDIR ? ZL_E_NOT_FOUND : ZL_E_SYSTEM, errno,
+                   "%s.source: '%s'", mount->field, mount->source);
+  return S_ISDIR(st.st_mode) ? 0
+                             : zl_fail(err, ZL_E_UNSUPPORTED, 0,
+                                       "%s.source: '%s' is not a directory, and Windows mounts no "
+                                       "single files",
+                                       mount->field, mount->source);
+}
+
+static int check_sources(const struct zl_container_plan *plan, struct zl_error *err)
+{
+  zl_autohcsmounts mounts = { 0 };
+  int r = zl_hcs_mounts_of(plan->service, plan->volumes, plan->isolation, &mounts, err);
+
+  for (size_t i = 0; r == 0 && i < mounts.n_dirs; i++)
+    r = check_source(&mounts.dirs[i], err);
+  return r;
 }
 
 static int write_bundle(struct zl_backend *backend, const struct zl_container_plan *plan,
@@ -71,6 +100,8 @@ int zl_hcs_create(struct zl_backend *backend, const struct zl_container_plan *pl
 {
   int r = STEP_FAULT("bundle", err);
 
+  if (r == 0)
+    r = check_sources(plan, err);
   if (r == 0)
     r = write_bundle(backend, plan, err);
   if (r == 0)

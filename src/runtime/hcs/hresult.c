@@ -102,6 +102,8 @@ static const struct zl_hresult_info table[] = {
   W32(1168, "NOT_FOUND", NOT_FOUND, FINAL, SIGNAL | END | DELETE, NULL),
   W32(1314, "PRIVILEGE_NOT_HELD", PERMISSION, FINAL, 0,
       "run it as an administrator, whose privileges include backup and restore"),
+  W32(1326, "LOGON_FAILURE", NOT_FOUND, FINAL, 0,
+      "the container has no such user; most images have ContainerUser and ContainerAdministrator"),
   W32(1450, "NO_SYSTEM_RESOURCES", LIMIT, FINAL, 0,
       "network compartments or silos leaked: restart the service vmcompute"),
   W32(1460, "TIMEOUT", TIMEOUT, FINAL, 0, NULL),

@@ -37,6 +37,8 @@ enum {
   ZL_HRESULT_TEXT = 96 /* "HCS_E_SYSTEM_NOT_FOUND (0x8037010e)" */
 };
 
+#define ZL_HRESULT_NO_HYPERV UINT32_C(0x80370102) /* HCS_E_HYPERV_NOT_INSTALLED */
+
 struct zl_hresult_info {
   const char *name;      /* as an HRESULT or Win32 code; NULL: it has no such spelling */
   const char *vmcompute; /* its name as 0xC037xxxx; NULL: it has no such spelling */

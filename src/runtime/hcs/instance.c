@@ -114,6 +114,18 @@ static int make_documents(struct zl_hcs_instance *c, const struct zl_hcs_instanc
   return r < 0 ? r : zl_hcs_documents_of(&input, &c->documents, err);
 }
 
+/* As the documents have it, in bytes. */
+static uint64_t memory_limit(const struct zl_hcs_instance *c,
+                             const struct zl_hcs_instance_spec *spec)
+{
+  struct zl_hcs_machine_size size = { 0 };
+  uint64_t mib = zl_hcs_container_limits(spec->service, c->node->cpus).memory_mib;
+
+  if (c->in_machine && zl_hcs_machine_size(spec->service, c->node->cpus, &size, NULL) == 0)
+    mib = size.memory_mib;
+  return mib > 0 ? mib << 20 : UINT64_MAX;
+}
+
 static int make_all(struct zl_hcs_instance *c, const struct zl_hcs_instance_spec *spec,
                     struct zl_error *err)
 {
@@ -129,7 +141,16 @@ static int make_all(struct zl_hcs_instance *c, const struct zl_hcs_instance_spec
   if (r == 0)
     r = make_documents(c, spec, err);
   c->before_system = c->undo.count;
+  c->memory_limit = memory_limit(c, spec);
   return r < 0 ? r : zl_hcs_instance_make_system(c, err);
+}
+
+/* That a host has no Hyper-V is known only now: it is the field that cannot be had. */
+static int blame_isolation(const struct zl_hcs_instance_spec *spec, int r, struct zl_error *err)
+{
+  bool lacking = err != NULL && (uint32_t)err->os_error == ZL_HRESULT_NO_HYPERV;
+
+  return lacking ? zl_context(r, err, "services.%s.isolation", spec->service->name) : r;
 }
 
 /* ---- Life ---- */
@@ -170,6 +191,7 @@ int zl_hcs_instance_create(const struct zl_hcs_node *node, const struct zl_hcs_i
     if (c != NULL)
       (void)zl_undo_back(&c->undo, 0, NULL);
     zl_hcs_instance_free(c);
+    r = blame_isolation(spec, r, err);
     return zl_context(r, err, "creating container '%s'", spec->id);
   }
   *ret = c;

@@ -26,6 +26,7 @@ struct zl_hcs_instance {
   struct zl_hcs_instance_hooks hooks;
   char *id;
   bool in_machine, has_network, console, input;
+  uint64_t memory_limit; /* bytes; UINT64_MAX: none */
 
   /* What is on the host. Changed under `turn` only. */
   pthread_mutex_t turn; /* create, start, stop and remove, one at a time */

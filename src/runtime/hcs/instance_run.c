@@ -372,7 +372,10 @@ int zl_hcs_instance_stats(struct zl_hcs_instance *instance, struct zl_stats *ret
   }
   if (r == 0)
     r = zl_hcs_parse_statistics(properties, ret, err);
-  if (r == 0)
-    ret->online_cpus = c->node->cpus;
-  return r;
+  if (r < 0)
+    return r;
+  ret->online_cpus = c->node->cpus;
+  ret->memory_limit = c->memory_limit;
+  ret->pids_limit = UINT64_MAX;
+  return 0;
 }

@@ -110,21 +110,31 @@ static int set_target(const struct zl_storage *storage, struct zl_hcs_mount *mou
   return r;
 }
 
+/* "/" is as good as "\", for users and for paths below ROOT, but not for the compute service. */
+static char *with_backslashes(const char *path)
+{
+  char *copy = strdup(path);
+
+  for (char *p = copy; p != NULL && *p != '\0'; p++)
+    *p = *p == '/' ? '\\' : *p;
+  return copy;
+}
+
 static int take_directory(const struct zl_storage *storage, const char *source, const char *key,
                           struct zl_hcs_mount *mount, struct zl_hcs_mounts *ret,
                           struct zl_error *err)
 {
   zl_autofree char *field = zl_asprintf("%s.%s", mount->field, key);
-  int r = field != NULL ? zl_win_check_path(source, field, err) : zl_fail_nomem(err, "mounts");
+  int r;
 
+  mount->source = with_backslashes(source);
+  if (field == NULL || mount->source == NULL)
+    return zl_fail_nomem(err, "mounts");
+  r = zl_win_check_path(mount->source, field, err);
   if (r == 0)
     r = set_target(storage, mount, err);
-  if (r < 0)
-    return r;
   mount->readonly = storage->readonly;
-  mount->source = strdup(source);
-  return mount->source != NULL ? push(&ret->dirs, &ret->n_dirs, mount, err)
-                               : zl_fail_nomem(err, "mounts");
+  return r < 0 ? r : push(&ret->dirs, &ret->n_dirs, mount, err);
 }
 
 static int take(const struct zl_service *service, size_t i, const char *volume,

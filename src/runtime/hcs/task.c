@@ -89,6 +89,7 @@ static int explain(struct zl_error *err)
     { 193, ZL_E_NOT_EXECUTABLE, "the command is no program" },
     { 216, ZL_E_NOT_EXECUTABLE, "the command is a program for another processor" },
     { 267, ZL_E_INVALID, "the working directory is not there" },
+    { 1326, ZL_E_NOT_FOUND, "no such user in the container" },
   };
   const uint32_t hr = (uint32_t)err->os_error;
   char text[ZL_HRESULT_TEXT];

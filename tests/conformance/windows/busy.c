@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What the suites run in a container, for Windows: one program that is called by the name of each
- * of its commands (echo, sleep, true, false, cat, hostname, seq, sh -c SCRIPT). The shell knows
- * commands one after the other (";"), ">&2", "exit N", "read line" and $line; nothing else is asked
- * of it.
+ * of its commands (echo, sleep, true, false, cat, seq, sh -c SCRIPT, and those of sight.h). The
+ * shell knows commands one after the other (";", "||", "&&"), ">&2", "2>NUL", "> FILE", "exit N",
+ * "read line" and $line, and words that are variables; nothing else is asked of it.
  */
 #include <windows.h>
 
@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "sight.h"
 
 enum {
   MAX_WORDS = 16
@@ -38,10 +40,21 @@ static int print_sequence(const char *from, const char *to)
   return 0;
 }
 
+static const char *value_of(const char *word)
+{
+  const char *value = word;
+
+  if (strcmp(word, "$line") == 0)
+    return line;
+  if (word[0] == '$')
+    value = getenv(word + 1);
+  return value != NULL ? value : "";
+}
+
 static int print_words(int argc, char **argv, FILE *to)
 {
   for (int i = 1; i < argc; i++)
-    (void)fprintf(to, "%s%s", i > 1 ? " " : "", strcmp(argv[i], "$line") == 0 ? line : argv[i]);
+    (void)fprintf(to, "%s%s", i > 1 ? " " : "", value_of(argv[i]));
   (void)fputs("\n", to);
   (void)fflush(to);
   return 0;
@@ -55,20 +68,15 @@ static int read_line(void)
   return 0;
 }
 
-static int print_hostname(void)
-{
-  char name[256] = "";
-  DWORD n = sizeof(name);
-
-  return GetComputerNameA(name, &n) && puts(name) >= 0 ? 0 : 1;
-}
-
 static int run_script(char *script);
 
-static int run(int argc, char **argv, FILE *to)
+static int run(int argc, char **argv, FILE *to, FILE *err)
 {
   const char *name = argv[0];
+  int code = 127;
 
+  if (sight_run(argc, argv, to, err, &code))
+    return code;
   if (strcmp(name, "echo") == 0)
     return print_words(argc, argv, to);
   if (strcmp(name, "sleep") == 0 && argc > 1) {
@@ -88,39 +96,68 @@ static int run(int argc, char **argv, FILE *to)
     return name[0] == 'f';
   if (strcmp(name, "cat") == 0)
     return copy_input();
-  if (strcmp(name, "hostname") == 0)
-    return print_hostname();
   if (strcmp(name, "read") == 0)
     return read_line();
-  (void)fprintf(stderr, "busy: '%s' is no command of it\n", name);
-  return 127;
+  (void)fprintf(err, "busy: '%s' is no command of it\n", name);
+  return code;
+}
+
+/* "> FILE" and the like: a file to be closed, else NULL. */
+static FILE *redirect(const char *word, FILE **to, FILE **err)
+{
+  if (strcmp(word, ">&2") == 0) {
+    *to = stderr;
+    return NULL;
+  }
+  if (strcmp(word, "2>NUL") == 0)
+    return *err = fopen("NUL", "wb");
+  return *to = sight_open(strtok(NULL, " "), "wb", *err);
 }
 
 static int run_command(char *text)
 {
   char *words[MAX_WORDS + 1];
-  FILE *to = stdout;
-  int n = 0;
+  FILE *to = stdout, *err = stderr, *opened = NULL;
+  int n = 0, code = 1;
 
   for (char *word = strtok(text, " "); word != NULL && n < MAX_WORDS; word = strtok(NULL, " "))
-    if (strcmp(word, ">&2") == 0)
-      to = stderr;
+    if (strcmp(word, ">") == 0 || strcmp(word, ">&2") == 0 || strcmp(word, "2>NUL") == 0)
+      opened = redirect(word, &to, &err);
     else
       words[n++] = word;
-  return n == 0 ? 0 : run(n, words, to);
+  if (to != NULL && err != NULL)
+    code = n == 0 ? 0 : run(n, words, to, err);
+  if (opened != NULL)
+    (void)fclose(opened);
+  return code;
+}
+
+/* Where a command ends, and what stands between it and the next one. */
+static char *end_of(char *text, char *ret_between)
+{
+  char *end = text + strcspn(text, ";|&");
+
+  while ((*end == '|' || *end == '&') && end[1] != *end)
+    end += 1 + strcspn(end + 1, ";|&"); /* ">&2" */
+  *ret_between = *end;
+  if (*end == '\0')
+    return NULL;
+  *end = '\0';
+  return end + (*ret_between == ';' ? 1 : 2);
 }
 
 static int run_script(char *script)
 {
+  char between = ';', next;
   int code = 0;
 
   while (script != NULL) {
-    char *end = strchr(script, ';');
+    char *rest = end_of(script, &next);
 
-    if (end != NULL)
-      *end++ = '\0';
-    code = run_command(script);
-    script = end;
+    if (between == ';' || (between == '|') == (code != 0))
+      code = run_command(script);
+    between = next;
+    script = rest;
   }
   return code;
 }
@@ -141,7 +178,7 @@ int main(int argc, char **argv)
   (void)setmode(fileno(stdout), O_BINARY);
   (void)setmode(fileno(stderr), O_BINARY);
   (void)setmode(fileno(stdin), O_BINARY);
-  code = run(argc, argv, stdout);
+  code = run(argc, argv, stdout, stderr);
   (void)fflush(stdout);
   return code;
 }

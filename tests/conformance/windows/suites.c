@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Those whose cases need no fork and no network of Linux.
+ * In the order of their cost.
  */
 #include "../box.h"
 
@@ -9,5 +9,8 @@ const struct box_suite box_suites[] = {
   { "lifecycle", suite_lifecycle },
   { "exec", suite_exec },
   { "logs", suite_logs },
+  { "spec", suite_spec },
+  { "network", suite_network },
+  { "faults", suite_faults },
   { NULL, NULL },
 };
