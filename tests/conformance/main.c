@@ -18,6 +18,7 @@ int main(int argc, char **argv)
 
   if (argc < 2)
     return 1;
+  (void)setvbuf(stdout, NULL, _IONBF, 0); /* what was told before a crash is seen */
   if (box_open(argv[1]) < 0) {
     box_close();
     return 1;

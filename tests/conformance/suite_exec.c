@@ -350,7 +350,6 @@ static void a_hundred_mebibytes_pass(void **state)
   int out[2];
 
   (void)state;
-  SKIP_ON_WINDOWS("there is no dd");
   if (!box.real)
     return;
   box_run("target", ARGV(BIN "sleep", "60"));
@@ -366,10 +365,8 @@ static void a_hundred_mebibytes_pass(void **state)
   (void)close(out[0]);
 }
 
-#ifndef MANY
 #define MANY       "1000000"
 #define MANY_BYTES 6888896
-#endif
 
 /* More than all buffers on the way hold. Whoever does not read holds up the workload, and nobody
  * else. */

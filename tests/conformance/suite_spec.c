@@ -190,7 +190,7 @@ static void storage_is_mounted(void **state)
   service = service_with_storage();
   if (box.windows) {
     prints(service,
-           "cat C:\\bound\\there; touch C:\\bound\\x 2>NUL || echo refused; "
+           "cat C:\\bound\\there; touch C:\\bound\\x 2>/dev/null || echo refused; "
            "echo kept > C:\\data\\file; touch C:\\scratch\\x; ls C:\\scratch",
            "of the host\nrefused\nx\n");
     prints(service, "cat C:\\data\\file; ls C:\\scratch; ls C:\\bound", "kept\nthere\n");

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What the suites run in a container, for Windows: one program that is called by the name of each
- * of its commands (echo, sleep, true, false, cat, seq, sh -c SCRIPT, and those of sight.h). The
- * shell knows commands one after the other (";", "||", "&&"), ">&2", "2>NUL", "> FILE", "exit N",
- * "read line" and $line, and words that are variables; nothing else is asked of it.
+ * of its commands (echo, sleep, true, false, cat, seq, dd, sh -c SCRIPT, and those of sight.h). The
+ * shell knows commands one after the other (";", "||", "&&"), ">&2", "2>/dev/null", "> FILE", "exit
+ * N", "read line" and $line, and words that are variables; nothing else is asked of it.
  */
 #include <windows.h>
 
@@ -16,7 +16,8 @@
 #include "sight.h"
 
 enum {
-  MAX_WORDS = 16
+  MAX_WORDS = 16,
+  OUTPUT = 64 << 10 /* Windows' C library writes each line by itself otherwise */
 };
 
 static char line[256]; /* of "read line" */
@@ -37,6 +38,21 @@ static int print_sequence(const char *from, const char *to)
 {
   for (long i = strtol(from, NULL, 10); i <= strtol(to, NULL, 10); i++)
     (void)printf("%ld\n", i);
+  return 0;
+}
+
+/* "bs=64k" and "count=N"; it copies zeros. */
+static int copy_zeros(int argc, char **argv)
+{
+  static const char zeros[64 << 10];
+  long blocks = 0;
+
+  for (int i = 1; i < argc; i++)
+    if (strncmp(argv[i], "count=", 6) == 0)
+      blocks = strtol(argv[i] + 6, NULL, 10);
+  for (; blocks > 0; blocks--)
+    if (fwrite(zeros, sizeof(zeros), 1, stdout) != 1)
+      return 1;
   return 0;
 }
 
@@ -86,6 +102,8 @@ static int run(int argc, char **argv, FILE *to, FILE *err)
   }
   if (strcmp(name, "seq") == 0 && argc > 2)
     return print_sequence(argv[1], argv[2]);
+  if (strcmp(name, "dd") == 0)
+    return copy_zeros(argc, argv);
   if (strcmp(name, "exit") == 0) {
     (void)fflush(stdout);
     exit(argc > 1 ? (int)strtol(argv[1], NULL, 10) : 0);
@@ -109,7 +127,7 @@ static FILE *redirect(const char *word, FILE **to, FILE **err)
     *to = stderr;
     return NULL;
   }
-  if (strcmp(word, "2>NUL") == 0)
+  if (strcmp(word, "2>/dev/null") == 0)
     return *err = fopen("NUL", "wb");
   return *to = sight_open(strtok(NULL, " "), "wb", *err);
 }
@@ -121,12 +139,13 @@ static int run_command(char *text)
   int n = 0, code = 1;
 
   for (char *word = strtok(text, " "); word != NULL && n < MAX_WORDS; word = strtok(NULL, " "))
-    if (strcmp(word, ">") == 0 || strcmp(word, ">&2") == 0 || strcmp(word, "2>NUL") == 0)
+    if (strcmp(word, ">") == 0 || strcmp(word, ">&2") == 0 || strcmp(word, "2>/dev/null") == 0)
       opened = redirect(word, &to, &err);
     else
       words[n++] = word;
   if (to != NULL && err != NULL)
     code = n == 0 ? 0 : run(n, words, to, err);
+  (void)fflush(stdout);
   if (opened != NULL)
     (void)fclose(opened);
   return code;
@@ -178,6 +197,7 @@ int main(int argc, char **argv)
   (void)setmode(fileno(stdout), O_BINARY);
   (void)setmode(fileno(stderr), O_BINARY);
   (void)setmode(fileno(stdin), O_BINARY);
+  (void)setvbuf(stdout, NULL, _IOFBF, OUTPUT);
   code = run(argc, argv, stdout, stderr);
   (void)fflush(stdout);
   return code;

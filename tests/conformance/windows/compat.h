@@ -9,11 +9,8 @@
 
 #include "base/fd.h"
 
-#define SIGKILL    9
-/* Under Wine a line takes its time; what the buffers on the way hold is less than this. */
-#define MANY       "100000"
-#define MANY_BYTES 588895
-#define BIN        "C:\\bin\\"
+#define SIGKILL 9
+#define BIN     "C:\\bin\\"
 
 static inline int pipe2(int ends[2], int flags)
 {
