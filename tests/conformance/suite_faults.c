@@ -37,7 +37,7 @@ static struct zl_service *rich_service(void)
 
   OK(zl_storage_parse(service, box.windows ? "C:\\scratch" : "/scratch", &err));
   if (box.real)
-    OK(zl_port_parse(service, "18081:80", &err));
+    OK(zl_port_parse(service, box.machines ? "18181:80" : "18081:80", &err));
   return service;
 }
 
@@ -123,11 +123,36 @@ static void a_crashed_creation_is_repaired(void **state)
   walk(crash_at);
 }
 
+/* While a layer is kept as it comes: a full disk costs only its being kept, and whoever dies is
+ * continued. */
+static void a_download_may_fail_to_be_kept(void **state)
+{
+  static const char site[] = "image.partial.write";
+  struct zl_service *service;
+
+  (void)state;
+  if (!box.windows) {
+    print_message("skipped: this image comes from a directory, nothing is downloaded\n");
+    skip();
+  }
+  OK(zl_remove_image(box.rt, box.image, false, &err));
+  crash_at(site);
+  OK(zl_remove_image(box.rt, box.image, false, &err));
+  service = rich_service();
+  set_fault(site, "error(ENOSPC)");
+  OK(box_create_service(service, &err));
+  (void)unsetenv("ZLAYER_FAULTS");
+  OK(zl_remove(box.rt, box_id("victim"), true, &err));
+  expect_nothing(site);
+  zl_service_free(service);
+}
+
 int suite_faults(void)
 {
   const struct CMUnitTest cases[] = {
     CASE(a_failing_creation_is_undone),
     CASE(a_crashed_creation_is_repaired),
+    CASE(a_download_may_fail_to_be_kept),
   };
 
   if (box_is_child()) {

@@ -640,7 +640,11 @@ static void what_windows_has_not_is_refused(void **state)
   };
 
   (void)state;
-  for (size_t i = 0; box.windows && i < sizeof(cases) / sizeof(cases[0]); i++) {
+  if (!box.windows) {
+    print_message("skipped: these have a meaning here\n");
+    skip();
+  }
+  for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
     struct zl_service *service = box_service("refused", ARGV(BIN "true"));
 
     cases[i].set(service);

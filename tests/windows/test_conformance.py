@@ -5,6 +5,7 @@ Wine's own drive C: the commands of the suites are put there. usage: test_confor
 SIM_TOOL.EXE SHIM.EXE [SUITE...]"""
 import os
 import pathlib
+import random
 import shutil
 import subprocess
 import sys
@@ -30,13 +31,14 @@ def main():
     put_commands(busy)
     registry = reg.Registry()
     config = {"Cmd": ["C:\\bin\\sh", "-c", "echo from the image"], "Env": ["IMAGE=yes"], "WorkingDir": "C:\\"}
-    image = registry.add("suite", reg.image([reg.base_layer(), reg.diff_layer()], config=config))
+    large = reg.diff_layer("large", random.Random(1).randbytes(2 << 20), hide=(), links=False)  # kept while it comes
+    image = registry.add("suite", reg.image([reg.base_layer(), large, reg.diff_layer()], config=config))
     with Box({"conformance": conformance, "sim_tool": sim_tool}, registry.host) as box:
         started = box.start("conformance", backend, *sys.argv[6:], BOX_IMAGE=image,
                             BOX_CONFIG=windows_path(box.root / "config.yaml"),
                             ZLAYER_HELPER_DIR=windows_path(pathlib.Path(shim).parent))
         try:
-            started.wait(timeout=float(os.environ.get("BOX_PATIENCE_S", "540")))
+            started.wait(timeout=float(os.environ.get("BOX_PATIENCE_S", "1440")))
         except subprocess.TimeoutExpired:
             started.kill()
         code, out, err = box.finish(started)

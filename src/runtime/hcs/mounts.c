@@ -110,12 +110,13 @@ static int set_target(const struct zl_storage *storage, struct zl_hcs_mount *mou
   return r;
 }
 
-/* "/" is as good as "\", for users and for paths below ROOT, but not for the compute service. */
+/* After a drive "/" is as good as "\", to users and in paths below ROOT; not to the service. */
 static char *with_backslashes(const char *path)
 {
   char *copy = strdup(path);
+  bool drive = copy != NULL && copy[0] != '\0' && copy[1] == ':';
 
-  for (char *p = copy; p != NULL && *p != '\0'; p++)
+  for (char *p = copy; drive && *p != '\0'; p++)
     *p = *p == '/' ? '\\' : *p;
   return copy;
 }

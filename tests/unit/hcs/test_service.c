@@ -514,7 +514,7 @@ static struct zl_storage bind(const char *source, const char *target, bool reado
 static void mounts_of_a_service(void **state)
 {
   struct zl_storage storage[] = {
-    bind("C:\\data", "/data", true),
+    bind("C:/data", "/data", true),
     { .type = ZL_STORAGE_NAMED, .name = text_of("db"), .target = text_of("C:\\db") },
     { .type = ZL_STORAGE_ANONYMOUS, .target = text_of("D:\\cache") },
     bind("\\\\.\\pipe\\docker_engine", "\\\\.\\pipe\\engine", false),
@@ -525,7 +525,7 @@ static void mounts_of_a_service(void **state)
   (void)state;
   s.storage = storage;
   s.n_storage = ZL_COUNT(storage);
-  assert_int_equal(zl_hcs_mounts_of(&s, LIST("", "C:\\zl\\volumes\\db", "C:\\zl\\c\\volume-2", ""),
+  assert_int_equal(zl_hcs_mounts_of(&s, LIST("", "C:\\zl/volumes/db", "C:\\zl\\c\\volume-2", ""),
                                     ZL_ISOLATION_PROCESS, &m, NULL),
                    0);
   assert_int_equal(m.n_dirs, 3);
