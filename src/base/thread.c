@@ -12,3 +12,16 @@ int zl_thread_start(pthread_t *ret, size_t stack, void *(*run)(void *), void *ar
   (void)pthread_attr_destroy(&attr);
   return os_error;
 }
+
+int zl_thread_release(void *(*run)(void *), void *arg)
+{
+  pthread_attr_t attr;
+  pthread_t thread;
+  int os_error;
+
+  (void)pthread_attr_init(&attr);
+  (void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+  os_error = pthread_create(&thread, &attr, run, arg);
+  (void)pthread_attr_destroy(&attr);
+  return os_error;
+}

@@ -17,5 +17,8 @@ void zl_cond_wait_ms(pthread_cond_t *cond, pthread_mutex_t *lock, uint32_t wait_
 /* Starts one with a stack of `stack` bytes and the caller's signal mask: 0 or the error number of
  * pthread_create. */
 int zl_thread_start(pthread_t *ret, size_t stack, void *(*run)(void *), void *arg);
+/* The same for one that nobody waits for. Its being so is settled before it runs: winpthreads'
+ * pthread_detach of a thread that just ends has another one never run. */
+int zl_thread_release(void *(*run)(void *), void *arg);
 
 #endif

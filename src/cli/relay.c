@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/thread.h"
 #include "cli/console.h"
 #include "cli/signals.h"
 
@@ -91,17 +92,13 @@ static void *watch(void *payload)
 
 static int start_watching(struct zl_relay *relay, struct zl_error *err)
 {
-  pthread_t thread;
   int r = zl_cli_signals_open(ZL_CLI_SIGNALS_ALL, &watcher.signal_fd, err);
 
   if (r < 0)
     return r;
   watcher.relay = relay;
-  r = pthread_create(&thread, NULL, watch, &watcher);
-  if (r != 0)
-    return zl_fail(err, ZL_E_SYSTEM, r, "starting the thread for signals");
-  (void)pthread_detach(thread);
-  return 0;
+  r = zl_thread_release(watch, &watcher);
+  return r == 0 ? 0 : zl_fail(err, ZL_E_SYSTEM, r, "starting the thread for signals");
 }
 
 static void stop_watching(void)

@@ -8,6 +8,8 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,6 +26,7 @@
 #include "base/rand.h"
 #include "base/sha256.h"
 #include "base/strv.h"
+#include "base/thread.h"
 #include "base/time.h"
 #include "scratch.h"
 
@@ -337,6 +340,57 @@ static void times_survive_a_round_trip(void **state)
   assert_int_equal(zl_time_parse("2026-1-1T00:00:00Z", &ns, NULL), -ZL_E_INVALID);
 }
 
+/* ---- Threads ---- */
+
+enum {
+  MAKERS = 4,
+  RELEASED = 500 /* by each */
+};
+
+static pthread_mutex_t counting = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t counted = PTHREAD_COND_INITIALIZER;
+static unsigned char ran[MAKERS * RELEASED];
+static unsigned runs;
+
+static void *note_run(void *arg)
+{
+  (void)pthread_mutex_lock(&counting);
+  (*(unsigned char *)arg)++;
+  runs++;
+  (void)pthread_cond_signal(&counted);
+  (void)pthread_mutex_unlock(&counting);
+  return NULL;
+}
+
+static void *release_many(void *arg)
+{
+  unsigned char *own = arg;
+
+  for (int i = 0; i < RELEASED; i++)
+    while (zl_thread_release(note_run, &own[i]) == EAGAIN)
+      (void)sched_yield();
+  return NULL;
+}
+
+/* pthread_detach of winpthreads loses some, and runs others twice. */
+static void each_released_thread_runs_once(void **state)
+{
+  pthread_t makers[MAKERS];
+
+  (void)state;
+  for (int i = 0; i < MAKERS; i++)
+    assert_int_equal(
+        zl_thread_start(&makers[i], 256 << 10, release_many, &ran[(ptrdiff_t)i * RELEASED]), 0);
+  for (int i = 0; i < MAKERS; i++)
+    (void)pthread_join(makers[i], NULL);
+  (void)pthread_mutex_lock(&counting);
+  while (runs < MAKERS * RELEASED)
+    (void)pthread_cond_wait(&counted, &counting);
+  (void)pthread_mutex_unlock(&counting);
+  for (int i = 0; i < MAKERS * RELEASED; i++)
+    assert_int_equal(ran[i], 1);
+}
+
 static void numbers_are_whole_and_bounded(void **state)
 {
   uint64_t n;
@@ -366,6 +420,7 @@ int main(void)
     cmocka_unit_test(sha256_without_libcrypto),
     cmocka_unit_test(times_survive_a_round_trip),
     cmocka_unit_test(numbers_are_whole_and_bounded),
+    cmocka_unit_test(each_released_thread_runs_once),
   };
 
   return cmocka_run_group_tests_name("base", tests, NULL, NULL);

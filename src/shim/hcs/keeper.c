@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/signals.h"
 #include "base/strv.h"
+#include "base/thread.h"
 #include "base/time.h"
 #include "runtime/hcs/privilege.h"
 #include "shim/conn.h"
@@ -151,13 +152,7 @@ static void *copy_input(void *ctx)
 
 static void start_copying(struct hcs_shim *hcs)
 {
-  pthread_t thread;
-
-  if (hcs->stdin_end < 0)
-    return;
-  if (pthread_create(&thread, NULL, copy_input, hcs) == 0)
-    (void)pthread_detach(thread);
-  else
+  if (hcs->stdin_end >= 0 && zl_thread_release(copy_input, hcs) != 0)
     zl_warning("the container gets no input: no thread could be started");
 }
 
@@ -258,10 +253,10 @@ static void killed(void *ctx)
 
 static int kill_all(struct hcs_shim *hcs, struct zl_error *err)
 {
-  if (hcs->killed)
-    return 0;
-  hcs->killed = true;
-  return loop_work(run_kill, killed, hcs, err);
+  int r = hcs->killed ? 0 : loop_work(run_kill, killed, hcs, err);
+
+  hcs->killed = r == 0;
+  return r;
 }
 
 static int send_signal(struct shim *shim, int signal, struct zl_error *err)

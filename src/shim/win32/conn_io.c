@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "base/win32/handle.h"
 #include "base/win32/pipe.h"
 #include "shim/win32/loop.h"
@@ -203,13 +204,9 @@ static HANDLE open_peer(int fd)
 
 static int start(struct conn_reader *reader, struct zl_error *err)
 {
-  pthread_t thread;
-  int code = pthread_create(&thread, NULL, read_messages, reader);
+  int code = zl_thread_release(read_messages, reader);
 
-  if (code != 0)
-    return zl_fail(err, ZL_E_SYSTEM, code, "starting a thread");
-  (void)pthread_detach(thread);
-  return 0;
+  return code == 0 ? 0 : zl_fail(err, ZL_E_SYSTEM, code, "starting a thread");
 }
 
 int conn_io_begin(struct conn *conn, struct zl_error *err)
@@ -285,7 +282,6 @@ static void *accept_clients(void *arg)
 
 int conn_listen(struct shim *shim, struct zl_error *err)
 {
-  pthread_t thread;
   int r = zl_pipe_name(listener.name, err);
 
   listener.shim = shim;
@@ -294,9 +290,8 @@ int conn_listen(struct shim *shim, struct zl_error *err)
   if (r < 0)
     return r;
   listener.stop = CreateEventW(NULL, TRUE, FALSE, NULL);
-  if (listener.stop == NULL || pthread_create(&thread, NULL, accept_clients, NULL) != 0)
+  if (listener.stop == NULL || zl_thread_release(accept_clients, NULL) != 0)
     return zl_fail_nomem(err, "listening to clients");
-  (void)pthread_detach(thread);
   shim->listen_fd = 0; /* it listens */
   return zl_file_replace(shim->dir_fd, FILE_NAME, listener.name, strlen(listener.name), 0600, false,
                          err);

@@ -170,14 +170,11 @@ static void *work(void *arg)
 int loop_work(loop_fn fn, loop_fn done, void *ctx, struct zl_error *err)
 {
   struct work *w = malloc(sizeof(*w));
-  pthread_t thread;
 
   if (w != NULL)
     *w = (struct work){ .fn = fn, .done = done, .ctx = ctx };
-  if (w == NULL || pthread_create(&thread, NULL, work, w) != 0) {
-    free(w);
-    return zl_fail(err, ZL_E_SYSTEM, 0, "no thread could be started");
-  }
-  (void)pthread_detach(thread);
-  return 0;
+  if (w != NULL && zl_thread_release(work, w) == 0)
+    return 0;
+  free(w);
+  return zl_fail(err, ZL_E_SYSTEM, 0, "no thread could be started");
 }

@@ -10,6 +10,7 @@
 #include <windows.h>
 
 #include "base/fd.h"
+#include "base/thread.h"
 #include "shim/win32/loop.h"
 
 enum {
@@ -25,8 +26,8 @@ static bool generous[STREAM_COUNT];
 /* Shared by a sink and its thread; the last one frees it. */
 struct sink_thread {
   struct stream *stream;
-  int fd; /* the thread's */
-  pthread_t thread;
+  int fd;        /* the thread's */
+  HANDLE thread; /* itself, by which its writes are called off */
   struct zl_buf queue;
   bool busy;      /* a part of it is being written */
   bool detached;  /* the sink has let go: no more is written */
@@ -44,6 +45,8 @@ static void unref(struct sink_thread *t)
   (void)pthread_mutex_unlock(&lock);
   if (!last)
     return;
+  if (t->thread != NULL)
+    (void)CloseHandle(t->thread);
   zl_buf_done(&t->queue);
   free(t);
 }
@@ -77,6 +80,10 @@ static void *write_all(void *arg)
   char chunk[16 << 10];
   size_t n;
 
+  /* Before it is busy for the first time. A released thread has no handle of the C library's. */
+  if (!DuplicateHandle(GetCurrentProcess(), GetCurrentThread(), GetCurrentProcess(), &t->thread, 0,
+                       FALSE, DUPLICATE_SAME_ACCESS))
+    t->thread = NULL;
   while ((n = take(t, chunk, sizeof(chunk))) > 0)
     if (zl_fd_write_full(t->fd, chunk, n) < 0)
       break;
@@ -109,8 +116,8 @@ static void drop_sink(struct sink *sink)
   (void)pthread_mutex_lock(&lock);
   t->detached = true;
   (void)pthread_cond_broadcast(&changed);
-  if (t->busy)
-    (void)CancelSynchronousIo((HANDLE)pthread_gethandle(t->thread));
+  if (t->busy && t->thread != NULL)
+    (void)CancelSynchronousIo(t->thread);
   (void)pthread_mutex_unlock(&lock);
   sink->thread = NULL;
   sink->client = NULL;
@@ -149,12 +156,11 @@ static int start(struct sink *sink, int fd, struct zl_error *err)
   *t = (struct sink_thread){
     .stream = sink->stream, .fd = fd, .queue = ZL_BUF_INIT(QUEUE_MAX + LAG_MAX), .users = 2
   };
-  code = pthread_create(&t->thread, NULL, write_all, t);
+  code = zl_thread_release(write_all, t);
   if (code != 0) {
     free(t);
     return zl_fail(err, ZL_E_SYSTEM, code, "starting a thread");
   }
-  (void)pthread_detach(t->thread);
   sink->thread = t;
   return 0;
 }
