@@ -70,8 +70,10 @@ static void run_in_a_process(const char *name, const char *script)
 static void isolations_reach_each_other(void **state)
 {
   (void)state;
-  if (!box.machines)
-    return;
+  if (!box.machines) {
+    print_message("skipped: where the backend makes machines\n");
+    skip();
+  }
   box_run("machine", SH(links_server("from a machine")));
   run_in_a_process("process", links_server("from a process"));
   links_expect_reach("process", "machine", "10.220.99.18", "from a machine");
