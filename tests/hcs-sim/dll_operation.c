@@ -93,6 +93,8 @@ void WINAPI HcsCloseOperation(void *handle)
   client_object_close(handle, CLIENT_OPERATION, "HcsCloseOperation");
   EnterCriticalSection(&op->object.lock);
   drop_info(op);
+  (void)CloseHandle(op->done); /* nobody waits any more, and a worker leaves closed ones alone */
+  op->done = NULL;
   LeaveCriticalSection(&op->object.lock);
   client_count_operation(-1);
 }
