@@ -109,8 +109,8 @@ struct zl_container_state {
   bool paused;               /* processes are frozen; state stays "running" */
   struct zl_outcome outcome; /* EXITED and FAILED only */
   char reason[256];          /* FAILED: why */
-  int32_t pid; /* on the host: of the container's init, of the machine (QEMU) with isolation hyperv;
-                  0 when it does not run */
+  int32_t pid; /* on the host: of the container's init, of the machine (QEMU) with isolation hyperv,
+                  where Windows tells none; 0 when it does not run */
 };
 
 /* What is true now, whatever died meanwhile. ZL_E_NOT_FOUND for an unknown id. */

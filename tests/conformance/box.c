@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "box.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <net/if.h>
 #include <sched.h>
@@ -10,7 +11,6 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -99,14 +99,20 @@ static int warm_up(void)
   return await_image_template();
 }
 
-int box_open(const char *backend)
+void box_describe(const char *backend)
 {
-  char layout[96];
-
   box.backend = backend;
   box.real = strcmp(backend, "fake") != 0;
   box.machines = strcmp(backend, "vm") == 0;
   box.isolation = box.machines ? ZL_ISOLATION_HYPERV : ZL_ISOLATION_PROCESS;
+  (void)snprintf(box.program, sizeof(box.program), "/proc/self/exe");
+}
+
+int box_open(const char *backend)
+{
+  char layout[96];
+
+  box_describe(backend);
   (void)snprintf(box.root, sizeof(box.root), "/tmp/zl-conf-root-XXXXXX");
   (void)snprintf(box.scratch, sizeof(box.scratch), "/tmp/zl-conf-XXXXXX");
   if (unshare(CLONE_NEWNS | CLONE_NEWNET) < 0 ||
@@ -156,26 +162,6 @@ void box_hide_machines(bool hide)
   own = NULL;
 }
 
-bool box_is_child(void)
-{
-  return false;
-}
-
-bool box_child_is_killed(const char *suite, void (*work)(void))
-{
-  int status = 0;
-  pid_t pid = fork();
-
-  (void)suite;
-  if (pid == 0) {
-    box.rt = box_runtime();
-    work();
-    _exit(0);
-  }
-  return pid > 0 && waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) &&
-         WTERMSIG(status) == SIGKILL;
-}
-
 /* ---- Fixtures
  * -------------------------------------------------------------------------------------- */
 
@@ -202,4 +188,60 @@ int box_teardown(void **state)
     (void)fprintf(stderr, "checking: %s\n", err.msg);
   box_remove_all();
   return leaks_end();
+}
+
+/* ---- Deaths
+ * ---------------------------------------------------------------------------------------- */
+
+bool box_is_dead(int32_t pid)
+{
+  char path[48], text[256] = "";
+  FILE *file;
+  const char *state = NULL;
+
+  (void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+  file = pid > 0 ? fopen(path, "re") : NULL;
+  if (file != NULL) {
+    if (fread(text, 1, sizeof(text) - 1, file) == 0)
+      text[0] = '\0';
+    (void)fclose(file);
+    state = strrchr(text, ')');
+  }
+  /* Gone, or waiting for whoever inherited it. */
+  return state == NULL || strncmp(state, ") Z", 3) == 0;
+}
+
+static bool is_dead(void *ctx)
+{
+  return box_is_dead(*(int32_t *)ctx);
+}
+
+void box_kill_shim(const char *name)
+{
+  char wanted[160];
+  DIR *dir = opendir("/proc");
+  struct dirent *e;
+  int32_t pid = 0;
+
+  (void)snprintf(wanted, sizeof(wanted), "%s/containers/%s", box.root, box_id(name));
+  while ((e = readdir(dir)) != NULL) {
+    char path[300], target[256];
+    ssize_t len;
+
+    (void)snprintf(path, sizeof(path), "/proc/%.20s/fd/3", e->d_name);
+    len = readlink(path, target, sizeof(target) - 1);
+    target[len > 0 ? len : 0] = '\0';
+    if (strcmp(target, wanted) == 0 && strtol(e->d_name, NULL, 10) != getpid())
+      pid = (int32_t)strtol(e->d_name, NULL, 10);
+  }
+  (void)closedir(dir);
+  assert_true(pid > 0);
+  assert_int_equal(kill(pid, SIGKILL), 0);
+  assert_true(box_eventually(is_dead, &pid));
+}
+
+void box_strike(const struct zl_container_state *running)
+{
+  assert_true(running->pid > 0);
+  assert_int_equal(kill(running->pid, SIGKILL), 0);
 }

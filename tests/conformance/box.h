@@ -36,11 +36,14 @@ struct box {
   char root[64];               /* of state */
   char scratch[64];            /* for the cases' own files */
   char image[96];              /* reference */
+  char program[300];           /* this one, to be started again (programs.h) */
   struct zl_runtime *rt;
 };
 
 extern struct box box;
 
+/* What the backend is like. */
+void box_describe(const char *backend);
 /* Before all cases and after them. */
 int box_open(const char *backend);
 void box_close(void);
@@ -54,11 +57,6 @@ int box_teardown(void **state);
 bool box_is_clean(void);
 /* Takes from the node what it makes machines with, or gives it back. */
 void box_hide_machines(bool hide);
-/* Calls `work` in a process of its own, with a runtime of its own on the same root. True: it was
- * killed. Windows cannot fork; there this program is run once more, for `suite` alone, which then
- * calls its work and nothing else (box_is_child). */
-bool box_child_is_killed(const char *suite, void (*work)(void));
-bool box_is_child(void);
 
 /* Another runtime on the same root. */
 struct zl_runtime *box_runtime(void);
@@ -86,6 +84,12 @@ int box_exec(const char *name, const char *const argv[], struct zl_exec_result *
 
 /* The whole log as text, one entry per line. Free it. */
 char *box_log(const char *name);
+/* Kills the process that keeps a container, and waits for its death. */
+void box_kill_shim(const char *name);
+/* Kills what runs a container: its init or its machine, as whoever has never heard of us would. */
+void box_strike(const struct zl_container_state *running);
+/* Of a process of the host. 0 is none. */
+bool box_is_dead(int32_t pid);
 /* Rows that a query counts in the database. */
 int64_t box_count(const char *sql);
 /* Polls `check` for at most BOX_PATIENCE_MS. */

@@ -3,6 +3,7 @@
  * conformance BACKEND [SUITE…]: the same cases for every backend, through the public interface.
  */
 #include "box.h"
+#include "programs.h"
 
 static bool is_wanted(const char *name, int argc, char **argv)
 {
@@ -14,8 +15,10 @@ static bool is_wanted(const char *name, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-  int failed = 0;
+  int failed = 0, r = program_main(argc, argv);
 
+  if (r >= 0)
+    return r;
   if (argc < 2)
     return 1;
   (void)setvbuf(stdout, NULL, _IONBF, 0); /* what was told before a crash is seen */

@@ -6,6 +6,27 @@
 #include <unistd.h>
 
 #include "box.h"
+#include "programs.h"
+
+static struct zl_service *rich_service(void)
+{
+  struct zl_service *service = box_service("victim", ARGV(BIN "sleep", "60"));
+
+  OK(zl_storage_parse(service, box.windows ? "C:\\scratch" : "/scratch", &err));
+  if (box.real)
+    OK(zl_port_parse(service, box.machines ? "18181:80" : "18081:80", &err));
+  return service;
+}
+
+int role_create_rich(unsigned arg)
+{
+  struct zl_service *service = rich_service();
+  int r = box_create_service(service, NULL);
+
+  (void)arg;
+  zl_service_free(service);
+  return r;
+}
 
 #ifdef ZL_FAULTS
 
@@ -29,16 +50,6 @@ static void set_fault(const char *site, const char *action)
 
   (void)snprintf(text, sizeof(text), "%s=%s", site, action);
   assert_int_equal(setenv("ZLAYER_FAULTS", text, 1), 0);
-}
-
-static struct zl_service *rich_service(void)
-{
-  struct zl_service *service = box_service("victim", ARGV(BIN "sleep", "60"));
-
-  OK(zl_storage_parse(service, box.windows ? "C:\\scratch" : "/scratch", &err));
-  if (box.real)
-    OK(zl_port_parse(service, box.machines ? "18181:80" : "18081:80", &err));
-  return service;
 }
 
 static void expect_nothing(const char *site)
@@ -70,21 +81,15 @@ static void fail_at(const char *site)
   zl_service_free(service);
 }
 
-static void create_victim(void)
-{
-  struct zl_service *service = rich_service();
-
-  (void)box_create_service(service, NULL);
-  zl_service_free(service);
-}
-
 static void crash_at(const char *site)
 {
   struct zl_service *service = rich_service();
+  struct zl_proc program;
   size_t left = 99;
 
   set_fault(site, "crash");
-  if (!box_child_is_killed("faults", create_victim))
+  program = program_start("create-rich", 1);
+  if (!program_was_killed(&program))
     fail_msg("%s was not reached", site);
   (void)unsetenv("ZLAYER_FAULTS");
   OK(zl_system_check(box.rt, true, NULL, NULL, &left, &err));
@@ -155,10 +160,6 @@ int suite_faults(void)
     CASE(a_download_may_fail_to_be_kept),
   };
 
-  if (box_is_child()) {
-    create_victim();
-    return 0;
-  }
   return cmocka_run_group_tests_name("faults", cases, NULL, NULL);
 }
 

@@ -3,11 +3,9 @@
  * Many times, many at once, many users of one root; and how long one lifecycle takes.
  */
 #include <pthread.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "box.h"
+#include "programs.h"
 
 enum {
   LIFECYCLES = 50,
@@ -15,14 +13,6 @@ enum {
   ROUNDS = 2,
   PROGRAMS = 4
 };
-
-static double now_ms(void)
-{
-  struct timespec t;
-
-  (void)clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec * 1000 + (double)t.tv_nsec / 1e6;
-}
 
 static int compare(const void *a, const void *b)
 {
@@ -40,15 +30,15 @@ static void lifecycles_leave_nothing(void **state)
   for (int i = 0; i < LIFECYCLES; i++) {
     double at[5];
 
-    at[0] = now_ms();
+    at[0] = program_now_ms();
     box_create("cycle", ARGV(BIN "true"));
-    at[1] = now_ms();
+    at[1] = program_now_ms();
     OK(zl_start(box.rt, box_id("cycle"), &err));
-    at[2] = now_ms();
+    at[2] = program_now_ms();
     assert_int_equal(box_outcome("cycle").exit_code, 0);
-    at[3] = now_ms();
+    at[3] = program_now_ms();
     OK(zl_remove(box.rt, box_id("cycle"), false, &err));
-    at[4] = now_ms();
+    at[4] = program_now_ms();
     for (int k = 0; k < 4; k++)
       t[k][i] = at[k + 1] - at[k];
     t[4][i] = at[4] - at[0];
@@ -58,38 +48,6 @@ static void lifecycles_leave_nothing(void **state)
     print_message("%s: %s median %.2f ms, p90 %.2f ms\n", box.backend, parts[k],
                   t[k][LIFECYCLES / 2], t[k][LIFECYCLES * 9 / 10]);
   }
-}
-
-/* One lifecycle without the helpers, which are not for several threads. */
-static int live(struct zl_runtime *rt, const char *service_name, unsigned replica,
-                struct zl_error *err)
-{
-  struct zl_container_id id = { .service = service_name, .replica = replica };
-  struct zl_service *service = NULL;
-  struct zl_outcome outcome = { 0 };
-  char text[ZL_ID_TEXT];
-  int r = zl_container_id_format(&id, text, err);
-
-  if (r == 0)
-    r = zl_service_new(service_name, &service, err);
-  if (r == 0)
-    r = zl_service_set_image(service, box.image, err);
-  if (r == 0)
-    service->isolation = box.isolation;
-  for (size_t i = 0; r == 0 && i < 3; i++)
-    r = zl_list_add(&service->command.entrypoint, SH("exit 5")[i], err);
-  if (r == 0)
-    r = zl_create(rt, &id, service, NULL, err);
-  if (r == 0)
-    r = zl_start(rt, text, err);
-  if (r == 0)
-    r = zl_wait(rt, text, BOX_PATIENCE_MS, &outcome, err);
-  if (r == 0 && outcome.exit_code != 5)
-    r = -ZL_E_INTERNAL;
-  if (r == 0)
-    r = zl_remove(rt, text, false, err);
-  zl_service_free(service);
-  return r;
 }
 
 struct worker {
@@ -104,7 +62,7 @@ static void *work(void *arg)
   struct worker *w = arg;
 
   for (unsigned i = 0; w->r == 0 && i < ROUNDS; i++)
-    w->r = live(w->rt, "crowd", w->number, &w->err);
+    w->r = role_live(w->rt, "crowd", w->number, &w->err);
   return NULL;
 }
 
@@ -149,29 +107,13 @@ static void runtimes_share_a_root(void **state)
 
 static void programs_share_a_root(void **state)
 {
-  pid_t pids[PROGRAMS];
+  struct zl_proc programs[PROGRAMS];
 
   (void)state;
-  for (unsigned i = 0; i < PROGRAMS; i++) {
-    pids[i] = fork();
-    if (pids[i] == 0) {
-      struct zl_runtime *rt = box_runtime();
-      struct zl_error err = { 0 };
-      int r = 0;
-
-      for (unsigned k = 0; r == 0 && k < 2 * ROUNDS; k++)
-        r = live(rt, "program", i, &err);
-      if (r != 0)
-        (void)fprintf(stderr, "program %u: %s\n", i, err.msg);
-      _exit(r == 0 ? 0 : 1);
-    }
-  }
-  for (unsigned i = 0; i < PROGRAMS; i++) {
-    int status = 0;
-
-    assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
-    assert_int_equal(status, 0);
-  }
+  for (unsigned i = 0; i < PROGRAMS; i++)
+    programs[i] = program_start("live", i);
+  for (unsigned i = 0; i < PROGRAMS; i++)
+    program_finish(&programs[i]);
 }
 
 /* All want the same id: each succeeds in the end or is told of the conflict. */
@@ -179,7 +121,7 @@ static void *contend(void *arg)
 {
   struct worker *w = arg;
 
-  w->r = live(w->rt, "single", 1, &w->err);
+  w->r = role_live(w->rt, "single", 1, &w->err);
   return NULL;
 }
 

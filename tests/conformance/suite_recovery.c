@@ -2,18 +2,19 @@
  *
  * Facts over intent: lost databases, killed shims, killed callers.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "box.h"
+#include "programs.h"
 
 enum {
-  KILLS = 20
+  KILLS = 20,
+  KILLS_ON_WINDOWS = 8, /* where a lifecycle takes a second under Wine */
+  WATCHERS = 5,
+  WATCH_STEP_MS = 60
 };
 
 struct findings {
@@ -136,46 +137,9 @@ static void the_check_takes_lost_containers_back(void **state)
 /* ---- Killed shim
  * ----------------------------------------------------------------------------------- */
 
-/* Gone, or waiting for whoever inherited it. */
 static bool is_dead(void *ctx)
 {
-  char path[48], text[256] = "";
-  FILE *file;
-  const char *state = NULL;
-
-  (void)snprintf(path, sizeof(path), "/proc/%d/stat", *(int32_t *)ctx);
-  file = fopen(path, "re");
-  if (file != NULL) {
-    if (fread(text, 1, sizeof(text) - 1, file) == 0)
-      text[0] = '\0';
-    (void)fclose(file);
-    state = strrchr(text, ')');
-  }
-  return state == NULL || strncmp(state, ") Z", 3) == 0;
-}
-
-static void kill_shim(const char *name)
-{
-  char wanted[160];
-  DIR *dir = opendir("/proc");
-  struct dirent *e;
-  int32_t pid = 0;
-
-  (void)snprintf(wanted, sizeof(wanted), "%s/containers/%s", box.root, box_id(name));
-  while ((e = readdir(dir)) != NULL) {
-    char path[300], target[256];
-    ssize_t len;
-
-    (void)snprintf(path, sizeof(path), "/proc/%.20s/fd/3", e->d_name);
-    len = readlink(path, target, sizeof(target) - 1);
-    target[len > 0 ? len : 0] = '\0';
-    if (strcmp(target, wanted) == 0 && strtol(e->d_name, NULL, 10) != getpid())
-      pid = (int32_t)strtol(e->d_name, NULL, 10);
-  }
-  (void)closedir(dir);
-  assert_true(pid > 0);
-  assert_int_equal(kill(pid, SIGKILL), 0);
-  assert_true(box_eventually(is_dead, &pid));
+  return box_is_dead(*(int32_t *)ctx);
 }
 
 static void a_killed_shim_fails_its_container(void **state)
@@ -188,7 +152,7 @@ static void a_killed_shim_fails_its_container(void **state)
     return;
   box_run("orphaned", ARGV(BIN "sleep", "60"));
   seen = box_await("orphaned", ZL_STATE_RUNNING);
-  kill_shim("orphaned");
+  box_kill_shim("orphaned");
   OK(zl_wait(box.rt, box_id("orphaned"), BOX_PATIENCE_MS, &outcome, &err));
   assert_int_equal(outcome.reason, ZL_EXIT_RUNTIME_ERROR);
   assert_true(box_eventually(is_dead, &seen.pid));
@@ -209,13 +173,16 @@ static void what_runs_a_container_can_be_killed(void **state)
     return;
   box_run("struck", ARGV(BIN "sleep", "60"));
   seen = box_await("struck", ZL_STATE_RUNNING);
-  assert_int_equal(kill(seen.pid, SIGKILL), 0);
+  box_strike(&seen);
   outcome = box_outcome("struck");
-  assert_int_equal(outcome.reason, box.machines ? ZL_EXIT_RUNTIME_ERROR : ZL_EXIT_SIGNAL);
-  assert_int_equal(outcome.signal, box.machines ? 0 : SIGKILL);
+  /* Windows does not tell who ended a process. */
+  assert_int_equal(outcome.reason, box.machines  ? ZL_EXIT_RUNTIME_ERROR
+                                   : box.windows ? ZL_EXIT_EXITED
+                                                 : ZL_EXIT_SIGNAL);
+  assert_int_equal(outcome.signal, box.machines || box.windows ? 0 : SIGKILL);
   seen = box_await("struck", box.machines ? ZL_STATE_FAILED : ZL_STATE_EXITED);
   assert_int_equal(seen.pid, 0);
-  if (box.machines && strstr(seen.reason, "the virtual machine ended unexpectedly") == NULL)
+  if (box.machines && strstr(seen.reason, "machine ended") == NULL)
     fail_msg("reason: '%s'", seen.reason);
 }
 
@@ -225,7 +192,7 @@ static void the_check_reports_and_reaps_killed_shims(void **state)
   if (!box.real)
     return;
   box_run("orphaned", ARGV(BIN "sleep", "60"));
-  kill_shim("orphaned");
+  box_kill_shim("orphaned");
   check(false, "shim:orphaned-rep-1:0 ");
   check(true, "shim:orphaned-rep-1:1 ");
   check(false, "");
@@ -238,7 +205,7 @@ static void removing_or_making_anew_repairs(void **state)
   if (!box.real)
     return;
   box_run("orphaned", ARGV(BIN "sleep", "60"));
-  kill_shim("orphaned");
+  box_kill_shim("orphaned");
   OK(zl_remove(box.rt, box_id("orphaned"), true, &err));
   box_run("orphaned", ARGV(BIN "sleep", "60"));
   (void)box_await("orphaned", ZL_STATE_RUNNING);
@@ -247,43 +214,106 @@ static void removing_or_making_anew_repairs(void **state)
 /* ---- Killed caller
  * ------------------------------------------------------------------------------------ */
 
-static useconds_t creation_time_us(void)
+/* They may be asked for one after the other, whether it was made or not. */
+static void is_repaired(const char *id)
 {
-  struct timespec from, to;
+  struct zl_container_info *list = NULL;
+  size_t n = 0;
 
-  (void)clock_gettime(CLOCK_MONOTONIC, &from);
+  OK(zl_list(box.rt, &list, &n, &err));
+  assert_true(n <= 1);
+  zl_containers_free(list, n);
+  OK(zl_remove(box.rt, id, true, &err));
   box_create("victim", ARGV(BIN "sleep", "60"));
-  (void)clock_gettime(CLOCK_MONOTONIC, &to);
-  OK(zl_remove(box.rt, "victim-rep-1", true, &err));
-  return (useconds_t)((to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000);
+  OK(zl_remove(box.rt, id, true, &err));
+}
+
+static int kills(void)
+{
+  return box.windows ? KILLS_ON_WINDOWS : KILLS;
 }
 
 /* Whoever creates is killed at some moment of it, or just after; the next one has to succeed. */
 static void a_killed_creator_is_repaired(void **state)
 {
-  useconds_t step = creation_time_us() / (KILLS - 2);
+  double step = program_time_ms("create", 1) / (kills() - 2);
 
   (void)state;
-  for (useconds_t i = 0; i < KILLS; i++) {
-    struct zl_container_info *list = NULL;
-    size_t n = 0;
-    pid_t pid = fork();
-
-    if (pid == 0) {
-      box.rt = box_runtime();
-      box_create("victim", ARGV(BIN "sleep", "60"));
-      _exit(0);
-    }
-    (void)usleep(i * step);
-    (void)kill(pid, SIGKILL);
-    (void)waitpid(pid, NULL, 0);
-    OK(zl_list(box.rt, &list, &n, &err));
-    assert_true(n <= 1);
-    zl_containers_free(list, n);
-    OK(zl_remove(box.rt, "victim-rep-1", true, &err));
-    box_create("victim", ARGV(BIN "sleep", "60"));
-    OK(zl_remove(box.rt, "victim-rep-1", true, &err));
+  OK(zl_remove(box.rt, "victim-rep-1", true, &err));
+  for (int i = 0; i < kills(); i++) {
+    program_strike("create", 1, i * step);
+    is_repaired("victim-rep-1");
   }
+}
+
+/* Every other time the check has to find what is to be done. */
+static void a_killed_remover_is_repaired(void **state)
+{
+  double step;
+
+  (void)state;
+  box_run("victim", ARGV(BIN "sleep", "60"));
+  step = program_time_ms("remove", 1) / (kills() - 2);
+  for (int i = 0; i < kills(); i++) {
+    box_run("victim", ARGV(BIN "sleep", "60"));
+    program_strike("remove", 1, i * step);
+    if (i % 2 == 0)
+      OK(zl_system_check(box.rt, true, NULL, NULL, NULL, &err));
+    is_repaired("victim-rep-1");
+  }
+}
+
+static bool runs(void *ctx)
+{
+  struct zl_container_state seen = { 0 };
+  struct zl_error err = { 0 };
+
+  return zl_container_state(box.rt, box_id(ctx), &seen, &err) == 0 &&
+         seen.state == ZL_STATE_RUNNING;
+}
+
+static void still_runs(const char *name, int32_t pid)
+{
+  struct zl_exec_result result = { 0 };
+
+  assert_int_equal(box_await(name, ZL_STATE_RUNNING).pid, pid);
+  check(false, "");
+  if (box.real) {
+    assert_int_equal(box_exec(name, ARGV(BIN "echo", "alive"), &result), 0);
+    assert_memory_equal(result.out, "alive", 5);
+    zl_exec_result_done(&result);
+  }
+}
+
+static void a_killed_watcher_changes_nothing(void **state)
+{
+  int32_t pid;
+
+  (void)state;
+  box_run("victim", ARGV(BIN "sleep", "60"));
+  pid = box_await("victim", ZL_STATE_RUNNING).pid;
+  for (int i = 0; i < WATCHERS; i++) {
+    program_strike("watch", 1, i * WATCH_STEP_MS);
+    still_runs("victim", pid);
+  }
+}
+
+static void what_a_killed_program_started_goes_on(void **state)
+{
+  struct zl_proc program;
+  char name[] = "victim";
+  int32_t pid;
+
+  (void)state;
+  program = program_start("run", 1);
+  assert_true(box_eventually(runs, name));
+  pid = box_await("victim", ZL_STATE_RUNNING).pid;
+  zl_proc_kill(&program);
+  still_runs("victim", pid);
+  box_reopen();
+  still_runs("victim", pid);
+  OK(zl_stop(box.rt, box_id("victim"), 0, &err));
+  OK(zl_remove(box.rt, box_id("victim"), false, &err));
 }
 
 static void rows_and_directories_alone_are_findings(void **state)
@@ -313,6 +343,9 @@ int suite_recovery(void)
     CASE(the_check_reports_and_reaps_killed_shims),
     CASE(removing_or_making_anew_repairs),
     CASE(a_killed_creator_is_repaired),
+    CASE(a_killed_remover_is_repaired),
+    CASE(a_killed_watcher_changes_nothing),
+    CASE(what_a_killed_program_started_goes_on),
     CASE(rows_and_directories_alone_are_findings),
   };
 

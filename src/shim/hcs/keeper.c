@@ -174,7 +174,9 @@ static void started(void *ctx)
     return;
   }
   zl_hcs_instance_status(hcs->instance, &status);
-  hcs->shim.pid = (pid_t)status.pid;
+  /* A number of the machine's own means nothing on the host, or somebody else's process. */
+  if (hcs->bundle.isolation == ZL_ISOLATION_PROCESS)
+    hcs->shim.pid = (pid_t)status.pid;
   start_copying(hcs);
   lifecycle_started(&hcs->shim);
 }

@@ -11,6 +11,8 @@ const struct box_suite box_suites[] = {
   { "logs", suite_logs },
   { "spec", suite_spec },
   { "network", suite_network },
+  { "recovery", suite_recovery },
+  { "load", suite_load },
   { "faults", suite_faults },
   { NULL, NULL },
 };
