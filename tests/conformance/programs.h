@@ -18,7 +18,7 @@ struct role {
   int (*play)(unsigned arg);
 };
 /* live: some lifecycles of "program-rep-ARG". Of "victim-rep-1", with ARG 1: create;
- * run (create, start, watch); watch (wait for its end); remove (by force). */
+ * start; run (create, start, watch); watch (wait for its end); remove (by force). */
 extern const struct role roles[]; /* roles.c, ended by a NULL name */
 
 /* Starts one; it has begun when this returns, and opens its runtime next. */

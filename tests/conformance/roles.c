@@ -87,6 +87,14 @@ static int play_create(unsigned arg)
   return told(create(box.rt, "victim", arg, ARGV(BIN "sleep", "60"), &err), &err);
 }
 
+static int play_start(unsigned arg)
+{
+  struct zl_error err = { 0 };
+
+  (void)arg;
+  return told(zl_start(box.rt, VICTIM, &err), &err);
+}
+
 static int play_remove(unsigned arg)
 {
   struct zl_error err = { 0 };
@@ -115,7 +123,12 @@ static int play_run(unsigned arg)
 }
 
 const struct role roles[] = {
-  { "live", play_live },   { "create", play_create }, { "remove", play_remove },
-  { "watch", play_watch }, { "run", play_run },       { "create-rich", role_create_rich },
+  { "live", play_live },
+  { "create", play_create },
+  { "create-rich", role_create_rich },
+  { "start", play_start },
+  { "run", play_run },
+  { "watch", play_watch },
+  { "remove", play_remove },
   { NULL, NULL },
 };

@@ -263,6 +263,32 @@ static void a_killed_remover_is_repaired(void **state)
   }
 }
 
+/* Whoever asked for the start is told of a failure, and reaps, or it was too late for one. */
+static void a_shim_killed_while_it_starts_is_repaired(void **state)
+{
+  double step;
+
+  (void)state;
+  if (!box.real)
+    return;
+  box_create("victim", ARGV(BIN "sleep", "60"));
+  step = program_time_ms("start", 1) / (kills() - 2);
+  for (int i = 0; i < kills(); i++) {
+    struct zl_proc program;
+    int status;
+
+    is_repaired("victim-rep-1");
+    box_create("victim", ARGV(BIN "sleep", "60"));
+    program = program_start("start", 1);
+    (void)usleep((useconds_t)(i * step * 1000));
+    box_kill_shim("victim");
+    OK(zl_proc_wait(&program, &status, &err));
+    if (i % 2 == 0)
+      OK(zl_system_check(box.rt, true, NULL, NULL, NULL, &err));
+    (void)box_await("victim", ZL_STATE_FAILED);
+  }
+}
+
 static bool runs(void *ctx)
 {
   struct zl_container_state seen = { 0 };
@@ -344,6 +370,7 @@ int suite_recovery(void)
     CASE(removing_or_making_anew_repairs),
     CASE(a_killed_creator_is_repaired),
     CASE(a_killed_remover_is_repaired),
+    CASE(a_shim_killed_while_it_starts_is_repaired),
     CASE(a_killed_watcher_changes_nothing),
     CASE(what_a_killed_program_started_goes_on),
     CASE(rows_and_directories_alone_are_findings),
