@@ -10,8 +10,6 @@
 #include "base/fd.h"
 #include "box.h"
 
-extern char **environ;
-
 static const char *backend; /* as main was told */
 
 double program_now_ms(void)
