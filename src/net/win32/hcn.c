@@ -167,17 +167,28 @@ static int network_create(const struct zl_hcn *hcn, const struct zl_hcn_network_
   return r;
 }
 
+static int network_find(const struct zl_hcn *hcn, const struct zl_guid *id, struct zl_error *err)
+{
+  void *object = NULL;
+  int r = open_object(hcn, hcn->api->HcnOpenNetwork, id, "HcnOpenNetwork", &object, err);
+
+  if (object != NULL)
+    (void)hcn->api->HcnCloseNetwork(object);
+  return r;
+}
+
 static int ensure_locked(const struct zl_hcn *hcn, const struct zl_hcn_network_spec *network,
                          const struct zl_guid *id, struct zl_error *err)
 {
   struct zl_error why = { 0 };
-  void *object = NULL;
-  int r = open_object(hcn, hcn->api->HcnOpenNetwork, id, "HcnOpenNetwork", &object, &why);
+  int r = network_find(hcn, id, &why);
 
-  if (object != NULL)
-    (void)hcn->api->HcnCloseNetwork(object);
-  if (r == -ZL_E_NOT_FOUND)
-    return network_create(hcn, network, id, err);
+  if (r == -ZL_E_NOT_FOUND) {
+    r = network_create(hcn, network, id, &why);
+    /* Another container's shim may have made it meanwhile. */
+    if (r == -ZL_E_CONFLICT && network_find(hcn, id, NULL) == 0)
+      return 0;
+  }
   if (r < 0 && err != NULL)
     *err = why;
   return r;

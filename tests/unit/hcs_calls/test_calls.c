@@ -469,6 +469,41 @@ static void network_documents(void **state)
   assert_int_equal(zl_hcn_doc_endpoint(&endpoint, &document, NULL), -ZL_E_INVALID);
 }
 
+static const struct zl_hcn_api *usual;
+static int too_early; /* so many times the network is not there yet */
+
+static zl_hr open_too_early(const struct zl_guid *id, void **ret, zl_wchar **error)
+{
+  return too_early-- > 0 ? 0x803b0001U : usual->HcnOpenNetwork(id, ret, error);
+}
+
+/* Two shims may both find none. */
+static void a_network_made_meanwhile_is_used(void **state)
+{
+  const struct zl_hcn_network_spec network = { "zlayer-1a2b3c4d", "10.220.99.16/28",
+                                               "10.220.99.17" };
+  struct zl_hcn_api api;
+  const struct zl_hcn hcn = { &api, zl_hresult_fail };
+  struct zl_hcn_ids ids;
+  struct zl_error err = { 0 };
+
+  (void)state;
+  usual = &fake_start(&plain)->hcn;
+  api = *usual;
+  api.HcnOpenNetwork = open_too_early;
+  too_early = 0;
+  zl_hcn_ids_of(&network, "web-rep-1", &ids);
+  assert_int_equal(zl_hcn_network_ensure(&hcn, &network, &ids.network, NULL), 0);
+  too_early = 1;
+  assert_int_equal(zl_hcn_network_ensure(&hcn, &network, &ids.network, &err), 0);
+  too_early = 2; /* one of that name by another's guid */
+  assert_int_equal(zl_hcn_network_ensure(&hcn, &network, &ids.network, &err), -ZL_E_CONFLICT);
+  assert_non_null(strstr(err.msg, "HcnCreateNetwork"));
+  assert_int_equal(zl_hcn_network_remove(&hcn, &ids.network, NULL), 0);
+  assert_string_equal(fake_leaks(), "");
+  fake_stop();
+}
+
 static void a_network_is_made_once(void **state)
 {
   const struct zl_hcn hcn = { &fake_start(&plain)->hcn, zl_hresult_fail };
@@ -515,6 +550,7 @@ int main(void)
     cmocka_unit_test(statistics_are_read),
     cmocka_unit_test(network_documents),
     cmocka_unit_test(a_network_is_made_once),
+    cmocka_unit_test(a_network_made_meanwhile_is_used),
   };
 
   return cmocka_run_group_tests(tests, NULL, NULL);
