@@ -138,18 +138,29 @@ static void pipes_done(struct pipes *pipes)
     zl_fd_closep(&pipes->theirs[i]);
 }
 
+/* The machine's, whatever the container has made of its own. */
+static int open_null(int *ret, struct zl_error *err)
+{
+  int fd = zl_fd_open(AT_FDCWD, "/dev/null", O_RDWR, 0);
+
+  if (fd < 0)
+    return zl_fail(err, ZL_E_SYSTEM, -fd, "opening /dev/null");
+  *ret = fd;
+  return 0;
+}
+
 /* A stream that the host does not ask for is the null device. */
 static int open_pipes(struct process *process, const struct execution *execution,
                       struct pipes *pipes, struct zl_error *err)
 {
   for (int i = 0; i < STREAM_COUNT; i++) {
-    int ends[2], r;
+    bool is_null = execution->ports[i] == 0;
+    int ends[2], r = is_null ? open_null(&pipes->theirs[i], err) : zl_fd_pipe(ends, err);
 
-    if (execution->ports[i] == 0)
-      continue;
-    r = zl_fd_pipe(ends, err);
     if (r < 0)
       return r;
+    if (is_null)
+      continue;
     pipes->theirs[i] = ends[i == STREAM_IN ? 0 : 1];
     stream_open(&process->streams[i], ends[i == STREAM_IN ? 1 : 0]);
   }

@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "base/fd.h"
 #include "base/json.h"
@@ -12,6 +14,11 @@
 #include "shim/conn.h"
 #include "shim/lifecycle.h"
 #include "shim/vm/machine.h"
+
+enum {
+  NULL_MAJOR = 1,
+  NULL_MINOR = 3
+};
 
 struct vm_session {
   struct vm_shim *vm;
@@ -292,22 +299,40 @@ static int open_terminal(struct vm_session *session, struct zl_error *err)
   return r;
 }
 
+/* The machine has a null device of its own: for this one no byte and no message has to go there. */
+static bool is_null(int fd)
+{
+  struct stat st;
+
+  return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) &&
+         st.st_rdev == makedev(NULL_MAJOR, NULL_MINOR);
+}
+
+static int open_input(struct vm_session *session, int *fd, struct zl_error *err)
+{
+  int r = is_null(*fd) ? 0 : port_from_fd(&session->vm->ports, *fd, &session->in, err);
+
+  if (r == 0 && session->in != NULL)
+    *fd = -1;
+  return r;
+}
+
+static int open_output(struct vm_session *session, int *fd, struct port **ret, struct zl_error *err)
+{
+  int r = is_null(*fd) ? 0 : port_to_fd(&session->vm->ports, *fd, settle, session, ret, err);
+
+  if (r == 0 && *ret != NULL)
+    *fd = -1;
+  return r;
+}
+
 static int open_pipes(struct vm_session *session, struct request *request, struct zl_error *err)
 {
-  struct ports *ports = &session->vm->ports;
-  int r = port_from_fd(ports, request->fds[0], &session->in, err);
+  int r = open_input(session, &request->fds[0], err);
 
-  if (r < 0)
-    return r;
-  request->fds[0] = -1;
-  r = port_to_fd(ports, request->fds[1], settle, session, &session->out, err);
-  if (r < 0)
-    return r;
-  request->fds[1] = -1;
-  r = port_to_fd(ports, request->fds[2], settle, session, &session->err, err);
   if (r == 0)
-    request->fds[2] = -1;
-  return r;
+    r = open_output(session, &request->fds[1], &session->out, err);
+  return r < 0 ? r : open_output(session, &request->fds[2], &session->err, err);
 }
 
 static int run(struct vm_session *session, struct request *request, struct zl_error *err)

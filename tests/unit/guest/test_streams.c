@@ -184,6 +184,33 @@ static void streams_nobody_wants_are_dropped(void **state)
   box_free(box);
 }
 
+/* It need not be there in the container. */
+static void a_stream_nobody_asks_for_is_the_null_device(void **state)
+{
+  struct host *host = host_new();
+  struct box *box = BOX("sleep", "1000");
+  struct running init = host_start(host, box);
+  struct zl_rpc_process process = {
+    .oci =
+        host_script("rm -f /dev/null; [ -c /proc/self/fd/0 ] && ! read x && echo gone && exit 6")
+  };
+  struct zl_error err = { 0 };
+  uint32_t pid;
+  json_t *json;
+
+  (void)state;
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(HOST_CALL(host, &json, zl_rpc_execute, box->id, &process), 0);
+    assert_int_equal(zl_rpc_parse_process_id(json, &pid, &err), 0);
+    json_decref(json);
+    assert_int_equal(host_wait(host, box, pid).exit_code, 6);
+  }
+  json_decref(process.oci);
+  host_stop(host, box, init.pid);
+  host_free(host);
+  box_free(box);
+}
+
 /* The reader is gone: the process finds its pipe closed, as anywhere else. */
 static void a_reset_closes_the_pipe(void **state)
 {
@@ -413,6 +440,7 @@ int main(void)
     cmocka_unit_test(output_comes_before_the_end),
     cmocka_unit_test(a_child_that_stays_holds_nobody_up),
     cmocka_unit_test(streams_nobody_wants_are_dropped),
+    cmocka_unit_test(a_stream_nobody_asks_for_is_the_null_device),
     cmocka_unit_test(a_reset_closes_the_pipe),
     cmocka_unit_test(a_process_that_reads_no_more_is_told),
     cmocka_unit_test(streams_have_to_be_listened_on),
