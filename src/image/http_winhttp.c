@@ -23,13 +23,14 @@ enum {
 };
 
 /* What WinHTTP's threads know of one exchange: how the step ended that was begun last, and where
- * its bytes go. It belongs to the exchange and to the request's handle, which may live on for a
- * while when it is closed in the middle of a step. */
+ * its bytes come from or go to. It belongs to the exchange and to the request's handle, which may
+ * live on for a while when it is closed in the middle of a step. */
 struct step {
   atomic_int owners;
   HANDLE ended; /* event; what follows was written before it was set */
   DWORD error;  /* 0: well */
   DWORD bytes;
+  char *form; /* a copy; NULL: none */
   char piece[PIECE];
 };
 
@@ -60,6 +61,7 @@ static void drop_step(struct step *step)
   if (step == NULL || atomic_fetch_sub(&step->owners, 1) > 1)
     return;
   (void)CloseHandle(step->ended);
+  free(step->form);
   free(step);
 }
 
@@ -342,13 +344,16 @@ static int send_upload(struct zl_http *http, HINTERNET request, struct zl_exchan
 
 static int send_request(struct zl_http *http, HINTERNET request, struct zl_exchange *x)
 {
-  const char *form = x->req->form;
   const struct zl_http_upload *up = x->req->upload;
-  const DWORD len = form != NULL ? (DWORD)strlen(form) : 0;
+  const DWORD len = x->req->form != NULL ? (DWORD)strlen(x->req->form) : 0;
+  struct step *step = http->step;
   char length[48];
   DWORD total = len;
   int r = 0;
 
+  step->form = len > 0 ? strdup(x->req->form) : NULL;
+  if (len > 0 && step->form == NULL)
+    return zl_fail_nomem(x->err, "a form");
   if (up != NULL && up->size > MAXDWORD) {
     /* The parameter has 32 bits; the header says the true length. */
     (void)snprintf(length, sizeof(length), "Content-Length: %llu", (unsigned long long)up->size);
@@ -359,9 +364,8 @@ static int send_request(struct zl_http *http, HINTERNET request, struct zl_excha
   }
   if (r == 0)
     r = wait_step(http, x,
-                  WinHttpSendRequest(request, WINHTTP_NO_ADDITIONAL_HEADERS, 0,
-                                     form != NULL ? (void *)(uintptr_t)form : NULL, len, total,
-                                     (DWORD_PTR)http->step),
+                  WinHttpSendRequest(request, WINHTTP_NO_ADDITIONAL_HEADERS, 0, step->form, len,
+                                     total, (DWORD_PTR)step),
                   "sending a request");
   if (r == 0 && up != NULL)
     r = send_upload(http, request, x);
