@@ -46,6 +46,8 @@ def main():
     sys.stdout.write(out)
     sys.stderr.write(err)
     clean = left[:2] == (0, "")
+    if code != 0:
+        print(f"conformance.exe ended with {code}", file=sys.stderr)
     print(("[       OK ] " if clean else "[  FAILED  ] ") + "nothing_is_left_on_the_host")
     if not clean:
         print(left[1], file=sys.stderr)
