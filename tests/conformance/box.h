@@ -81,6 +81,8 @@ struct zl_container_state box_await(const char *name, enum zl_state state);
 /* Waits for the end; returns the outcome. */
 struct zl_outcome box_outcome(const char *name);
 int box_exec(const char *name, const char *const argv[], struct zl_exec_result *ret);
+/* The container's shell prints `wanted` on its stdout. */
+void box_expect_output(const char *name, const char *script, const char *wanted);
 
 /* The whole log as text, one entry per line. Free it. */
 char *box_log(const char *name);
@@ -124,13 +126,14 @@ bool box_eventually(bool (*check)(void *ctx), void *ctx);
 #define SH(text)  ARGV(BIN "sh", "-c", text)
 
 /* Not a pass: told as skipped. */
-#define SKIP_ON_WINDOWS(why)               \
+#define SKIP_IF(condition, why)            \
   do {                                     \
-    if (box.windows) {                     \
+    if (condition) {                       \
       print_message("skipped: %s\n", why); \
       skip();                              \
     }                                      \
   } while (0)
+#define SKIP_ON_WINDOWS(why) SKIP_IF(box.windows, why)
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, box_setup, box_teardown)
 

@@ -144,6 +144,16 @@ int box_exec(const char *name, const char *const argv[], struct zl_exec_result *
   return r;
 }
 
+void box_expect_output(const char *name, const char *script, const char *wanted)
+{
+  struct zl_exec_result result = { 0 };
+
+  assert_int_equal(box_exec(name, SH(script), &result), 0);
+  if (strcmp(result.out, wanted) != 0)
+    fail_msg("%s: '%s' instead of '%s' (%s)", script, result.out, wanted, result.err);
+  zl_exec_result_done(&result);
+}
+
 static int add_line(void *payload, const struct zl_log_entry *entry)
 {
   struct zl_buf *to = payload;

@@ -7,16 +7,6 @@
 
 #include "box.h"
 
-static void exec_ok(const char *name, const char *script, const char *wanted)
-{
-  struct zl_exec_result result = { 0 };
-
-  assert_int_equal(box_exec(name, SH(script), &result), 0);
-  if (strcmp(result.out, wanted) != 0)
-    fail_msg("%s: '%s' instead of '%s' (%s)", script, result.out, wanted, result.err);
-  zl_exec_result_done(&result);
-}
-
 void links_expect_address(const char *name, const char *address)
 {
   char script[160];
@@ -24,12 +14,12 @@ void links_expect_address(const char *name, const char *address)
   (void)snprintf(script, sizeof(script),
                  "ip -4 -o addr show eth0 | grep -c ' %s/28 '; ip route | grep -c 'via %s'",
                  address, BOX_GATEWAY);
-  exec_ok(name, script, "1\n1\n");
+  box_expect_output(name, script, "1\n1\n");
 }
 
 void links_expect_none(const char *name)
 {
-  exec_ok(name, "ls /sys/class/net", "lo\n");
+  box_expect_output(name, "ls /sys/class/net", "lo\n");
 }
 
 void links_expect_hostname(const char *name, const char *hostname)
@@ -39,7 +29,7 @@ void links_expect_hostname(const char *name, const char *hostname)
   (void)snprintf(script, sizeof(script), "hostname; cat /etc/hostname; grep -c %s /etc/hosts",
                  hostname);
   (void)snprintf(wanted, sizeof(wanted), "%s\n%s\n1\n", hostname, hostname);
-  exec_ok(name, script, wanted);
+  box_expect_output(name, script, wanted);
 }
 
 void links_expect_resolver(const char *name, const char *server)
@@ -47,7 +37,7 @@ void links_expect_resolver(const char *name, const char *server)
   char script[160];
 
   (void)snprintf(script, sizeof(script), "grep -c 'nameserver %s' /etc/resolv.conf", server);
-  exec_ok(name, script, "1\n");
+  box_expect_output(name, script, "1\n");
 }
 
 const char *links_server(const char *text)
@@ -65,7 +55,7 @@ void links_expect_reach(const char *from, const char *to, const char *address, c
   (void)to;
   (void)snprintf(script, sizeof(script), "until nc -w 2 %s 80; do sleep 0.02; done", address);
   (void)snprintf(wanted, sizeof(wanted), "%s\n", text);
-  exec_ok(from, script, wanted);
+  box_expect_output(from, script, wanted);
 }
 
 struct asked {

@@ -136,10 +136,7 @@ static void a_download_may_fail_to_be_kept(void **state)
   struct zl_service *service;
 
   (void)state;
-  if (!box.windows) {
-    print_message("skipped: this image comes from a directory, nothing is downloaded\n");
-    skip();
-  }
+  SKIP_IF(!box.windows, "this image comes from a directory, nothing is downloaded");
   OK(zl_remove_image(box.rt, box.image, false, &err));
   crash_at(site);
   OK(zl_remove_image(box.rt, box.image, false, &err));

@@ -107,12 +107,8 @@ static void is_refused(const char *mode, enum zl_code code)
 
 static void modes_of_the_host_and_of_others(void)
 {
-  struct zl_exec_result result = { 0 };
-
   box_run("owner", ARGV(BIN "sleep", "60")); /* the bridge is there for it at the latest */
-  assert_int_equal(box_exec("hosted", SH("ls /sys/class/net | grep -c zl-"), &result), 0);
-  assert_string_equal(result.out, "1\n");
-  zl_exec_result_done(&result);
+  box_expect_output("hosted", "ls /sys/class/net | grep -c zl-", "1\n");
   start_with_mode("guest", "container:owner-rep-1");
   links_expect_address("guest", "10.220.99.18");
   OK(zl_stop(box.rt, box_id("owner"), 0, &err));

@@ -486,12 +486,26 @@ static void set_many_volumes(struct zl_service *s)
   }
 }
 
+/* What a kind of container has not, and the field that the refusal names. */
+struct gap {
+  void (*set)(struct zl_service *s);
+  const char *field;
+};
+
+static void are_refused(const struct gap *gaps, size_t n)
+{
+  for (size_t i = 0; i < n; i++) {
+    struct zl_service *service = box_service("refused", ARGV(BIN "true"));
+
+    gaps[i].set(service);
+    refused(service, ZL_E_UNSUPPORTED, gaps[i].field);
+    zl_service_free(service);
+  }
+}
+
 static void what_a_machine_has_not_is_refused(void **state)
 {
-  static const struct {
-    void (*set)(struct zl_service *s);
-    const char *field;
-  } cases[] = {
+  static const struct gap gaps[] = {
     { set_network_host, "network_mode" },
     { set_network_container, "network_mode" },
     { set_pid_mode, "pid_mode" },
@@ -510,13 +524,8 @@ static void what_a_machine_has_not_is_refused(void **state)
 
   (void)state;
   SKIP_ON_WINDOWS("their machines have other gaps, in a case of its own");
-  for (size_t i = 0; box.machines && i < sizeof(cases) / sizeof(cases[0]); i++) {
-    struct zl_service *service = box_service("refused", ARGV(BIN "true"));
-
-    cases[i].set(service);
-    refused(service, ZL_E_UNSUPPORTED, cases[i].field);
-    zl_service_free(service);
-  }
+  if (box.machines)
+    are_refused(gaps, sizeof(gaps) / sizeof(gaps[0]));
 }
 
 /* ---- What Windows has nothing for
@@ -606,10 +615,7 @@ static void set_tmpfs(struct zl_service *s)
 
 static void what_windows_has_not_is_refused(void **state)
 {
-  static const struct {
-    void (*set)(struct zl_service *s);
-    const char *field;
-  } cases[] = {
+  static const struct gap gaps[] = {
     { set_privileged, "privileged" },
     { set_capability, "capabilities" },
     { set_dropped_capability, "cap_drop" },
@@ -640,17 +646,8 @@ static void what_windows_has_not_is_refused(void **state)
   };
 
   (void)state;
-  if (!box.windows) {
-    print_message("skipped: these have a meaning here\n");
-    skip();
-  }
-  for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-    struct zl_service *service = box_service("refused", ARGV(BIN "true"));
-
-    cases[i].set(service);
-    refused(service, ZL_E_UNSUPPORTED, cases[i].field);
-    zl_service_free(service);
-  }
+  SKIP_IF(!box.windows, "these have a meaning here");
+  are_refused(gaps, sizeof(gaps) / sizeof(gaps[0]));
 }
 
 static void a_terminal_is_one(void **state)

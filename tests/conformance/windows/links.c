@@ -8,16 +8,6 @@
 #include "../box.h"
 #include "hcs-sim/control.h"
 
-static void exec_ok(const char *name, const char *command, const char *wanted)
-{
-  struct zl_exec_result result = { 0 };
-
-  assert_int_equal(box_exec(name, SH(command), &result), 0);
-  if (strcmp(result.out, wanted) != 0)
-    fail_msg("%s: '%s' instead of '%s' (%s)", command, result.out, wanted, result.err);
-  zl_exec_result_done(&result);
-}
-
 static const char *text_of(const json_t *object, const char *key)
 {
   const char *text = json_string_value(json_object_get(object, key));
@@ -70,7 +60,7 @@ void links_expect_address(const char *name, const char *address)
   assert_string_equal(text_of(only(endpoint, "Routes"), "NextHop"), BOX_GATEWAY);
   json_decref(ledger);
   (void)snprintf(seen, sizeof(seen), "%s/28 via %s\n", address, BOX_GATEWAY);
-  exec_ok(name, "ipconfig", seen);
+  box_expect_output(name, "ipconfig", seen);
 }
 
 void links_expect_none(const char *name)
@@ -79,7 +69,7 @@ void links_expect_none(const char *name)
 
   assert_null(endpoint_of(ledger, name));
   json_decref(ledger);
-  exec_ok(name, "ipconfig || echo none", "none\n");
+  box_expect_output(name, "ipconfig || echo none", "none\n");
 }
 
 void links_expect_hostname(const char *name, const char *hostname)
@@ -87,7 +77,7 @@ void links_expect_hostname(const char *name, const char *hostname)
   char wanted[64];
 
   (void)snprintf(wanted, sizeof(wanted), "%s\n", hostname);
-  exec_ok(name, "hostname", wanted);
+  box_expect_output(name, "hostname", wanted);
 }
 
 void links_expect_resolver(const char *name, const char *server)
@@ -101,7 +91,7 @@ void links_expect_resolver(const char *name, const char *server)
   assert_string_equal(json_string_value(only(dns, "ServerList")), server);
   json_decref(ledger);
   (void)snprintf(wanted, sizeof(wanted), "%s\n", server);
-  exec_ok(name, "resolvers", wanted);
+  box_expect_output(name, "resolvers", wanted);
 }
 
 const char *links_server(const char *text)
