@@ -2,8 +2,7 @@
  *
  * Signatures of others' making: public keys, certificates and what they have signed (OpenSSL's
  * libcrypto on Linux, loaded at first use as in digest.h; CNG on Windows, without Ed25519 and
- * certificates). Nothing here signs, and nothing here
- * asks the network.
+ * certificates). Nothing here signs, and nothing here asks the network.
  */
 #ifndef ZL_BASE_SIGNATURE_H
 #define ZL_BASE_SIGNATURE_H
