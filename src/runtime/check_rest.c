@@ -27,8 +27,7 @@ static bool is_being_removed(struct zl_runtime *rt, const char *name)
 
 int zl_check_directories(struct zl_check *check, struct zl_error *err)
 {
-  int fd = zl_fd_open(check->rt->containers_fd, ".", O_RDONLY | O_DIRECTORY, 0);
-  zl_autodir *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autodir *dir = zl_dir_open(check->rt->containers_fd, ".");
   struct dirent *e;
   int r = 0;
 
@@ -99,8 +98,7 @@ int zl_check_rows_alone(struct zl_check *check, struct zl_error *err)
 /* Other names are the node's own locks, which stay. */
 int zl_check_locks(struct zl_check *check, struct zl_error *err)
 {
-  int fd = zl_fd_open(check->rt->locks_fd, ".", O_RDONLY | O_DIRECTORY, 0);
-  zl_autodir *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autodir *dir = zl_dir_open(check->rt->locks_fd, ".");
   struct dirent *e;
   int r = 0;
 

@@ -265,8 +265,7 @@ static int fake_remove(struct zl_backend *backend, const char *id, struct zl_err
 static int fake_enumerate(struct zl_backend *backend, zl_id_fn fn, void *payload,
                           struct zl_error *err)
 {
-  int fd = zl_fd_open(backend->rt->containers_fd, ".", O_RDONLY | O_DIRECTORY, 0);
-  zl_autodir *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autodir *dir = zl_dir_open(backend->rt->containers_fd, ".");
   struct dirent *e;
 
   if (dir == NULL)

@@ -88,8 +88,7 @@ int zl_shimclient_list(struct zl_runtime *rt,
                        int (*fn)(void *payload, const char *name), void *payload,
                        struct zl_error *err)
 {
-  int fd = zl_fd_open(rt->containers_fd, ".", O_RDONLY | O_DIRECTORY, 0);
-  zl_autodir *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autodir *dir = zl_dir_open(rt->containers_fd, ".");
   struct dirent *e;
   int r = 0;
 

@@ -132,8 +132,7 @@ int zl_vm_image_collect(struct zl_runtime *rt, int images_fd, bool dry_run, size
                         uint64_t *ret_bytes, struct zl_error *err)
 {
   struct sweep s = { .rt = rt, .images_fd = images_fd, .dry_run = dry_run };
-  int fd = zl_fd_open(images_fd, ".", O_RDONLY | O_DIRECTORY, 0);
-  zl_autodir *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autodir *dir = zl_dir_open(images_fd, ".");
   ZL_CLEANUP(needed_done) struct needed needed = { 0 };
   struct dirent *e;
   int r = dir != NULL ? list_needed(rt, &needed, err)

@@ -114,8 +114,7 @@ static void look_at_age(struct oldest *oldest, int templates_fd, const char *key
  * Machines that were cloned from it keep its files open. */
 static void make_room(int templates_fd)
 {
-  int fd = zl_fd_open(templates_fd, ".", O_RDONLY | O_DIRECTORY, 0);
-  zl_autodir *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autodir *dir = zl_dir_open(templates_fd, ".");
   struct oldest oldest = { .count = 0 };
   char lock_name[LOCK_NAME];
   zl_autofd lock = -1;
