@@ -209,6 +209,11 @@ class VmNode(Node):
         self.zlayer("vm", "pool", "0", ok=None)
         super().__exit__(*exception)
 
+    def expect_no_leaks(self, seconds=5.0):
+        """A template in the making is none: it is begun by a start and takes seconds."""
+        wait_for(lambda: not helpers(self.root), 120, "the end of those who keep or make machines")
+        super().expect_no_leaks(seconds)
+
     def settings(self, text):
         (self.root / "config.yaml").write_text(f"vm: {text}\n")
 

@@ -10,10 +10,10 @@
 
 #include "base/fault.h"
 #include "base/fd.h"
-#include "base/log.h"
 #include "base/strv.h"
 #include "bridge/guest.h"
 #include "runtime/bundle/bundle.h"
+#include "runtime/vm/ahead.h"
 #include "runtime/vm/image.h"
 #include "runtime/vm/vm_private.h"
 
@@ -146,56 +146,12 @@ static int write_bundle(const struct zl_container_plan *plan, struct zl_error *e
   return r < 0 ? r : zl_bundle_write_text(plan->dir_fd, "config.json", text, 0600, err);
 }
 
-/* ---- After it ---- */
-
-static bool is_default(const struct zl_vm_machine_plan *machine)
+static void note_habit(struct zl_backend *backend, const struct zl_container_plan *plan,
+                       struct zl_vm_machine_plan *machine, const char *image)
 {
-  return machine->memory_mib == machine->settings.memory_mib &&
-         machine->vcpus == machine->settings.cpus;
-}
+  const struct zl_vm_habit habit = { plan->argv[0], plan->cwd };
 
-/* One template after the other: that of any image first, since it serves every container; that of
- * an image when it is asked for again. */
-static int look_for_templates(struct zl_shimclient *client,
-                              const struct zl_vm_machine_plan *machine, const char *program,
-                              struct zl_error *err)
-{
-  zl_autofree char *any = zl_vm_template_path(client->base.rt, machine->key);
-  struct zl_vm_template_plan plan = any == NULL || machine->image_key[0] == '\0'
-                                        ? zl_vm_template_of_any(machine)
-                                        : zl_vm_template_of_image(machine, program);
-
-  return zl_vm_template_start(client, machine, &plan, err);
-}
-
-/* The next container of this shape starts faster; the pool is of the node's default shape. Not this
- * container's business: failures are told and nothing more. */
-static void look_ahead(struct zl_shimclient *client, const struct zl_vm_machine_plan *machine,
-                       const char *image, const char *program)
-{
-  struct zl_error err = { 0 };
-  int r;
-
-  if (!machine->may_clone)
-    return;
-  r = look_for_templates(client, machine, program, &err);
-  if (r == 0 && is_default(machine)) {
-    bool again = zl_vm_recent_note(client->base.rt, image);
-
-    r = zl_vm_pool_fill(client, machine, again && machine->image_key[0] != '\0', &err);
-  }
-  if (r < 0)
-    zl_warning("preparing machines: %s", err.msg);
-}
-
-/* The shim has set the one aside that did not work, when there was one. */
-static void renew_template(struct zl_shimclient *client, const struct zl_vm_machine_plan *machine,
-                           const char *program)
-{
-  struct zl_error err = { 0 };
-
-  if (machine->may_clone && look_for_templates(client, machine, program, &err) < 0)
-    zl_warning("preparing machines: %s", err.msg);
+  zl_vm_ahead_note((struct zl_vm_backend *)backend, machine, image, &habit);
 }
 
 int zl_vm_create(struct zl_backend *backend, const struct zl_container_plan *plan,
@@ -225,10 +181,8 @@ int zl_vm_create(struct zl_backend *backend, const struct zl_container_plan *pla
   if (r == 0)
     r = zl_shimclient_hand_over(plan, err);
   if (r == 0) {
-    look_ahead(client, &machine, image, plan->argv[0]); /* while the shim is at work */
+    note_habit(backend, plan, &machine, image); /* while the shim is at work */
     r = zl_shimclient_await(plan, err);
   }
-  if (r == 0)
-    renew_template(client, &machine, plan->argv[0]);
   return r < 0 ? r : STEP_FAULT("created", err);
 }

@@ -221,14 +221,14 @@ static json_t *binds_of(const struct zl_vm_machine_files *files)
 int zl_vm_machine_render(const struct zl_vm_machine_plan *machine,
                          const struct zl_vm_machine_files *files, char **ret, struct zl_error *err)
 {
-  zl_autojson *json =
-      json_pack("{s:s, s:s, s:s, s:b, s:s, s:I, s:i, s:i, s:s*, s:s*, s:s*, s:s, s:o, s:b}", "qemu",
-                machine->qemu, "kernel", machine->guest.kernel, "initrd", machine->guest.initrd,
-                "acpi", (int)machine->guest.acpi, "accel", zl_vm_accel_text(machine->accel.accel),
-                "tscKhz", (json_int_t)machine->accel.tsc_khz, "memoryMiB", (int)machine->memory_mib,
-                "vcpus", (int)machine->vcpus, "template", files->template, "image", files->image,
-                "program", files->program, "scratch", machine->scratch, "binds", binds_of(files),
-                "keepOnFailure", (int)machine->keep_on_failure);
+  zl_autojson *json = json_pack(
+      "{s:s, s:s, s:s, s:b, s:s, s:I, s:i, s:i, s:s*, s:s*, s:s*, s:s*, s:s, s:o, s:b}", "qemu",
+      machine->qemu, "kernel", machine->guest.kernel, "initrd", machine->guest.initrd, "acpi",
+      (int)machine->guest.acpi, "accel", zl_vm_accel_text(machine->accel.accel), "tscKhz",
+      (json_int_t)machine->accel.tsc_khz, "memoryMiB", (int)machine->memory_mib, "vcpus",
+      (int)machine->vcpus, "template", files->template, "image", files->image, "program",
+      files->habit.program, "cwd", files->habit.cwd, "scratch", machine->scratch, "binds",
+      binds_of(files), "keepOnFailure", (int)machine->keep_on_failure);
 
   return json != NULL ? zl_json_render(json, ret, err) : zl_fail_nomem(err, "machine.json");
 }

@@ -46,10 +46,15 @@ int zl_vm_machine_plan(struct zl_shimclient *client, const struct zl_service *se
 int zl_vm_machine_of_image(struct zl_runtime *rt, const char *image,
                            struct zl_vm_machine_plan *machine, struct zl_error *err);
 
+/* How containers of an image begin, most likely. Members may be NULL: not known. */
+struct zl_vm_habit {
+  const char *program, *cwd;
+};
+
 struct zl_vm_machine_files {
-  const char *template; /* directory; NULL: it boots */
-  const char *image;    /* NULL: none yet */
-  const char *program;  /* for a template with an image: what to read; NULL: not known */
+  const char *template;             /* directory; NULL: it boots */
+  const char *image;                /* NULL: none yet */
+  struct zl_vm_habit habit;         /* for a template with an image */
   const struct zl_service *service; /* for its binds; NULL: none */
   char *const *volumes;             /* as in the plan */
 };

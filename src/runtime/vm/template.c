@@ -44,7 +44,7 @@ static int make_directory(int templates_fd, const struct zl_vm_machine_plan *mac
 {
   zl_autofree char *text = NULL;
   zl_autofd fd = -1;
-  struct zl_vm_machine_files files = { .image = plan->image, .program = plan->program };
+  struct zl_vm_machine_files files = { .image = plan->image, .habit = plan->habit };
   int r = zl_path_remove_tree(templates_fd, plan->key);
 
   if (r < 0)
@@ -144,11 +144,11 @@ struct zl_vm_template_plan zl_vm_template_of_any(const struct zl_vm_machine_plan
 }
 
 struct zl_vm_template_plan zl_vm_template_of_image(const struct zl_vm_machine_plan *machine,
-                                                   const char *program)
+                                                   const struct zl_vm_habit *habit)
 {
   return (struct zl_vm_template_plan){ .key = machine->image_key,
                                        .image = machine->image,
-                                       .program = program };
+                                       .habit = *habit };
 }
 
 int zl_vm_template_start(struct zl_shimclient *client, const struct zl_vm_machine_plan *machine,

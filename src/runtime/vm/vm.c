@@ -6,24 +6,31 @@
 #include "base/fd.h"
 #include "net/linux/link.h"
 #include "runtime/bundle/bundle.h"
+#include "runtime/vm/ahead.h"
 #include "runtime/vm/refuse.h"
 #include "runtime/vm/vm_private.h"
 
 static int vm_open(struct zl_runtime *rt, struct zl_backend **ret, struct zl_error *err)
 {
-  struct zl_shimclient *client = calloc(1, sizeof(*client));
+  struct zl_vm_backend *vm = calloc(1, sizeof(*vm));
 
-  if (client == NULL)
+  if (vm == NULL)
     return zl_fail_nomem(err, "vm backend");
-  zl_shimclient_init(client, &zl_vm_ops, rt, "zlayer-shim-vm");
-  *ret = &client->base;
+  zl_shimclient_init(&vm->client, &zl_vm_ops, rt, "zlayer-shim-vm");
+  zl_vm_ahead_init(&vm->ahead);
+  *ret = &vm->client.base;
   return 0;
 }
 
+/* A container that was made and not started leaves its machine's place in the pool empty, too. */
 static void vm_close(struct zl_backend *backend)
 {
-  zl_shimclient_done((struct zl_shimclient *)backend);
-  free(backend);
+  struct zl_vm_backend *vm = (struct zl_vm_backend *)backend;
+
+  zl_vm_ahead_go(vm);
+  zl_vm_ahead_done(&vm->ahead);
+  zl_shimclient_done(&vm->client);
+  free(vm);
 }
 
 static int vm_check(struct zl_backend *backend, const struct zl_service *service,
@@ -37,6 +44,14 @@ static int vm_check(struct zl_backend *backend, const struct zl_service *service
     return zl_context(r, err, "services.%s.isolation", service->name);
   r = zl_vm_refuse(&machine, service, err);
   return r < 0 ? r : zl_bundle_capabilities(service, &caps, err);
+}
+
+static int vm_start(struct zl_backend *backend, const char *id, struct zl_error *err)
+{
+  int r = zl_shimclient_start(backend, id, err);
+
+  zl_vm_ahead_go((struct zl_vm_backend *)backend);
+  return r;
 }
 
 /* ---- The end ---- */
@@ -104,7 +119,7 @@ const struct zl_runtime_ops zl_vm_ops = {
   .check = vm_check,
   .prepare = zl_vm_prepare,
   .create = zl_vm_create,
-  .start = zl_shimclient_start,
+  .start = vm_start,
   .stop = zl_shimclient_stop,
   .kill = zl_shimclient_kill,
   .remove = vm_remove,

@@ -23,13 +23,13 @@ enum {
 
 /* Which one of a machine's: strings are borrowed from it. */
 struct zl_vm_template_plan {
-  const char *key, *image; /* image NULL: of any */
-  const char *program;     /* which its containers begin with, most likely; or NULL */
+  const char *key, *image;  /* image NULL: of any */
+  struct zl_vm_habit habit; /* of an image */
 };
 struct zl_vm_template_plan zl_vm_template_of_any(const struct zl_vm_machine_plan *machine);
 /* Only when machine->image_key is not "". */
 struct zl_vm_template_plan zl_vm_template_of_image(const struct zl_vm_machine_plan *machine,
-                                                   const char *program);
+                                                   const struct zl_vm_habit *habit);
 /* Starts the builder and does not wait for it. Nothing happens when there is such a template or
  * somebody makes it. */
 int zl_vm_template_start(struct zl_shimclient *client, const struct zl_vm_machine_plan *machine,

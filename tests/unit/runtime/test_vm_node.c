@@ -12,6 +12,7 @@
 #include "base/lock.h"
 #include "base/strv.h"
 #include "box.h"
+#include "runtime/vm/ahead.h"
 #include "runtime/vm/image.h"
 #include "runtime/vm/vm_private.h"
 
@@ -266,6 +267,69 @@ static void an_image_is_expected_when_it_came_twice(void **state)
   assert_false(zl_vm_recent_note(node->rt, KEY_B));
 }
 
+/* ---- What a container has made for the next one ---- */
+
+/* The template is there and the pool is to have none: what is left to do is to note the image. */
+static void note_container(struct zl_backend *backend, const char *image)
+{
+  const struct zl_vm_habit habit = { .program = "/bin/sh" };
+  struct zl_vm_machine_plan machine = { .key = "k", .may_clone = true };
+
+  zl_vm_ahead_note((struct zl_vm_backend *)backend, &machine, image, &habit);
+  assert_false(machine.may_clone); /* taken over */
+}
+
+static struct zl_backend *open_backend(struct node *node)
+{
+  zl_autofd template = open_dir(node, "vm/templates/k");
+  struct zl_backend *backend = NULL;
+
+  put(template, "template.json", "{}");
+  assert_int_equal(zl_vm_ops.open(node->rt, &backend, NULL), 0);
+  return backend;
+}
+
+static void a_container_that_starts_comes_first(void **state)
+{
+  struct node *node = *state;
+  struct zl_backend *backend = open_backend(node);
+  struct zl_error err = { 0 };
+
+  note_container(backend, KEY_A);
+  assert_false(exists(node, "vm/recent.json"));
+  /* Whether it could be started or not. */
+  assert_int_equal(zl_vm_ops.start(backend, "none-rep-1", &err), -ZL_E_CONFLICT);
+  assert_true(exists(node, "vm/recent.json"));
+  assert_int_equal(unlinkat(node->rt->root_fd, "vm/recent.json", 0), 0);
+  zl_vm_ops.close(backend);
+  assert_false(exists(node, "vm/recent.json")); /* once */
+}
+
+static void one_that_is_never_started_is_not_forgotten(void **state)
+{
+  struct node *node = *state;
+  struct zl_backend *backend = open_backend(node);
+  char image[ZL_VM_KEY_TEXT] = "";
+
+  note_container(backend, KEY_A);
+  note_container(backend, KEY_A);
+  assert_true(exists(node, "vm/recent.json"));
+  assert_false(zl_vm_recent_expected(node->rt, image));
+  zl_vm_ops.close(backend);
+  assert_true(zl_vm_recent_expected(node->rt, image));
+}
+
+static void one_whose_machine_cannot_be_cloned_leaves_nothing_to_do(void **state)
+{
+  struct node *node = *state;
+  struct zl_backend *backend = open_backend(node);
+  struct zl_vm_machine_plan machine = { .key = "k" };
+
+  zl_vm_ahead_note((struct zl_vm_backend *)backend, &machine, KEY_A, &(struct zl_vm_habit){ 0 });
+  zl_vm_ops.close(backend);
+  assert_false(exists(node, "vm/recent.json"));
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup_node, teardown_node)
 
 int main(void)
@@ -278,6 +342,9 @@ int main(void)
     CASE(a_pool_shrinks_by_calling_machines_off),
     CASE(what_dead_makers_left_is_found),
     CASE(an_image_is_expected_when_it_came_twice),
+    CASE(a_container_that_starts_comes_first),
+    CASE(one_that_is_never_started_is_not_forgotten),
+    CASE(one_whose_machine_cannot_be_cloned_leaves_nothing_to_do),
   };
 
   return cmocka_run_group_tests(cases, NULL, NULL);
