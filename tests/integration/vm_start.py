@@ -4,9 +4,12 @@
 import os
 import pathlib
 import tempfile
+import time
 
 import registry_image
 from zltest import HELLO, VmNode, check, main, wait_for
+
+SETTLED_S = 1  # after which a machine that waits executes nothing any more
 
 
 def without_a_template_it_boots():
@@ -34,15 +37,27 @@ def with_a_template_it_is_cloned():
         node.expect_no_leaks()
 
 
+def cpu_ticks(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return int(fields[11]) + int(fields[12])
+
+
 def a_pooled_machine_is_taken_and_replaced():
     with VmNode() as node:
         shown = dict(line.split(None, 1) for line in node.zlayer("vm", "pool", "1").stdout.splitlines())
         check(shown["ready"] == "1" and int(shown["machines.0.qemuPid"]) > 0, f"{shown}")
         first = node.json("vm", "status", "--json")["pool"]["machines"][0]["name"]
-        said, end = node.hyperv("echo", "x")
-        check((said, end["tier"]) == ("x\n", "pool"), f"{said!r}, {end}")
-        node.zlayer("vm", "pool", "1")
+        # At once, while the machine goes on, and when it has been stopped.
+        for pause in (0, SETTLED_S):
+            time.sleep(pause)
+            said, end = node.hyperv("echo", "x")
+            check((said, end["tier"]) == ("x\n", "pool"), f"{said!r}, {end}")
+            node.zlayer("vm", "pool", "1")
         second = node.json("vm", "status", "--json")["pool"]["machines"][0]
+        time.sleep(SETTLED_S)
+        used = cpu_ticks(second["qemuPid"])
+        time.sleep(SETTLED_S)
+        check(cpu_ticks(second["qemuPid"]) == used, "a machine that waits executes something")
         check(second["name"] != first, f"machine {first} waits again")
         check(second["pssKiB"] > 0, f"{second}")
         node.zlayer("vm", "pool", "0")

@@ -75,7 +75,7 @@ static int read_texts(struct machine_config *config, struct zl_error *err)
   } texts[] = { { "qemu", &config->qemu, true },          { "kernel", &config->kernel, true },
                 { "initrd", &config->initrd, true },      { "scratch", &config->scratch, false },
                 { "template", &config->template, false }, { "image", &config->image, false },
-                { "program", &config->program, false } };
+                { "program", &config->program, false },   { "cwd", &config->cwd, false } };
   int r = 0;
 
   for (size_t i = 0; r == 0 && i < ZL_COUNT(texts); i++)

@@ -19,7 +19,8 @@ struct machine_config {
   const char *qemu, *kernel, *initrd;
   const char *template; /* directory; NULL: none fits */
   const char *image;   /* EROFS file; NULL: none, or not known yet (a template, a pooled machine) */
-  const char *program; /* of a template with an image: the program most likely to be run, or NULL */
+  /* Of a template with an image, most likely: the program and where it is run, or NULL. */
+  const char *program, *cwd;
   const char *scratch; /* prepared disk; NULL: none */
   bool acpi, keep_on_failure;
   bool unrecorded; /* as in struct settings */

@@ -153,17 +153,19 @@ static void files_init(struct machine_files *files, int dir_fd)
     files->qemu.bind_fds[i] = -1;
 }
 
-/* A pooled machine is given what it was made without. It runs meanwhile: what it is told first has
- * nothing to do with these devices. */
-static int plug(struct vm_shim *vm, const struct machine_files *files, struct zl_error *err)
+/* A pooled machine is given what it was made without while it is at work on what it was told. */
+static int plug_image(struct vm_shim *vm, const struct machine_files *files, struct zl_error *err)
 {
-  struct zl_qmp *qmp = &vm->qemu.qmp;
-  uint64_t deadline = patience_end(PATIENCE_MONITOR);
-  int r = vm->mounted != NULL ? 0 : zl_vm_swap_image(qmp, files->qemu.image_fd, deadline, err);
+  if (!vm->pooled || vm->mounted != NULL)
+    return 0;
+  return zl_vm_swap_image(&vm->qemu.qmp, files->qemu.image_fd, patience_end(PATIENCE_MONITOR), err);
+}
 
-  if (r == 0 && files->qemu.tap_fd >= 0)
-    r = zl_vm_plug_tap(qmp, files->qemu.tap_fd, deadline, err);
-  return r;
+static int plug_tap(struct vm_shim *vm, const struct machine_files *files, struct zl_error *err)
+{
+  if (!vm->pooled || files->qemu.tap_fd < 0)
+    return 0;
+  return zl_vm_plug_tap(&vm->qemu.qmp, files->qemu.tap_fd, patience_end(PATIENCE_MONITOR), err);
 }
 
 static int start(struct vm_shim *vm, struct machine_files *files, struct zl_error *err)
@@ -309,11 +311,13 @@ static int tell_guest(struct vm_shim *vm, const struct machine_files *files, str
   tell_identity(vm, &batch);
   tell_network(vm, &batch, files->qemu.mac);
   guest_flush(&vm->guest);
-  r = vm->pooled ? plug(vm, files, &own) : 0;
+  r = plug_image(vm, files, &own);
   if (r == 0) {
     tell_disks(vm, &batch);
     tell_binds(vm, &batch);
     tell_bundle(vm, texts, &batch);
+    guest_flush(&vm->guest);
+    r = plug_tap(vm, files, &own);
   }
   told = guest_batch_wait(&batch, err);
   if (r < 0 && err != NULL)

@@ -27,5 +27,12 @@ int warm_open_image(const struct vm_shim *vm, int *ret_fd, struct zl_error *err)
  * everything in place: translated code under emulation, memory, caches. One of any image is left as
  * it was; of one with an image all prepared containers but one are used up. */
 int warm_clone(struct vm_shim *vm, struct zl_error *err);
+/* The guest's kernel frees what containers have left only after some grace periods of RCU, and goes
+ * to sleep in another way when it has had nothing to do for a while. A machine that is stopped
+ * earlier does that beside its container. */
+enum {
+  WARM_SETTLE_MS = 300
+};
+void warm_settle(void);
 
 #endif

@@ -50,8 +50,8 @@ static int make(struct vm_shim *vm, int dir_fd, struct zl_error *err)
   files.qemu.image_fd = image;
   if (r == 0)
     r = clone_and_warm(vm, &files, err);
-  vm->qemu.stopping = true;
-  return r < 0 ? r : zl_vm_stop(&vm->qemu.qmp, patience_end(PATIENCE_MONITOR), err);
+  vm->is_awake = r == 0;
+  return r;
 }
 
 /* ---- Waiting ------------------------------------------------------------------------------- */
@@ -66,6 +66,13 @@ static int write_facts(const struct vm_shim *vm, int dir_fd, struct zl_error *er
   return r < 0 ? r : zl_file_replace(dir_fd, "pool.json", text, strlen(text), 0600, false, err);
 }
 
+static int sleep_now(struct vm_shim *vm, struct zl_error *err)
+{
+  vm->is_awake = false;
+  vm->qemu.stopping = true;
+  return zl_vm_stop(&vm->qemu.qmp, patience_end(PATIENCE_MONITOR), err);
+}
+
 /* Whoever connects first has it. */
 static int await_claim(struct vm_shim *vm, int *ret_fd, struct zl_error *err)
 {
@@ -73,12 +80,14 @@ static int await_claim(struct vm_shim *vm, int *ret_fd, struct zl_error *err)
                           { .fd = vm->qemu.proc.pidfd, .events = POLLIN } };
 
   for (;;) {
-    int n = poll(fds, ZL_COUNT(fds), -1), fd;
+    int n = poll(fds, ZL_COUNT(fds), vm->is_awake ? WARM_SETTLE_MS : -1), fd;
 
     if (n < 0 && errno != EINTR)
       return zl_fail_errno(err, "waiting for a container");
     if (n > 0 && fds[1].revents != 0)
       return zl_fail(err, ZL_E_REMOTE, 0, "the machine has ended");
+    if (n == 0 && sleep_now(vm, err) < 0)
+      return -(int)err->code;
     fd = n > 0 ? accept4(vm->shim.listen_fd, NULL, NULL, SOCK_CLOEXEC) : -1;
     if (fd >= 0) {
       *ret_fd = fd;
@@ -155,6 +164,7 @@ int mode_pool(struct vm_shim *vm, int dir_fd)
   hurry(vm);
   vm->pooled = true;
   /* While its client writes down what is to run; when this fails, the creation says so. */
-  vm->is_awake = zl_vm_continue(&vm->qemu.qmp, patience_end(PATIENCE_MONITOR), NULL) == 0;
+  if (!vm->is_awake)
+    vm->is_awake = zl_vm_continue(&vm->qemu.qmp, patience_end(PATIENCE_MONITOR), NULL) == 0;
   return shim_serve(&vm->shim, client);
 }

@@ -73,7 +73,10 @@ static int fill(struct vm_shim *vm, int dir_fd, struct zl_error *err)
 static int save(struct vm_shim *vm, struct machine_files *files, int state_fd, struct zl_error *err)
 {
   const int fds[] = { files->qemu.memory_fd, files->qemu.scratch_fd, state_fd };
-  int r = zl_vm_save(&vm->qemu.qmp, state_fd, patience_end(PATIENCE_SAVE), err);
+  int r;
+
+  warm_settle();
+  r = zl_vm_save(&vm->qemu.qmp, state_fd, patience_end(PATIENCE_SAVE), err);
 
   machine_stop(vm); /* nothing is written after this */
   for (size_t i = 0; r == 0 && i < ZL_COUNT(fds); i++)

@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -245,19 +246,29 @@ static int warm_up(struct vm_shim *vm, struct zl_error *err)
 
 /* ---- Machines of one image ----------------------------------------------------------------- */
 
-/* The agent's own program in the container's /dev: it reads the image's, and it can be executed
- * whatever the image has. */
-static int add_own_program(json_t *bundle, const char *program, struct zl_error *err)
+/* What a start of the image's program looks at. */
+static json_t *read_list(const struct machine_config *machine)
+{
+  json_t *list = json_pack("[s, s, s]", ZL_GUEST_WARM_PATH, "/etc/passwd", "/etc/group");
+
+  if (list != NULL && machine->program != NULL)
+    (void)json_array_append_new(list, json_string(machine->program));
+  if (list != NULL && machine->cwd != NULL)
+    (void)json_array_append_new(list, json_string(machine->cwd));
+  return list;
+}
+
+/* The agent's own program in the container's /dev: it reads the image's files, and it can be
+ * executed whatever the image has. */
+static int add_own_program(json_t *bundle, const struct machine_config *machine,
+                           struct zl_error *err)
 {
   json_t *mount = json_pack("{s:s, s:s, s:s, s:[s, s, s]}", "destination", ZL_GUEST_WARM_PATH,
                             "type", "bind", "source", "/init", "options", "bind", "nosuid", "ro");
 
   if (mount == NULL || json_array_append_new(json_object_get(bundle, "mounts"), mount) < 0)
     return zl_fail_nomem(err, "bundle");
-  return set_args(bundle,
-                  program != NULL ? json_pack("[s, s]", ZL_GUEST_WARM_PATH, program)
-                                  : json_pack("[s]", ZL_GUEST_WARM_PATH),
-                  err);
+  return set_args(bundle, read_list(machine), err);
 }
 
 static json_t *shell(void)
@@ -294,7 +305,7 @@ static int read_image(struct vm_shim *vm, struct zl_error *err)
   zl_autojson *own = stock_bundle(), *theirs = stock_bundle();
   struct pass pass = { .bundle = own };
   bool ran = false;
-  int r = own != NULL && theirs != NULL ? add_own_program(own, vm->machine.program, err)
+  int r = own != NULL && theirs != NULL ? add_own_program(own, &vm->machine, err)
                                         : zl_fail_nomem(err, "bundle");
 
   if (r == 0)
@@ -342,25 +353,57 @@ static json_t *other_program(const json_t *bundle)
   return process;
 }
 
+/* What makes the prepared container that of these arguments, which are taken over. */
+static json_t *amend_to(const json_t *prepared, json_t *args, bool open_stdin)
+{
+  zl_autojson *bundle = json_deep_copy(prepared);
+  struct zl_error err;
+
+  if (set_args(bundle, args, &err) < 0)
+    return NULL;
+  (void)json_object_set_new(json_object_get(bundle, "zlayer"), "openStdin",
+                            json_boolean(open_stdin));
+  return stock_amendment(bundle, prepared);
+}
+
+/* One that has to translate everything does so for the clones after it as well, most likely, and
+ * leaves nothing out: first a container without input, as most are. */
+static int warm_thoroughly(struct vm_shim *vm, const struct pass *pass, struct zl_error *err)
+{
+  zl_autojson *amendment = amend_to(vm->prepared, shell(), false);
+  struct pass first = { .amendment = amendment };
+  bool ran = true;
+  int r = amendment != NULL ? make_pass(vm, &first, &ran, err) : zl_fail_nomem(err, "bundle");
+
+  for (int i = 1; r == 0 && ran && i < PASSES; i++) {
+    warm_settle();
+    r = make_pass(vm, pass, &ran, err);
+  }
+  return r;
+}
+
 static int warm_prepared(struct vm_shim *vm, struct zl_error *err)
 {
-  zl_autojson *bundle = json_deep_copy(vm->prepared), *amendment = NULL;
+  zl_autojson *amendment = amend_to(vm->prepared, waiting_shell(), true);
   zl_autojson *another = other_program(vm->prepared);
-  struct pass pass = { .another = another };
-  bool ran = true;
-  int r = set_args(bundle, waiting_shell(), err);
+  struct pass pass = { .amendment = amendment, .another = another };
+  bool ran;
+  int r;
 
-  (void)json_object_set_new(json_object_get(bundle, "zlayer"), "openStdin", json_true());
-  amendment = r == 0 ? stock_amendment(bundle, vm->prepared) : NULL;
-  if (r == 0 && (amendment == NULL || another == NULL))
-    r = zl_fail_nomem(err, "bundle");
-  pass.amendment = amendment;
-  for (int i = 0; r == 0 && ran && i < (vm->has_code ? 1 : PASSES); i++)
-    r = make_pass(vm, &pass, &ran, err);
+  if (amendment == NULL || another == NULL)
+    return zl_fail_nomem(err, "warming the machine");
+  r = vm->has_code ? make_pass(vm, &pass, &ran, err) : warm_thoroughly(vm, &pass, err);
   return r < 0 ? zl_wrap(err, "warming the machine") : 0;
 }
 
 /* ---- Both ---------------------------------------------------------------------------------- */
+
+void warm_settle(void)
+{
+  const struct timespec pause = { .tv_nsec = WARM_SETTLE_MS * (long)ZL_NS_PER_MS };
+
+  (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+}
 
 int warm_open_image(const struct vm_shim *vm, int *ret_fd, struct zl_error *err)
 {
