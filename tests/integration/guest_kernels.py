@@ -16,7 +16,7 @@ from zltest import SOURCE, check, main, wait_for
 PROBE = os.environ["ZLAYER_GUEST_PROBE"]
 CONTROLLERS = {"cpu", "cpuset", "io", "memory", "pids"}
 FILESYSTEMS = {"cgroup2", "devpts", "devtmpfs", "erofs", "ext4", "mqueue", "overlay", "proc", "sysfs", "tmpfs"}
-FINE = ["proc", "sysfs", "cgroup2", "ipv6", "packet", "namespaces", "devices", "seccomp", "end"]
+FINE = ["proc", "sysfs", "cgroup2", "ipv6", "packet", "namespaces", "devices", "seccomp", "filters", "end"]
 TAG = "org.zlayer.test"
 MAC = "02:00:0a:00:00:07"
 

@@ -9,6 +9,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -18,6 +19,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void say(const char *name, const char *value)
@@ -108,6 +110,60 @@ static int set_filter(void)
   return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter);
 }
 
+/* ---- Filters: our kernel keeps the first ones and shares them ----- */
+
+/* What refuses this system call with this error, and nothing else. */
+static int refuse_call(unsigned nr, unsigned error)
+{
+  struct sock_filter refuse[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 1),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  struct sock_fprog filter = { .len = 4, .filter = refuse };
+
+  return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter);
+}
+
+static int is_refused(long nr, int error)
+{
+  errno = 0;
+  return syscall(nr) == -1 && errno == error;
+}
+
+/* The second filter is beside the first, the third is the first once more. */
+static int live_with_filters(int error)
+{
+  if (refuse_call(SYS_getppid, (unsigned)error) < 0 || !is_refused(SYS_getppid, error) ||
+      syscall(SYS_getuid) != 0)
+    return 1;
+  if (refuse_call(SYS_getuid, (unsigned)error + 1) < 0 || !is_refused(SYS_getuid, error + 1) ||
+      !is_refused(SYS_getppid, error))
+    return 1;
+  return refuse_call(SYS_getppid, (unsigned)error) < 0 || !is_refused(SYS_getppid, error) ||
+         !is_refused(SYS_getuid, error + 1) || syscall(SYS_getgid) != 0;
+}
+
+/* More than are kept, each by two processes. */
+static int share_filters(void)
+{
+  for (int i = 0; i < 12; i++) {
+    int status = 0;
+    pid_t pid = fork();
+
+    if (pid == 0)
+      _exit(live_with_filters(EPERM + i % 6));
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+      return -1;
+    if (status != 0) {
+      errno = EPROTO;
+      return -1;
+    }
+  }
+  return 0;
+}
+
 static void mount_all(void)
 {
   (void)mkdir("/proc", 0755);
@@ -134,6 +190,7 @@ int main(void)
   say_file("random", "/sys/class/misc/hw_random/rng_current");
   say_result("ipv6", socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
   say_result("packet", socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
+  say_result("filters", share_filters());
   say_result("namespaces", unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID |
                                    CLONE_NEWNET | CLONE_NEWCGROUP | CLONE_NEWTIME));
   say_result("devices", load_device_program());
