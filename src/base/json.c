@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json_plain.h"
+#include "base/json_text.h"
 #include "base/limits.h"
 #include "base/strv.h"
 
@@ -65,8 +66,10 @@ int zl_json_parse_upto(const char *text, size_t len, size_t max, const char *wha
 
 int zl_json_render(const json_t *json, char **ret, struct zl_error *err)
 {
-  char *text = json_dumps(json, JSON_COMPACT);
+  char *text = zl__json_text(json);
 
+  if (text == NULL)
+    text = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
   if (text == NULL)
     return zl_fail_nomem(err, "rendering JSON");
   *ret = text;

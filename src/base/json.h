@@ -28,7 +28,7 @@ int zl_json_parse(const char *text, size_t len, const char *what, json_t **ret,
 /* The same with another maximum of bytes. */
 int zl_json_parse_upto(const char *text, size_t len, size_t max, const char *what, json_t **ret,
                        struct zl_error *err);
-/* Compact text, keys in insertion order; the caller frees it. */
+/* Compact text of any value, keys in insertion order; the caller frees it. */
 int zl_json_render(const json_t *json, char **ret, struct zl_error *err);
 
 /* Getters: an absent or null member gives the default and success; another type is ZL_E_INVALID

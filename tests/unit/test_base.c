@@ -21,6 +21,7 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/json_plain.h"
+#include "base/json_text.h"
 #include "base/lock.h"
 #include "base/path.h"
 #include "base/rand.h"
@@ -236,6 +237,63 @@ static void plain_json_is_read_alike_whatever_comes(void **state)
   assert_true(read > 500);
 }
 
+/* jansson's text is the right one; NULL may be ours to everything. */
+static bool is_written(const json_t *json)
+{
+  zl_autofree char *ours = zl__json_text(json);
+  zl_autofree char *theirs = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
+
+  if (ours != NULL && (theirs == NULL || strcmp(ours, theirs) != 0))
+    fail_msg("written as '%s', not '%s'", ours, theirs != NULL ? theirs : "nothing");
+  return ours != NULL;
+}
+
+static bool is_written_text(const char *text)
+{
+  zl_autojson *json = json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+
+  assert_non_null(json);
+  return is_written(json);
+}
+
+static void json_is_written_as_by_jansson(void **state)
+{
+  static const char *const ours[] = {
+    "{}",
+    "[]",
+    "7",
+    "\"a\"",
+    "[true,false,null,0,-7,9223372036854775807,-9223372036854775808]",
+    "{\"a\":[1,[],{}],\"\":{\"b\":\"\\\"\\\\/\\b\\f\\n\\r\\t\"},\"\\n\":\"\\u007f\"}"
+  };
+  static const char *const others[] = { "[1.5]", "[\"\\u0001\"]", "[\"a\\u0000b\"]",
+                                        "[\"\xc3\xa4\"]", "{\"\xc3\xa4\":1}" };
+  zl_autojson *deep = json_array(), *wide = json_array(), *bad = json_stringn_nocheck("\xff", 1);
+  zl_autofree char *text = NULL;
+
+  (void)state;
+  for (size_t i = 0; i < ZL_COUNT(ours); i++)
+    if (!is_written_text(ours[i]))
+      fail_msg("not written: %s", ours[i]);
+  for (size_t i = 0; i < ZL_COUNT(others); i++) {
+    zl_autojson *json = json_loads(others[i], JSON_ALLOW_NUL, NULL);
+    zl_autofree char *all = NULL;
+
+    assert_false(is_written(json));
+    assert_int_equal(zl_json_render(json, &all, NULL), 0); /* jansson does it then */
+  }
+  for (int level = 0; level < 32; level++) {
+    assert_true(is_written(deep));
+    deep = json_pack("[o]", deep);
+  }
+  assert_false(is_written(deep));
+  for (int i = 0; i < 500; i++) {
+    assert_int_equal(json_array_append_new(wide, json_integer(i)), 0);
+    assert_true(is_written(wide));
+  }
+  assert_int_equal(zl_json_render(bad, &text, NULL), -ZL_E_NO_MEMORY);
+}
+
 static void json_is_strict(void **state)
 {
   struct zl_error err = { 0 };
@@ -415,6 +473,7 @@ int main(void)
     cmocka_unit_test_setup_teardown(a_lock_is_looked_for_without_making_it, box_new, box_free),
     cmocka_unit_test(plain_json_is_read_alike),
     cmocka_unit_test(plain_json_is_read_alike_whatever_comes),
+    cmocka_unit_test(json_is_written_as_by_jansson),
     cmocka_unit_test(json_is_strict),
     cmocka_unit_test(digests_are_checked_and_computed),
     cmocka_unit_test(sha256_without_libcrypto),
