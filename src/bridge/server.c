@@ -80,25 +80,49 @@ static uint32_t response_type(uint32_t request)
   return (request & ~(uint32_t)ZL_FRAME_KIND) | ZL_FRAME_RESPONSE;
 }
 
+/* Written, not built: a host that sends nonsense is to cost little. `message` is in quotes. */
+static int write_refusal(struct zl_buf *body, int32_t result, const char *message, uint32_t type,
+                         struct zl_error *err)
+{
+  char number[16];
+  const char *const pieces[] = {
+    "{\"Result\":",
+    number,
+    ",\"ErrorMessage\":",
+    message,
+    ",\"ErrorRecords\":[{\"Result\":",
+    number,
+    ",\"Message\":",
+    message,
+    ",\"StackTrace\":\"\",\"ModuleName\":\"zlayer-guest\",\"FileName\":\"\",\"Line\":0,",
+    "\"FunctionName\":\"",
+    zl_bridge_message_name(type),
+    "\"}]}",
+  };
+  int r = zl_buf_reserve(body, 256 + 2 * strlen(message), err);
+
+  (void)snprintf(number, sizeof(number), "%d", (int)result);
+  for (size_t i = 0; r == 0 && i < ZL_COUNT(pieces); i++)
+    r = zl_buf_puts(body, pieces[i], err);
+  return r;
+}
+
 /* Also for a type that is none of enum zl_bridge_message. */
 static int refuse(struct zl_bridge_server *server, uint32_t type, uint64_t id,
                   const struct zl_error *why, struct zl_error *err)
 {
   int32_t result = why->os_error < 0 ? why->os_error : zl_bridge_hresult_of(why->code);
-  zl_autojson *text = text_json(why->msg), *body = NULL;
-  zl_autofree char *rendered = NULL;
+  zl_autojson *text = text_json(why->msg);
+  zl_autofree char *message = NULL;
+  zl_autobuf body = ZL_BUF_INIT(ZL_BRIDGE_MAX_TO_HOST - ZL_FRAME_HEADER);
   int r;
 
   if (text == NULL)
     return zl_fail_nomem(err, "an answer");
-  body = json_pack("{s:i, s:O, s:[{s:i, s:O, s:s, s:s, s:s, s:i, s:s}]}", "Result", (int)result,
-                   "ErrorMessage", text, "ErrorRecords", "Result", (int)result, "Message", text,
-                   "StackTrace", "", "ModuleName", "zlayer-guest", "FileName", "", "Line", 0,
-                   "FunctionName", zl_bridge_message_name(type));
-  if (body == NULL)
-    return zl_fail_nomem(err, "an answer");
-  r = zl_json_render(body, &rendered, err);
-  return r < 0 ? r : send_text(server, response_type(type), id, rendered, err);
+  r = zl_json_render(text, &message, err);
+  if (r == 0)
+    r = write_refusal(&body, result, message, type, err);
+  return r < 0 ? r : send_text(server, response_type(type), id, body.data, err);
 }
 
 int zl_bridge_refuse(struct zl_bridge_server *server, enum zl_bridge_message message, uint64_t id,

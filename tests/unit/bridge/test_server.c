@@ -204,6 +204,40 @@ static void a_refusal_may_name_its_result(void **state)
   expect_result(guest, RESPONSE(ZL_BRIDGE_CREATE), 2, 0xc037010f);
 }
 
+/* Byte for byte: it is written without a JSON library. */
+static void a_refusal_is_valid_json_whatever_it_quotes(void **state)
+{
+  static const struct {
+    const char *quoted, *written;
+  } cases[] = {
+    { "box", "box" },
+    { "a\"b\\c/%s{}", "a\\\"b\\\\c/%s{}" },
+    { "\xc3\xa4\x7f", "\xc3\xa4 " },
+    { "\xc3", "?" },
+  };
+  struct guest *guest = *state;
+
+  for (size_t i = 0; i < ZL_COUNT(cases); i++) {
+    struct zl_error why = { 0 };
+    zl_autofree char *text = NULL;
+    const char *data;
+    size_t len;
+
+    assert_true(asprintf(&text,
+                         "{\"Result\":-2147023728,\"ErrorMessage\":\"no %s\",\"ErrorRecords\":[{"
+                         "\"Result\":-2147023728,\"Message\":\"no %s\",\"StackTrace\":\"\","
+                         "\"ModuleName\":\"zlayer-guest\",\"FileName\":\"\",\"Line\":0,"
+                         "\"FunctionName\":\"Start\"}]}",
+                         cases[i].written, cases[i].written) > 0);
+    (void)zl_fail(&why, ZL_E_NOT_FOUND, 0, "no %s", cases[i].quoted);
+    assert_int_equal(zl_bridge_refuse(guest->server, ZL_BRIDGE_START, 5, &why, NULL), 0);
+    data = zl_bridge_server_pending(guest->server, &len);
+    assert_int_equal(len, ZL_FRAME_HEADER + strlen(text));
+    assert_memory_equal(data + ZL_FRAME_HEADER, text, strlen(text));
+    expect_result(guest, RESPONSE(ZL_BRIDGE_START), 5, 0x80070490);
+  }
+}
+
 static void bad_requests_do_not_end_the_bridge(void **state)
 {
   static const struct {
@@ -378,6 +412,7 @@ int main(void)
     TEST(a_machine_is_negotiated_with_anew),
     TEST(requests_are_handed_over),
     TEST(a_refusal_may_name_its_result),
+    TEST(a_refusal_is_valid_json_whatever_it_quotes),
     TEST(bad_requests_do_not_end_the_bridge),
     cmocka_unit_test(what_is_no_request_ends_it),
     TEST(bytes_come_one_by_one),
