@@ -16,13 +16,14 @@ size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size) __attribute
 
 struct story {
   struct zl_bridge_server *server;
+  bool hashes; /* there is another story to compare it with */
   int requests;
   uint64_t hash; /* of all that is sent */
 };
 
 static void add(struct story *story, const uint8_t *bytes, size_t len)
 {
-  for (size_t i = 0; i < len; i++)
+  for (size_t i = 0; story->hashes && i < len; i++)
     story->hash = (story->hash ^ bytes[i]) * UINT64_C(1099511628211);
 }
 
@@ -96,11 +97,12 @@ static int tell(struct story *story, const uint8_t *data, size_t size, size_t st
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-  struct story whole = { .hash = 1 }, cut = { .hash = 1 };
+  bool twice = size % 16 == 0; /* it is slow: only some */
+  struct story whole = { .hashes = twice, .hash = 1 }, cut = whole;
   size_t step = 1 + (size > 0 ? data[size / 2] % 64u : 0);
   int r = tell(&whole, data, size, size + 1);
 
-  if (size % 16 != 0) /* twice is slow: only some */
+  if (!twice)
     return 0;
   require(tell(&cut, data, size, step) == r);
   require(whole.requests == cut.requests && whole.hash == cut.hash);
