@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -162,6 +163,30 @@ static void children_get_only_their_descriptors(void **state)
   assert_string_equal(text, "0 1 2 3 5 hi"); /* 3 is ls's own */
 }
 
+/* The kernel lets the parent go on before exec has closed anything. */
+static void children_hold_no_lock_that_was_given_back(void **state)
+{
+  static const char *const argv[] = { "true", NULL };
+  const struct scratch *box = *state;
+  const struct zl_proc_options opt = {
+    .path = "/bin/true", .exec_fd = -1, .argv = argv, .detached = true
+  };
+
+  for (int i = 0; i < 500; i++) {
+    int held = zl_fd_open(box->fd, "lock", O_RDWR | O_CREAT, 0600), other;
+    struct zl_proc proc;
+
+    assert_true(held >= 0);
+    assert_int_equal(flock(held, LOCK_EX | LOCK_NB), 0);
+    assert_int_equal(zl_proc_spawn(&opt, &proc, NULL), 0);
+    (void)close(held);
+    other = zl_fd_open(box->fd, "lock", O_RDWR, 0);
+    assert_int_equal(flock(other, LOCK_EX | LOCK_NB), 0);
+    (void)close(other);
+    (void)close(proc.pidfd);
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -170,6 +195,7 @@ int main(void)
                                     box_free),
     cmocka_unit_test(children_report_exec_failure),
     cmocka_unit_test(children_get_only_their_descriptors),
+    cmocka_unit_test_setup_teardown(children_hold_no_lock_that_was_given_back, box_new, box_free),
   };
 
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,6 +39,36 @@ struct child {
  * would stay marked for the next user of that memory. */
 #define NO_SANITIZE __attribute__((no_sanitize("address"), noinline))
 
+NO_SANITIZE static bool is_target(const struct zl_proc_options *opt, int fd)
+{
+  for (size_t i = 0; i < opt->n_fds; i++)
+    if (opt->fds[i].to == fd)
+      return true;
+  return false;
+}
+
+/* From there to before this one, which stays. */
+NO_SANITIZE static void close_up_to(int kept, unsigned *from)
+{
+  if ((unsigned)kept > *from)
+    (void)close_range(*from, (unsigned)kept - 1, 0);
+  *from = (unsigned)kept + 1;
+}
+
+/* All but the targets and what is executed. Exec would close them too, but the kernel lets the
+ * caller go on before: for an instant somebody would find a lock held that he has given back. */
+NO_SANITIZE static int close_others(const struct zl_proc_options *opt, int exec_fd)
+{
+  unsigned from = 3;
+
+  for (int fd = 3; fd < MAX_CHILD_FD; fd++)
+    if (is_target(opt, fd))
+      close_up_to(fd, &from);
+  if (exec_fd >= 0)
+    close_up_to(exec_fd, &from);
+  return close_range(from, ~0U, 0) < 0 ? errno : 0;
+}
+
 /* Sources are first moved above every target, so that no dup2 can overwrite a source. */
 NO_SANITIZE static int arrange_fds(const struct child *c, int *exec_fd)
 {
@@ -66,7 +96,7 @@ NO_SANITIZE static int arrange_fds(const struct child *c, int *exec_fd)
   for (size_t i = 0; i < opt->n_fds; i++)
     if (dup2(moved[i], opt->fds[i].to) < 0)
       return errno;
-  return 0;
+  return close_others(opt, *exec_fd);
 }
 
 NO_SANITIZE void zl_proc_default_signals(void)
