@@ -244,10 +244,11 @@ static int amend(struct container *c, const json_t *config, const json_t *amendm
                  struct zl_error *err)
 {
   struct zl_container_spec spec = { .config = c->config, .gate_fd = -1 };
-  zl_autofree char *text = json_dumps(amendment, JSON_COMPACT);
-  int r = text != NULL ? zl_engine_config_amend(c->config, amendment, err)
-                       : zl_fail_nomem(err, "Amendment");
+  zl_autofree char *text = NULL;
+  int r = zl_json_render(amendment, &text, err);
 
+  if (r == 0)
+    r = zl_engine_config_amend(c->config, amendment, err);
   if (r == 0)
     r = write_files(config, err);
   if (r == 0 && json_object_get(amendment, "linux") != NULL)
