@@ -26,6 +26,15 @@ void zl_shimclient_done(struct zl_shimclient *client)
   (void)pthread_mutex_destroy(&client->lock);
 }
 
+int zl_shimclient_hand_over(const struct zl_container_plan *plan, struct zl_error *err)
+{
+  int r = zl__shimclient_give(plan, err);
+
+  return r == -ZL_E_REMOTE
+             ? zl_fail(err, ZL_E_INTERNAL, 0, "the shim ended before it built the container")
+             : r;
+}
+
 /* The shim's own error is the caller's; a shim that is just gone has crashed. */
 int zl_shimclient_await(const struct zl_container_plan *plan, struct zl_error *err)
 {

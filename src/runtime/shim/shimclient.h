@@ -38,6 +38,8 @@ int zl_shimclient_launch(const struct zl_container_plan *plan, struct zl_error *
 int zl_shimclient_hand_over(const struct zl_container_plan *plan, struct zl_error *err);
 int zl_shimclient_await(const struct zl_container_plan *plan, struct zl_error *err);
 
+/* The system's part of handing over. ZL_E_REMOTE: the shim is gone. */
+int zl__shimclient_give(const struct zl_container_plan *plan, struct zl_error *err);
 /* How long a container may take to be made on this system. */
 extern const uint64_t zl__shimclient_patience_ns;
 

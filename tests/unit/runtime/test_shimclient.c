@@ -21,7 +21,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/strv.h"
-#include "runtime/node.h"
+#include "runtime/shim/shimclient.h"
 
 enum {
   MESSAGE = 4096
@@ -145,6 +145,22 @@ static void without_the_terminal_there_is_no_size(void **state)
   assert_string_equal(shim->after, "");
 }
 
+static void a_shim_that_dies_too_early_is_named(void **state)
+{
+  struct shim *shim = *state;
+  zl_autofd dir = zl_fd_open(shim->rt->containers_fd, "web-rep-1", O_RDONLY | O_DIRECTORY, 0);
+  struct zl_container_plan plan = { .dir_fd = dir };
+  struct zl_error err = { 0 };
+  int ends[2];
+
+  assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+  plan.prepared_fd = ends[0];
+  (void)close(ends[1]);
+  assert_int_equal(zl_shimclient_launch(&plan, &err), -ZL_E_INTERNAL);
+  assert_string_equal(err.msg, "the shim ended before it built the container");
+  (void)close(ends[0]);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -153,6 +169,7 @@ int main(void)
     CASE(a_size_is_sent_where_the_shim_says_so),
     CASE(no_size_is_not_sent),
     CASE(without_the_terminal_there_is_no_size),
+    CASE(a_shim_that_dies_too_early_is_named),
   };
 
   return cmocka_run_group_tests(cases, NULL, NULL);

@@ -97,7 +97,7 @@ int zl_shimclient_prepare(struct zl_shimclient *client, const char *id, const ch
   return 0;
 }
 
-int zl_shimclient_hand_over(const struct zl_container_plan *plan, struct zl_error *err)
+int zl__shimclient_give(const struct zl_container_plan *plan, struct zl_error *err)
 {
   zl_autofd lock = -1;
   int r = zl_lock_acquire(plan->dir_fd, "lock", ZL_NS_PER_S, &lock, err);

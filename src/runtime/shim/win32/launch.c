@@ -70,7 +70,7 @@ int zl_shimclient_prepare(struct zl_shimclient *client, const char *id, const ch
   return 0;
 }
 
-int zl_shimclient_hand_over(const struct zl_container_plan *plan, struct zl_error *err)
+int zl__shimclient_give(const struct zl_container_plan *plan, struct zl_error *err)
 {
   return zl_control_send(plan->prepared_fd, json_pack("{s:s}", "op", "create"), NULL, 0, err);
 }
