@@ -56,8 +56,9 @@ windows-libraries: setup
 windows: windows-libraries build-windows/build.ninja ## build-windows/zlayer.exe, zlayer-shim.exe and libzlayer, cross-compiled for Windows
 	@ninja -C build-windows $(if $(V),-v,--quiet)
 
-test: build images guest guest-kernel guest-qemu windows-libraries ## all tests (root); ends with "N passed, N failed"
-	@sh tools/setup test vm wine
+test: build images ## all tests (root); ends with "N passed, N failed"
+	@sh tools/setup test vm guest kernel qemu windows wine
+	@$(MAKE) --no-print-directory -j4 guest guest-kernel guest-qemu windows-libraries # each is partly serial
 	@$(PYTHON) tools/runtests
 
 test-v2: setup ## cgroup, conformance and OCI command line tests where there is only cgroup v2, in a virtual machine (root)

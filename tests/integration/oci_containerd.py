@@ -18,7 +18,7 @@ from zltest import BUILD, CGROUPS, IMAGES, SOURCE, check, main, terminal, wait_f
 
 RUNTIME = BUILD / os.environ.get("ZLAYER_OCI", "zlayer-oci")
 IMAGE = "hello:latest"
-NAMESPACE = "zlt"
+NAMESPACE = f"zlt-{os.getpid()}"  # other tests have a containerd too
 AT_ONCE = 10
 KEPT = (".filters~", ".machine~")  # compiled system call filters, what the accelerator is: of all containers
 FIRST_ID = 4_000_000  # of user namespaces; of no other test

@@ -21,7 +21,7 @@ RUNTIME = BUILD / os.environ.get("ZLAYER_OCI", "zlayer-oci")
 IMAGE = "localhost/box"
 AT_ONCE = 20
 KEPT = (".filters~", ".machine~")  # compiled system call filters, what the accelerator is: of all containers
-PARENT = "/zlayer-podman"
+PARENT = f"/zlayer-podman-{os.getpid()}"  # other tests have a Podman too
 FIRST_ID = 3_000_000  # of user namespaces; of no other test
 # Where CAP_SYS_RESOURCE is missing, Podman's own default limits cannot be set.
 LIMITS = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"]
