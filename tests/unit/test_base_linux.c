@@ -172,7 +172,7 @@ static void children_hold_no_lock_that_was_given_back(void **state)
     .path = "/bin/true", .exec_fd = -1, .argv = argv, .detached = true
   };
 
-  for (int i = 0; i < 500; i++) {
+  for (int i = 0; i < 100; i++) {
     int held = zl_fd_open(box->fd, "lock", O_RDWR | O_CREAT, 0600), other;
     struct zl_proc proc;
 
