@@ -32,8 +32,7 @@ static bool is_skipped(const char *name)
 
 static void add_below(const char *path, unsigned depth, json_t *devices)
 {
-  int fd = zl_fd_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-  zl_autodir *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autodir *dir = zl_dir_open(AT_FDCWD, path);
   struct dirent *e;
 
   while (dir != NULL && (e = readdir(dir)) != NULL && json_array_size(devices) < ZL_MAX_DEVICES) {

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/dir.h"
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/path.h"
@@ -193,31 +194,21 @@ static bool load(const struct oci_container *c, int cache_fd, const struct oci_s
 
 static bool is_full(int cache_fd)
 {
-  int fd = zl_fd_open(cache_fd, ".", O_RDONLY | O_DIRECTORY, 0);
-  DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autodir *dir = zl_dir_open(cache_fd, ".");
   size_t n = 0;
 
   while (dir != NULL && readdir(dir) != NULL)
     n++;
-  if (dir != NULL)
-    (void)closedir(dir);
-  else if (fd >= 0)
-    (void)close(fd);
   return n > MAX_CACHED + 2;
 }
 
 static void drop_all(int cache_fd)
 {
-  int fd = zl_fd_open(cache_fd, ".", O_RDONLY | O_DIRECTORY, 0);
-  DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autodir *dir = zl_dir_open(cache_fd, ".");
   const struct dirent *e;
 
   while (dir != NULL && (e = readdir(dir)) != NULL)
     (void)unlinkat(cache_fd, e->d_name, 0);
-  if (dir != NULL)
-    (void)closedir(dir);
-  else if (fd >= 0)
-    (void)close(fd);
 }
 
 static bool store(const struct oci_container *c, int cache_fd, const struct oci_span *profile,

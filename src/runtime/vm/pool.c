@@ -40,21 +40,18 @@ bool zl_vm_is_owned(int dir_fd)
 
 int zl_vm_pool_each(struct zl_runtime *rt, zl_vm_pool_fn fn, void *ctx, struct zl_error *err)
 {
-  int fd = zl_fd_open(rt->root_fd, "vm/pool", O_RDONLY | O_DIRECTORY, 0);
-  zl_autodir *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autodir *dir = zl_dir_open(rt->root_fd, "vm/pool");
   struct dirent *e;
   int r = 0;
 
-  if (fd == -ENOENT)
-    return 0;
   if (dir == NULL)
-    return zl_fail(err, ZL_E_SYSTEM, fd < 0 ? -fd : errno, "reading directory 'vm/pool'");
+    return errno == ENOENT ? 0 : zl_fail_errno(err, "reading directory 'vm/pool'");
   while (r == 0 && (e = readdir(dir)) != NULL) {
     zl_autofd one = -1;
 
     if (!zl_path_is_name(e->d_name, ZL_MAX_NAME))
       continue;
-    one = zl_fd_open(fd, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    one = zl_fd_open(dirfd(dir), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     if (one >= 0)
       r = fn(ctx, e->d_name, one,
              zl_vm_is_owned(one) && faccessat(one, "control", F_OK, AT_SYMLINK_NOFOLLOW) == 0);

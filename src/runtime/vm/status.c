@@ -68,13 +68,13 @@ static json_t *template_of(int templates_fd, const char *key)
 
 static json_t *list_templates(struct zl_runtime *rt)
 {
-  int fd = zl_fd_open(rt->root_fd, "vm/templates", O_RDONLY | O_DIRECTORY, 0);
-  zl_autodir *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autodir *dir = zl_dir_open(rt->root_fd, "vm/templates");
   json_t *list = json_array(), *item;
   struct dirent *e;
 
   while (dir != NULL && (e = readdir(dir)) != NULL)
-    if (strlen(e->d_name) == ZL_VM_KEY_TEXT - 1 && (item = template_of(fd, e->d_name)) != NULL)
+    if (strlen(e->d_name) == ZL_VM_KEY_TEXT - 1 &&
+        (item = template_of(dirfd(dir), e->d_name)) != NULL)
       (void)json_array_append_new(list, item);
   return list;
 }

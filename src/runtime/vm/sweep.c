@@ -88,13 +88,12 @@ static int sweep_scratch(struct zl_check *check, int dir_fd, const char *name)
 static int each_name(struct zl_check *check, const char *path,
                      int (*fn)(struct zl_check *check, int dir_fd, const char *name))
 {
-  int fd = zl_fd_open(check->rt->root_fd, path, O_RDONLY | O_DIRECTORY, 0);
-  zl_autodir *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autodir *dir = zl_dir_open(check->rt->root_fd, path);
   struct dirent *e;
   int r = 0;
 
   while (r == 0 && dir != NULL && (e = readdir(dir)) != NULL)
-    r = fn(check, fd, e->d_name);
+    r = fn(check, dirfd(dir), e->d_name);
   return r;
 }
 

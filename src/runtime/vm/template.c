@@ -331,8 +331,7 @@ static void retire_one(struct zl_runtime *rt, int templates_fd, const char *key)
 void zl_vm_template_retire(struct zl_shimclient *client)
 {
   struct zl_runtime *rt = client->base.rt;
-  int fd = zl_fd_open(rt->root_fd, "vm/templates", O_RDONLY | O_DIRECTORY, 0);
-  zl_autodir *dir = fd >= 0 ? fdopendir(fd) : NULL;
+  zl_autodir *dir = zl_dir_open(rt->root_fd, "vm/templates");
   struct dirent *e;
 
   while (dir != NULL && (e = readdir(dir)) != NULL)
