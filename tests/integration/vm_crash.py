@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 
-from zltest import HELLO, VmNode, check, main, processes, wait_for
+from zltest import HELLO, VmNode, check, helpers, main, processes, wait_for
 
 INSTANTS = 30
 FRESH = 6
@@ -239,6 +239,8 @@ def cli_killed_in_its_first_run():
             kill(life.cli.pid)
             life.end()
             wait_for(lambda: not node.ids() or node.state(life.name) == "initializing", PATIENCE, "the container's end")
+            # What they make is not half-made yet.
+            wait_for(lambda: not helpers(node.root), PATIENCE, "the end of those who work for it")
             node.zlayer("system", "check", "--repair")
             expect_fresh(node)
             check(node.hyperv("echo", "well")[0] == "well\n", "an ordinary run")
