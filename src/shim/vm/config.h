@@ -18,7 +18,7 @@ struct machine_config {
   json_t *json;
   const char *qemu, *kernel, *initrd;
   const char *template; /* directory; NULL: none fits */
-  const char *image;   /* EROFS file; NULL: none, or not known yet (a template, a pooled machine) */
+  const char *image; /* EROFS file; NULL: none, or not known yet (a template, a pooled machine) */
   /* Of a template with an image, most likely: the program and where it is run, or NULL. */
   const char *program, *cwd;
   const char *scratch; /* prepared disk; NULL: none */
