@@ -4,6 +4,15 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+
+void zl_time_pause(uint64_t ns)
+{
+  const struct timespec span = { .tv_sec = (time_t)(ns / ZL_NS_PER_S),
+                                 .tv_nsec = (long)(ns % ZL_NS_PER_S) };
+
+  (void)nanosleep(&span, NULL);
+}
 
 struct civil {
   int year, month, day;

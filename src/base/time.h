@@ -18,6 +18,8 @@ enum {
 
 /* CLOCK_BOOTTIME: for timers and durations. */
 uint64_t zl_time_boot(void);
+/* Blocks for that long; a signal that is handled ends it early. */
+void zl_time_pause(uint64_t ns);
 /* CLOCK_REALTIME since 1970: for records that people read. */
 uint64_t zl_time_wall(void);
 /* RFC 3339 in UTC with nine digits: "2026-11-22T03:04:05.123456789Z". Returns `text`. */

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/time.h"
@@ -18,12 +17,7 @@ static bool has_fd(int fd)
 
 /* A machine that nobody waits for is begun beside a container whose program has just been started:
  * that has the processors for itself first. */
-static void let_others_begin(void)
-{
-  const struct timespec pause = { .tv_nsec = 30 * (long)ZL_NS_PER_MS };
-
-  (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
-}
+#define OTHERS_FIRST (30 * ZL_NS_PER_MS)
 
 /* The lock, descriptor 5, is held by being inherited and goes with this process. */
 static int run_helper(struct vm_shim *vm, bool is_pool)
@@ -35,7 +29,7 @@ static int run_helper(struct vm_shim *vm, bool is_pool)
   if (!has_fd(SHIM_DIR_FD) || shim_prepare_process(&err) < 0)
     return EXIT_FAILURE;
   if (reply_fd < 0)
-    let_others_begin();
+    zl_time_pause(OTHERS_FIRST);
   return is_pool ? mode_pool(vm, SHIM_DIR_FD) : mode_template(vm, SHIM_DIR_FD, reply_fd);
 }
 

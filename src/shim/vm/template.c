@@ -77,7 +77,6 @@ static int save(struct vm_shim *vm, struct machine_files *files, int state_fd, s
 
   warm_settle();
   r = zl_vm_save(&vm->qemu.qmp, state_fd, patience_end(PATIENCE_SAVE), err);
-
   machine_stop(vm); /* nothing is written after this */
   for (size_t i = 0; r == 0 && i < ZL_COUNT(fds); i++)
     if (fdatasync(fds[i]) < 0)

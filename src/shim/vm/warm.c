@@ -5,7 +5,6 @@
  */
 #include <fcntl.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -357,9 +356,8 @@ static json_t *other_program(const json_t *bundle)
 static json_t *amend_to(const json_t *prepared, json_t *args, bool open_stdin)
 {
   zl_autojson *bundle = json_deep_copy(prepared);
-  struct zl_error err;
 
-  if (set_args(bundle, args, &err) < 0)
+  if (set_args(bundle, args, NULL) < 0)
     return NULL;
   (void)json_object_set_new(json_object_get(bundle, "zlayer"), "openStdin",
                             json_boolean(open_stdin));
@@ -400,9 +398,7 @@ static int warm_prepared(struct vm_shim *vm, struct zl_error *err)
 
 void warm_settle(void)
 {
-  const struct timespec pause = { .tv_nsec = WARM_SETTLE_MS * (long)ZL_NS_PER_MS };
-
-  (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+  zl_time_pause(WARM_SETTLE_MS * ZL_NS_PER_MS);
 }
 
 int warm_open_image(const struct vm_shim *vm, int *ret_fd, struct zl_error *err)
